@@ -1,0 +1,3 @@
+"""kdns: a DNS server for clusters, configured by a Corefile."""
+
+VERSION = "0.1.0"
