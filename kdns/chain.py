@@ -1,0 +1,169 @@
+"""The plugin's shape: Request in, Reply out, and how plugins are linked to a chain.
+
+A plugin is a callable `async (request, rest) -> Reply`. It answers itself, or awaits `rest(request)` and gives that back,
+or another value in its place. Returning means "a reply was written"; raising NoAnswer means "none was, send an empty
+one with this RCODE". Values are never changed in place, so nothing is copied to be safe.
+
+What else a plugin can do it says by having a method; the server looks for them once, at start (see `Powers`).
+
+**The memo.** A Reply whose `keep` is set may be sent again, as it stands, to whoever sends the same packet, until one
+of the names in `keep` changes or its time is up. A plugin whose result depends on nothing but the request's packet and
+the reply from below says so with `@repeatable`; `link` takes `keep` from whatever passes any other plugin, so a plugin
+that looks at the client, the clock or chance is right by default.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from kdns.errors import SERVFAIL, NoAnswer
+from kdns.wire import codes
+from kdns.wire.edns import Edns
+from kdns.wire.names import Name
+from kdns.wire.question import Question
+from kdns.wire.records import RR
+
+FOREVER = float("inf")
+
+
+class Client(NamedTuple):
+    """Who asked, and how: source and destination of the packet and the transport's protocol label."""
+
+    address: str
+    port: int
+    proto: str = "udp"  # udp or tcp, as the metrics' label says it; DoT, DoH and gRPC are tcp, DoQ is udp
+    local_address: str = ""
+    local_port: int = 0
+
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether the client's address is an IPv6 one."""
+        return ":" in self.address
+
+
+class Keep(NamedTuple):
+    """When a reply may be sent again without asking the chain.
+
+    `names` are the index keys that it was made from (a change of any of them ends it); `until` is a monotonic time in
+    seconds; each of `tallies` is called with the number of further times that the reply was sent; `variants` is how many
+    different replies should be collected and sent in turn (loadbalance's orders).
+    """
+
+    names: tuple[Name, ...] = ()
+    until: float = FOREVER
+    tallies: tuple[Callable[[int], None], ...] = ()
+    variants: int = 1
+
+    def tallied(self, tally: Callable[[int], None]) -> "Keep":
+        """The same with one more tally."""
+        return self._replace(tallies=(*self.tallies, tally))
+
+
+class Reply(NamedTuple):
+    """An answer as values: RCODE, header flags to set (AA, RA, AD, TC of wire.codes), and records section by section.
+
+    The server copies ID, opcode, RD, CD and the question from the query, and adds OPT by its own rules; `edns` is an
+    OPT that a plugin or an upstream gave. `by` names the plugin that wrote it. `keep`: see the module's head.
+    """
+
+    rcode: int = codes.NOERROR
+    answer: tuple[RR, ...] = ()
+    authority: tuple[RR, ...] = ()
+    additional: tuple[RR, ...] = ()
+    flags: int = 0
+    edns: Edns | None = None
+    by: str = ""
+    keep: Keep | None = None
+
+
+class Ask(Protocol):
+    """An internal lookup: the same listener's chain asked, as if by the same client (CNAME targets).
+
+    Returns a Reply whatever happens: an unwritten answer is an empty Reply with that RCODE.
+    """
+
+    def __call__(self, request: "Request", name: Name, qtype: int, /) -> Awaitable[Reply]: ...
+
+
+class Request(NamedTuple):
+    """A query on its way down a chain. To change it, pass `request._replace(...)` on."""
+
+    question: Question
+    client: Client
+    server: str  # the listener as metrics label it: dns://:53
+    zone: Name  # the zone of the server block that was chosen, lower-cased
+    size: int  # octets of the query as it came
+    ask: Ask
+    now: float  # monotonic seconds at which the query was read
+    view: str = ""  # name of the server block's view
+    depth: int = 0  # how many internal lookups led here
+
+    def asking(self, name: Name, qtype: int | None = None) -> "Request":
+        """The same request with another question name (wire form) and, if given, type."""
+        asked = self.question
+        kind = asked.qtype if qtype is None else qtype
+        return self._replace(question=asked._replace(qname=name, key=name.lower(), qtype=kind))
+
+
+Handler = Callable[[Request], Coroutine[Any, Any, Reply]]
+Plugin = Callable[[Request, Handler], Coroutine[Any, Any, Reply]]
+P = TypeVar("P")
+
+
+class Page(NamedTuple):
+    """A page of the admin HTTP listeners: `address` is host:port as the Corefile has it, `path` like `/health`.
+
+    `get()` returns (status, content type, body) and does not block. Pages of one address share a listener; `merge` says
+    how the bodies of several blocks' plugins at one address and path become one (ready: all must be).
+    """
+
+    address: str
+    path: str
+    get: Callable[[], tuple[int, str, bytes]]
+
+
+class Powers:
+    """What a plugin may have besides being callable. Documentation; nobody inherits from it.
+
+    meet(peers)        once, after all plugins of the configuration are set up: the block's other plugins by directive name
+    pages()            pages for the admin listeners
+    async start()      awaited before the listeners answer; raises StartError
+    async run()        a loop in the server's TaskGroup from start until the configuration is replaced or the server stops
+    async lameduck()   awaited at shutdown (not at reload) while everything still answers
+    async close()      awaited when the configuration is replaced or the server stops
+    ready()            -> bool, for the ready plugin
+    follow(forget)     given a function to call with the index keys that just changed, in the same step as the change
+    """
+
+
+def repeatable(plugin: P) -> P:
+    """Mark a plugin whose result depends only on the request's packet and the reply from below: see the module's head."""
+    plugin.repeatable = True  # type: ignore[attr-defined]
+    return plugin
+
+
+def link(plugins: Sequence[Plugin]) -> Handler:
+    """One handler out of plugins, the first outermost. What no plugin answers is SERVFAIL."""
+    handler: Handler = _end
+    for plugin in reversed(plugins):
+        handler = _joined(plugin, handler)
+    return handler
+
+
+def no_data(soa: Iterable[RR], by: str, *, rcode: int = codes.NOERROR, keep: Keep | None = None) -> Reply:
+    """An authoritative empty answer: NODATA, or NXDOMAIN if `rcode` says so, with the SOA (RFC 2308 section 2)."""
+    return Reply(rcode, authority=tuple(soa), flags=codes.AA, by=by, keep=keep)
+
+
+async def _end(request: Request) -> Reply:
+    raise NoAnswer(SERVFAIL, "no next plugin found")
+
+
+def _joined(plugin: Plugin, rest: Handler) -> Handler:
+    if getattr(plugin, "repeatable", False):
+        return lambda request: plugin(request, rest)
+
+    async def once(request: Request) -> Reply:
+        reply = await plugin(request, rest)
+        return reply if reply.keep is None else reply._replace(keep=None)
+
+    return once

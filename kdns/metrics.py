@@ -1,0 +1,195 @@
+"""Counters, gauges and histograms under CoreDNS's names, cheap where they are counted.
+
+A family is a dict from label values to a number (or to bucket counts), so that counting costs a dict update. It becomes
+Prometheus text only when somebody asks, through a prometheus_client collector. There is one `Metrics` a process: it
+outlives reloads, as CoreDNS's registry does. Who counts what stands in `FAMILIES`, the one list of all names.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+Labels = tuple[str, ...]
+
+TIME_BUCKETS = tuple(0.00025 * 2**n for n in range(16))  # seconds
+SLIM_TIME_BUCKETS = tuple(0.00025 * 10**n for n in range(5))  # seconds
+PROGRAMMING_BUCKETS = tuple(0.001 * 2**n for n in range(20))  # seconds
+SIZE_BUCKETS = (0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3)  # octets
+
+
+class Described(NamedTuple):
+    """One row of FAMILIES: kind is counter, gauge or histogram (with its buckets' upper bounds)."""
+
+    kind: str
+    help: str
+    labels: Labels = ()
+    buckets: tuple[float, ...] = ()
+
+
+_SZV = ("server", "zone", "view")
+_SZV_CACHE = ("server", "zones", "view")
+
+FAMILIES: dict[str, Described] = {
+    "coredns_build_info": Described(
+        "gauge", "Version, revision and Python version of this build.", ("version", "revision", "goversion")
+    ),
+    "coredns_panics_total": Described("counter", "Queries whose handling failed unexpectedly."),
+    "coredns_plugin_enabled": Described("gauge", "Whether a plugin is enabled, per server and zone.", (*_SZV, "name")),
+    "coredns_dns_requests_total": Described("counter", "DNS requests made.", (*_SZV, "proto", "family", "type")),
+    "coredns_dns_request_duration_seconds": Described("histogram", "Time that each request took.", _SZV, TIME_BUCKETS),
+    "coredns_dns_request_size_bytes": Described(
+        "histogram", "Size of the requests (64 kB is the upper bound for TCP).", (*_SZV, "proto"), SIZE_BUCKETS
+    ),
+    "coredns_dns_response_size_bytes": Described(
+        "histogram", "Size of the responses (64 kB is the upper bound for TCP).", (*_SZV, "proto"), SIZE_BUCKETS
+    ),
+    "coredns_dns_do_requests_total": Described("counter", "DNS requests with the DO bit set.", _SZV),
+    "coredns_dns_responses_total": Described(
+        "counter", "Responses by status code and writing plugin.", (*_SZV, "rcode", "plugin")
+    ),
+    "coredns_cache_entries": Described("gauge", "Elements in the cache.", ("server", "type", "zones", "view")),
+    "coredns_cache_requests_total": Described("counter", "Requests that the cache saw.", _SZV_CACHE),
+    "coredns_cache_hits_total": Described("counter", "Cache hits.", ("server", "type", "zones", "view")),
+    "coredns_cache_misses_total": Described("counter", "Cache misses.", _SZV_CACHE),
+    "coredns_cache_prefetch_total": Described(
+        "counter", "Times that the cache fetched an element ahead of its expiry.", _SZV_CACHE
+    ),
+    "coredns_cache_drops_total": Described(
+        "counter", "Replies not cached because they answered another question.", _SZV_CACHE
+    ),
+    "coredns_cache_served_stale_total": Described("counter", "Requests answered from stale elements.", _SZV_CACHE),
+    "coredns_cache_evictions_total": Described(
+        "counter", "Elements that had to leave a full cache.", ("server", "type", "zones", "view")
+    ),
+    "coredns_forward_healthcheck_broken_total": Described(
+        "counter", "Times that all upstreams were down and one was tried all the same."
+    ),
+    "coredns_forward_max_concurrent_rejects_total": Described(
+        "counter", "Queries refused because too many were under way."
+    ),
+    "coredns_proxy_request_duration_seconds": Described(
+        "histogram", "Time that each exchange with an upstream took.", ("proxy_name", "to", "rcode"), TIME_BUCKETS
+    ),
+    "coredns_proxy_healthcheck_failures_total": Described(
+        "counter", "Failed health checks of upstreams.", ("proxy_name", "to")
+    ),
+    "coredns_proxy_conn_cache_hits_total": Described(
+        "counter", "Connections to upstreams that were used again.", ("proxy_name", "to", "proto")
+    ),
+    "coredns_proxy_conn_cache_misses_total": Described(
+        "counter", "Connections to upstreams that had to be made.", ("proxy_name", "to", "proto")
+    ),
+    "coredns_health_request_duration_seconds": Described(
+        "histogram", "Time that the server's own health request took.", (), SLIM_TIME_BUCKETS
+    ),
+    "coredns_health_request_failures_total": Described("counter", "Failures of the server's own health request."),
+    "coredns_hosts_entries": Described("gauge", "Entries in hosts files and Corefile lines.", ("hostsfile",)),
+    "coredns_hosts_reload_timestamp_seconds": Described("gauge", "Time at which a hosts file was last read."),
+    "coredns_reload_failed_total": Described("counter", "Failed attempts to reload the configuration."),
+    "coredns_reload_version_info": Described("gauge", "Hash of the running configuration.", ("hash", "value")),
+    "coredns_kubernetes_dns_programming_duration_seconds": Described(
+        "histogram", "Time from the change of an endpoint to its answer.", ("service_kind",), PROGRAMMING_BUCKETS
+    ),
+    "coredns_kubernetes_rest_client_request_duration_seconds": Described(
+        "histogram", "Time of requests to the API server.", ("verb", "host"), TIME_BUCKETS
+    ),
+    "coredns_kubernetes_rest_client_rate_limiter_duration_seconds": Described(
+        "histogram", "Time that requests to the API server waited.", ("verb", "host"), TIME_BUCKETS
+    ),
+    "coredns_kubernetes_rest_client_requests_total": Described(
+        "counter", "Requests to the API server by status.", ("code", "method", "host")
+    ),
+}
+
+
+class Family:
+    """One metric: label values -> number. Counters and gauges; see Histogram for the third kind."""
+
+    def __init__(self, name: str, about: Described) -> None:
+        self.name = name
+        self.about = about
+        self.values: dict[Labels, float] = {}
+
+    def add(self, labels: Labels, amount: float = 1) -> None:
+        """Count `amount` more under these label values (in the order of the family's labels)."""
+        self.values[labels] = self.values.get(labels, 0) + amount
+
+    def set(self, labels: Labels, value: float) -> None:
+        """Make it `value`."""
+        self.values[labels] = value
+
+    def remove(self, labels: Labels) -> None:
+        """Forget these label values; nothing happens if they are unknown."""
+        self.values.pop(labels, None)
+
+
+class Histogram:
+    """One metric with buckets: label values -> [count a bucket..., count above all, sum]."""
+
+    def __init__(self, name: str, about: Described) -> None:
+        self.name = name
+        self.about = about
+        self.values: dict[Labels, list[float]] = {}
+
+    def observe(self, labels: Labels, value: float, times: int = 1) -> None:
+        """Count `value` (seconds or octets), `times` times."""
+        row = self.values.get(labels)
+        if row is None:
+            row = self.values[labels] = [0] * (len(self.about.buckets) + 2)
+        row[bisect_left(self.about.buckets, value)] += times
+        row[-1] += value * times
+
+
+class Metrics:
+    """Every family of FAMILIES, by name. One a process, made by the app and given to the plugins' set-up."""
+
+    def __init__(self) -> None:
+        self.families = {name: Family(name, about) for name, about in FAMILIES.items() if about.kind != "histogram"}
+        self.histograms = {
+            name: Histogram(name, about) for name, about in FAMILIES.items() if about.kind == "histogram"
+        }
+        self.before_scrape: list[Callable[[], None]] = []
+
+    def family(self, name: str) -> Family:
+        """The counter or gauge `coredns_NAME`. KeyError if FAMILIES has no such row."""
+        return self.families[f"coredns_{name}"]
+
+    def histogram(self, name: str) -> Histogram:
+        """The histogram `coredns_NAME`. KeyError if FAMILIES has no such row."""
+        return self.histograms[f"coredns_{name}"]
+
+    def text(self, registry: CollectorRegistry) -> bytes:
+        """All that was counted in Prometheus' text format, after `registry`'s own collectors (process, runtime)."""
+        for settle in self.before_scrape:
+            settle()
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """The families as prometheus_client's collector protocol wants them. Families without a sample are left out."""
+        yield from (_plain(family) for family in self.families.values() if family.values)
+        yield from (_bucketed(histogram) for histogram in self.histograms.values() if histogram.values)
+
+
+def _plain(family: Family) -> Metric:
+    kind = CounterMetricFamily if family.about.kind == "counter" else GaugeMetricFamily
+    found = kind(family.name, family.about.help, labels=family.about.labels)
+    for labels, value in family.values.items():
+        found.add_metric(labels, value)
+    return found
+
+
+def _bucketed(histogram: Histogram) -> Metric:
+    found = HistogramMetricFamily(histogram.name, histogram.about.help, labels=histogram.about.labels)
+    for labels, row in histogram.values.items():
+        found.add_metric(labels, list(_cumulative(histogram.about.buckets, row)), row[-1])
+    return found
+
+
+def _cumulative(bounds: Iterable[float], row: list[float]) -> Iterator[tuple[str, float]]:
+    total = 0.0
+    for bound, count in zip((*map(str, map(float, bounds)), "+Inf"), row[:-1], strict=True):
+        total += count
+        yield bound, total

@@ -1,0 +1,72 @@
+"""The query as it came: header, question and OPT, read from the octets in one pass.
+
+Refused here, before anything is made of it, is what CoreDNS's DNS library refuses: no reply at all to a short message
+or a response; NOTIMP to unknown opcodes; FORMERR to wrong counts or octets that do not unpack.
+"""
+
+from struct import Struct
+from typing import NamedTuple
+
+from kdns.errors import WireError
+from kdns.wire import codes, names, records
+from kdns.wire.edns import Edns
+from kdns.wire.names import Name
+
+_HEADER = Struct("!HHHHHH")
+_TAIL = Struct("!HH")
+
+
+class Question(NamedTuple):
+    """One question with what came around it. `qname` keeps the client's case, `key` is its lower-cased form."""
+
+    id: int
+    flags: int
+    qname: Name
+    key: Name
+    qtype: int
+    qclass: int
+    edns: Edns | None = None
+
+    @property
+    def do(self) -> bool:
+        """Whether the client asked for DNSSEC records (EDNS DO)."""
+        return self.edns is not None and self.edns.do
+
+
+def parse(packet: bytes) -> Question:
+    """The question of a query that `refusal` let through. WireError for octets that do not unpack (FORMERR)."""
+    id_, flags, _, answers, authorities, additionals = _HEADER.unpack_from(packet)
+    end = names.end_of(packet, 12)
+    if end + 4 > len(packet):
+        raise WireError("question cut short")
+    qname = packet[12:end]
+    qtype, qclass = _TAIL.unpack_from(packet, end)
+    opt = None
+    if answers or authorities or additionals:
+        opt = _read_rest(packet, end + 4, answers + authorities, additionals)
+    return Question(id_, flags, qname, qname.lower(), qtype, qclass, opt)
+
+
+def _read_rest(packet: bytes, at: int, others: int, additionals: int) -> Edns | None:
+    opt = None
+    for number in range(others + additionals):
+        rr, at = records.read_record(packet, at)
+        if number >= others and records.rtype(rr) == codes.OPT:
+            if opt is not None or rr[0]:
+                raise WireError("a second OPT record, or one with an owner (RFC 6891 section 6.1.1)")
+            opt = records.opt_of(rr)
+    return opt
+
+
+def refusal(packet: bytes) -> int | None:
+    """The RCODE with which a packet of 12 octets or more is turned away by its header alone, or None.
+
+    NOTIMP for opcodes other than QUERY and NOTIFY; FORMERR for counts other than one question, at most one answer and
+    authority and two additional records.
+    """
+    _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(packet)
+    if (flags & codes.OPCODE_MASK) >> 11 not in (codes.QUERY, codes.NOTIFY):
+        return codes.NOTIMP
+    if questions != 1 or answers > 1 or authorities > 1 or additionals > 2:
+        return codes.FORMERR
+    return None

@@ -1,0 +1,184 @@
+"""Resource records as octets: the only form in which records travel through kdns.
+
+`RR` is one record in wire form with its owner first and every name in it uncompressed, so that records can be
+compared, joined, reordered and patched without an object. A message that came from elsewhere is taken apart once, by
+`read_message`, which undoes compression; `fit` puts it on again where it is needed.
+"""
+
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple
+
+from kdns.errors import WireError
+from kdns.wire import codes, edns, names
+from kdns.wire.names import Name
+
+RR = bytes
+
+_FIXED = Struct("!HHIH")  # type, class, ttl, rdlength (RFC 1035 section 3.2.1)
+_HEADER = Struct("!HHHHHH")
+_TTL = Struct("!I")
+
+# RDATA with names that may come compressed (RFC 3597 section 4 closes the list): octets before the first name, names,
+# anything behind them. SRV, RP, AFSDB, RT, PX, KX, NAPTR, DNAME and NSAP-PTR may be met compressed too.
+_NAMES_IN: dict[int, tuple[int, int]] = {
+    2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1), 14: (0, 2),
+    15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 23: (0, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1),
+}  # fmt: skip
+
+
+class Message(NamedTuple):
+    """A DNS message taken apart. `question` is (qname as sent, qtype, qclass), None when there is none."""
+
+    id: int
+    flags: int
+    question: tuple[Name, int, int] | None
+    answer: tuple[RR, ...]
+    authority: tuple[RR, ...]
+    additional: tuple[RR, ...]  # without OPT
+    edns: edns.Edns | None
+
+    @property
+    def rcode(self) -> int:
+        """The RCODE with its EDNS high bits."""
+        return (self.edns.high_rcode << 4 if self.edns else 0) | self.flags & codes.RCODE_MASK
+
+
+def make(owner: Name, rtype: int, ttl: int, rdata: bytes, rclass: int = codes.IN) -> RR:
+    """One record. `ttl` in seconds, `rdata` at most 65,535 octets with uncompressed names."""
+    return owner + _FIXED.pack(rtype, rclass, ttl, len(rdata)) + rdata
+
+
+def owner(rr: RR) -> Name:
+    """The owner name, case as it is."""
+    return rr[: _end_of_owner(rr)]
+
+
+def rtype(rr: RR) -> int:
+    """The TYPE."""
+    at = _end_of_owner(rr)
+    return rr[at] << 8 | rr[at + 1]
+
+
+def rclass(rr: RR) -> int:
+    """The CLASS."""
+    at = _end_of_owner(rr) + 2
+    return rr[at] << 8 | rr[at + 1]
+
+
+def ttl(rr: RR) -> int:
+    """The TTL in seconds, as the 32 bits are (RFC 2181 section 8 wants the top one clear)."""
+    return int.from_bytes(rr[(at := _end_of_owner(rr) + 4) : at + 4], "big")
+
+
+def rdata(rr: RR) -> bytes:
+    """The RDATA, names in it uncompressed."""
+    return rr[_end_of_owner(rr) + 10 :]
+
+
+def with_ttl(rr: RR, seconds: int) -> RR:
+    """The same record with another TTL (0 to 2**32-1)."""
+    at = _end_of_owner(rr) + 4
+    return rr[:at] + _TTL.pack(seconds) + rr[at + 4 :]
+
+
+def with_owner(rr: RR, name: Name) -> RR:
+    """The same record with another owner."""
+    return name + rr[_end_of_owner(rr) :]
+
+
+def with_rdata(rr: RR, octets: bytes) -> RR:
+    """The same record with other RDATA."""
+    at = _end_of_owner(rr) + 8
+    return rr[:at] + len(octets).to_bytes(2, "big") + octets
+
+
+def with_names(rtype_: int, octets: bytes, change: Callable[[Name], Name]) -> bytes:
+    """RDATA with `change` applied to each name in it that RFC 1035 types carry; other types stay as they are."""
+    if rtype_ not in _NAMES_IN:
+        return octets
+    at, count = _NAMES_IN[rtype_]
+    parts = [octets[:at]]
+    for _ in range(count):
+        end = names.end_of(octets, at)
+        parts.append(change(octets[at:end]))
+        at = end
+    return b"".join((*parts, octets[at:]))
+
+
+def read_message(message: bytes, max_records: int = 20_000) -> Message:
+    """Take a message apart. WireError unless it is whole: one question at most, counts, lengths and names right.
+
+    Octets behind the last record are ignored, as CoreDNS does. The work is linear in the message's size.
+    """
+    if len(message) < 12:
+        raise WireError(f"message of {len(message)} octets: a header has 12")
+    id_, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(message)
+    if questions > 1 or answers + authorities + additionals > max_records:
+        raise WireError(f"{questions} questions, {answers + authorities + additionals} records")
+    question, at = _read_question(message) if questions else (None, 12)
+    answer, at, _ = _read_section(message, at, answers)
+    authority, at, _ = _read_section(message, at, authorities)
+    additional, at, opt = _read_section(message, at, additionals)
+    return Message(id_, flags, question, answer, authority, additional, opt)
+
+
+def read_record(message: bytes, at: int) -> tuple[RR, int]:
+    """The record at an offset, its names decompressed, and the offset behind it. WireError if it is broken."""
+    name, at = names.read(message, at)
+    if at + 10 > len(message):
+        raise WireError("record cut short")
+    kind, class_, seconds, length = _FIXED.unpack_from(message, at)
+    at += 10
+    if at + length > len(message):
+        raise WireError(f"RDATA of {length} octets runs past the message")
+    octets = _read_rdata(message, at, length, kind)
+    return name + _FIXED.pack(kind, class_, seconds, len(octets)) + octets, at + length
+
+
+def opt_of(rr: RR) -> edns.Edns:
+    """The EDNS value of an OPT record. WireError if its options are broken."""
+    return edns.from_record(rclass(rr), ttl(rr), rdata(rr))
+
+
+def _read_question(message: bytes) -> tuple[tuple[Name, int, int], int]:
+    qname, at = names.read(message, 12)
+    if at + 4 > len(message):
+        raise WireError("question cut short")
+    return (qname, message[at] << 8 | message[at + 1], message[at + 2] << 8 | message[at + 3]), at + 4
+
+
+def _read_section(message: bytes, at: int, count: int) -> tuple[tuple[RR, ...], int, edns.Edns | None]:
+    found: list[RR] = []
+    opt: edns.Edns | None = None
+    for _ in range(count):
+        rr, at = read_record(message, at)
+        if rtype(rr) != codes.OPT:
+            found.append(rr)
+            continue
+        if opt is not None or rr[0]:
+            raise WireError("a second OPT record, or one with an owner (RFC 6891 section 6.1.1)")
+        opt = opt_of(rr)
+    return tuple(found), at, opt
+
+
+def _read_rdata(message: bytes, at: int, length: int, kind: int) -> bytes:
+    if kind not in _NAMES_IN or not length:
+        return message[at : at + length]
+    end = at + length
+    lead, count = _NAMES_IN[kind]
+    parts = [message[at : at + lead]]
+    at += lead
+    for _ in range(count):
+        name, at = names.read(message, at)
+        parts.append(name)
+    if at > end:
+        raise WireError("a name in RDATA runs past it")
+    return b"".join((*parts, message[at:end]))
+
+
+def _end_of_owner(rr: RR) -> int:
+    at = 0
+    while length := rr[at]:
+        at += 1 + length
+    return at + 1
