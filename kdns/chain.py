@@ -1,10 +1,19 @@
 """The plugin's shape: Request in, Reply out, and how plugins are linked to a chain.
 
-A plugin is a callable `async (request, rest) -> Reply`. It answers itself, or awaits `rest(request)` and gives that back,
-or another value in its place. Returning means "a reply was written"; raising NoAnswer means "none was, send an empty
-one with this RCODE". Values are never changed in place, so nothing is copied to be safe.
+A plugin is a callable `async (request, rest) -> Reply`. It answers itself, or awaits `rest(request)` and gives that
+back, or another value in its place. Returning means "a reply was written"; raising NoAnswer means "none was, send an
+empty one with this RCODE". Values are never changed in place, so nothing is copied to be safe.
 
-What else a plugin can do it says by having a method; the server looks for them once, at start (see `Powers`).
+What else a plugin can do it says by having a method; the server looks for these once, at start:
+
+    meet(peers)        once, when the whole block is set up: its plugins by directive name
+    pages()            pages for the admin HTTP listeners
+    async start()      awaited before the listeners answer; raises StartError
+    async run()        a loop, from start until the configuration is replaced or the server stops
+    async lameduck()   awaited at shutdown (not at reload) while everything still answers
+    async close()      awaited when the configuration is replaced or the server stops
+    ready() -> bool    for the ready plugin
+    follow(forget)     given what to call with the index keys that just changed, in the same step as the change
 
 **The memo.** A Reply whose `keep` is set may be sent again, as it stands, to whoever sends the same packet, until one
 of the names in `keep` changes or its time is up. A plugin whose result depends on nothing but the request's packet and
@@ -44,8 +53,8 @@ class Keep(NamedTuple):
     """When a reply may be sent again without asking the chain.
 
     `names` are the index keys that it was made from (a change of any of them ends it); `until` is a monotonic time in
-    seconds; each of `tallies` is called with the number of further times that the reply was sent; `variants` is how many
-    different replies should be collected and sent in turn (loadbalance's orders).
+    seconds; each of `tallies` is called with the number of further times that the reply was sent; `variants` is how
+    many different replies should be collected and sent in turn (loadbalance's orders).
     """
 
     names: tuple[Name, ...] = ()
@@ -62,7 +71,8 @@ class Reply(NamedTuple):
     """An answer as values: RCODE, header flags to set (AA, RA, AD, TC of wire.codes), and records section by section.
 
     The server copies ID, opcode, RD, CD and the question from the query, and adds OPT by its own rules; `edns` is an
-    OPT that a plugin or an upstream gave. `by` names the plugin that wrote it. `keep`: see the module's head.
+    OPT that a plugin or an upstream gave. `bound` > 0 lowers the client's UDP size to so many octets. `by` names the
+    plugin that wrote it. `keep`: see the module's head.
     """
 
     rcode: int = codes.NOERROR
@@ -71,6 +81,7 @@ class Reply(NamedTuple):
     additional: tuple[RR, ...] = ()
     flags: int = 0
     edns: Edns | None = None
+    bound: int = 0
     by: str = ""
     keep: Keep | None = None
 
@@ -112,8 +123,7 @@ P = TypeVar("P")
 class Page(NamedTuple):
     """A page of the admin HTTP listeners: `address` is host:port as the Corefile has it, `path` like `/health`.
 
-    `get()` returns (status, content type, body) and does not block. Pages of one address share a listener; `merge` says
-    how the bodies of several blocks' plugins at one address and path become one (ready: all must be).
+    `get()` returns (status, content type, body) and does not block. Pages of one address share a listener.
     """
 
     address: str
@@ -121,22 +131,8 @@ class Page(NamedTuple):
     get: Callable[[], tuple[int, str, bytes]]
 
 
-class Powers:
-    """What a plugin may have besides being callable. Documentation; nobody inherits from it.
-
-    meet(peers)        once, after all plugins of the configuration are set up: the block's other plugins by directive name
-    pages()            pages for the admin listeners
-    async start()      awaited before the listeners answer; raises StartError
-    async run()        a loop in the server's TaskGroup from start until the configuration is replaced or the server stops
-    async lameduck()   awaited at shutdown (not at reload) while everything still answers
-    async close()      awaited when the configuration is replaced or the server stops
-    ready()            -> bool, for the ready plugin
-    follow(forget)     given a function to call with the index keys that just changed, in the same step as the change
-    """
-
-
 def repeatable(plugin: P) -> P:
-    """Mark a plugin whose result depends only on the request's packet and the reply from below: see the module's head."""
+    """Mark a plugin whose result depends on the packet and the reply from below only: see the module's head."""
     plugin.repeatable = True  # type: ignore[attr-defined]
     return plugin
 

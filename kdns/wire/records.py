@@ -25,6 +25,7 @@ _NAMES_IN: dict[int, tuple[int, int]] = {
     2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1), 14: (0, 2),
     15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 23: (0, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1),
 }  # fmt: skip
+_COMPRESSED_WHEN_SENT = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15})
 
 
 class Message(NamedTuple):
@@ -91,6 +92,14 @@ def with_rdata(rr: RR, octets: bytes) -> RR:
     """The same record with other RDATA."""
     at = _end_of_owner(rr) + 8
     return rr[:at] + len(octets).to_bytes(2, "big") + octets
+
+
+def names_in(kind: int) -> tuple[int, int] | None:
+    """Where a type's RDATA has names that a sender may compress: (octets before the first, how many), or None.
+
+    Only the types of RFC 1035 (RFC 3597 section 4).
+    """
+    return _NAMES_IN.get(kind) if kind in _COMPRESSED_WHEN_SENT else None
 
 
 def with_names(rtype_: int, octets: bytes, change: Callable[[Name], Name]) -> bytes:
