@@ -1,0 +1,224 @@
+"""The allocator: which address of a pool is given next, and which are free.
+
+Strategy: a `Space` is a pool with the free sets of its CIDRs. `choose` decides and changes nothing; `take` and `give`
+record. The strategy of the pool only says where the search begins (`lowest`: at the bottom; `round-robin`: after the
+last one given; `random`: anywhere); the search then goes up to the end and wraps. In pools for services it goes
+through the dynamic upper band of every CIDR before the static lower one, as Kubernetes does (KEP-3070).
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from random import Random
+from typing import NamedTuple
+
+from ipamd.errors import Exhausted, Invalid, OutsidePool, Taken, Withheld
+from ipamd.freesets import FreeSet, Spans, free_set
+from ipamd.model import WIDTH, Lease, Pool, Wish
+from ipamd.ranges import Address, Cidr, read_address, read_block, read_cidr, show_address
+
+
+class Block(NamedTuple):
+    """`2**bits` addresses from `first` on; a single address has no bits."""
+
+    first: int
+    bits: int
+
+
+class Search(NamedTuple):
+    """Look in the CIDR of that number, from offset `start` up to, but not including, `end`."""
+
+    cidr: int
+    start: int
+    end: int
+
+
+def static_band(cidr: Cidr) -> int:
+    """How many addresses at the bottom of a service CIDR are left to static use while there are others.
+
+    min(max(16, size / 16), 256), and none where the CIDR has no more than 16 addresses.
+    """
+    return 0 if cidr.size <= 16 else min(max(16, cidr.size // 16), 256)
+
+
+def withheld(pool: Pool, cidr: Cidr) -> Spans:
+    """The offsets in `cidr` that the pool never hands out.
+
+    The network and the broadcast address of IPv4, the subnet-router anycast address of IPv6 (RFC 4291 section 2.6.1)
+    and the gateway, where the addresses go to hosts (`pods`, `any`), unless the CIDR is a point-to-point link (RFC 3021, RFC
+    6164). The first address, and the last of IPv4, where they go to `services`. The exclusions everywhere.
+    """
+    ends: Spans = [(0, 0)] if cidr.family == 6 else [(0, 0), (cidr.size - 1, cidr.size - 1)]
+    spans: Spans = []
+    if pool.purpose == "services" or (pool.purpose in ("pods", "any") and cidr.bits > 1):
+        spans += ends
+    if pool.gateway is None and pool.purpose in ("pods", "any") and cidr.bits > 1:
+        spans.append((1, 1))
+    for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
+        block = read_block(text)
+        if cidr.overlaps(block):
+            spans.append((max(block.base, cidr.base) - cidr.base, min(block.last, cidr.last) - cidr.base))
+    return spans
+
+
+def check_pool(pool: Pool) -> list[Cidr]:
+    """The CIDRs of the pool. Raises Invalid unless it makes sense: one family, no overlaps, all else inside."""
+    cidrs = [read_cidr(text) for text in pool.cidrs]
+    if not cidrs:
+        raise Invalid(f"pool {pool.name} has no CIDR")
+    if len({cidr.family for cidr in cidrs}) > 1:
+        raise Invalid(f"pool {pool.name} has CIDRs of both families; make a pool for each")
+    for index, cidr in enumerate(cidrs):
+        if (other := next(filter(cidr.overlaps, cidrs[:index]), None)) is not None:
+            raise Invalid(f"pool {pool.name}: {cidr} overlaps {other}")
+    for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
+        if not any(cidr.overlaps(read_block(text)) for cidr in cidrs):
+            raise Invalid(f"pool {pool.name}: {text} is outside its CIDRs")
+    shortest, width = max(cidr.length for cidr in cidrs), WIDTH[cidrs[0].family]
+    if pool.block_size is not None and not shortest <= pool.block_size <= width:
+        raise Invalid(f"pool {pool.name}: block_size {pool.block_size} is not within /{shortest} to /{width}")
+    return cidrs
+
+
+class Space:
+    """A pool with what is free in it. `used` and `capacity` count addresses."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.cidrs = check_pool(pool)
+        self.family = self.cidrs[0].family
+        self.width = WIDTH[self.family]
+        self.used = 0
+        self.leases = 0
+        self._sets: list[FreeSet] = [free_set(cidr, withheld(pool, cidr)) for cidr in self.cidrs]
+        self.capacity = sum(free.capacity for free in self._sets)
+        self._by_base = sorted((cidr.base, index) for index, cidr in enumerate(self.cidrs))
+        self._last: Block | None = None  # the one given last, where round-robin goes on
+
+    def choose(self, wish: Wish, random: Random) -> Block:
+        """The block to give for the wish. Changes nothing.
+
+        Raises OutsidePool, Withheld or Taken for an address that was asked for, Exhausted if nothing is free.
+        """
+        bits = self.bits(wish)
+        if wish.address is not None:
+            return self._asked_for(read_address(wish.address), bits)
+        for search in self._searches(bits, random):
+            offset = self._sets[search.cidr].next_free(search.start, search.end, bits)
+            if offset is not None:
+                return Block(self.cidrs[search.cidr].base + offset, bits)
+        what = f"block of length /{self.width - bits}" if bits else "address"
+        counts = {"capacity": self.capacity, "used": self.used, "free": self.capacity - self.used}
+        raise Exhausted(f"no {what} is free in pool {self.pool.name}", pool=self.pool.name, **counts)
+
+    def bits(self, wish: Wish) -> int:
+        """The size of the block that is wished for, in bits. Raises Invalid if no CIDR could hold it."""
+        length = self.width if wish.prefix_length is None else wish.prefix_length
+        shortest = min(cidr.length for cidr in self.cidrs)
+        if not shortest <= length <= self.width:
+            bounds = f"/{shortest} to /{self.width}"
+            raise Invalid(f"prefix_length {length} is not within {bounds} of pool {self.pool.name}")
+        return self.width - length
+
+    def holds(self, address: Address) -> bool:
+        """Whether the address is in one of the CIDRs, be it free, leased or withheld."""
+        return self._index(address) is not None
+
+    def take(self, block: Block) -> None:
+        """Record that the block is used; it was free."""
+        index, offset = self._place(block)
+        self._sets[index].take(offset, block.bits)
+        self.used += 1 << block.bits
+        self.leases += 1
+        self._last = block
+
+    def give(self, block: Block) -> None:
+        """Record that the block is free again; it was taken."""
+        index, offset = self._place(block)
+        self._sets[index].give(offset, block.bits)
+        self.used -= 1 << block.bits
+        self.leases -= 1
+
+    def take_all(self, blocks: Iterable[Block]) -> None:
+        """Record many used blocks at once, oldest first, as when a store is opened."""
+        singles: list[list[int]] = [[] for _ in self.cidrs]
+        for block in blocks:
+            if block.bits:
+                self.take(block)
+                continue
+            index, offset = self._place(block)
+            singles[index].append(offset)
+            self.used += 1
+            self.leases += 1
+            self._last = block
+        for free, offsets in zip(self._sets, singles, strict=True):
+            free.take_singles(offsets)
+
+    def is_withheld(self, block: Block) -> bool:
+        """Whether any address of the block, which lies in the pool, is never handed out."""
+        index, offset = self._place(block)
+        return self._sets[index].is_withheld(offset, block.bits)
+
+    def _index(self, address: Address) -> int | None:
+        if address.family != self.family:
+            return None
+        below = bisect_right(self._by_base, (address.value, len(self.cidrs))) - 1
+        index = self._by_base[below][1] if below >= 0 else 0
+        return index if self.cidrs[index].base <= address.value <= self.cidrs[index].last else None
+
+    def _place(self, block: Block) -> tuple[int, int]:
+        index = self._index(Address(self.family, block.first))
+        if index is None or block.first + (1 << block.bits) - 1 > self.cidrs[index].last:
+            text = f"{show_address(self.family, block.first)}/{self.width - block.bits}"
+            raise OutsidePool(f"{text} is outside pool {self.pool.name}", pool=self.pool.name)
+        return index, block.first - self.cidrs[index].base
+
+    def _asked_for(self, address: Address, bits: int) -> Block:
+        if address.family != self.family or not self.holds(address):
+            cidrs = ", ".join(self.pool.cidrs)
+            raise OutsidePool(f"{address} is outside pool {self.pool.name} ({cidrs})", pool=self.pool.name)
+        if address.value & ((1 << bits) - 1):
+            raise Invalid(f"{address} does not begin a block of length /{self.width - bits}")
+        block = Block(address.value, bits)
+        index, offset = self._place(block)
+        if self._sets[index].is_withheld(offset, bits):
+            raise Withheld(f"{address} is not handed out by pool {self.pool.name}", pool=self.pool.name)
+        if not self._sets[index].is_free(offset, bits):
+            raise Taken(f"{address} is taken", pool=self.pool.name)
+        return block
+
+    def _searches(self, bits: int, random: Random) -> Iterator[Search]:
+        upper = [Search(index, self._static(cidr, bits), cidr.size) for index, cidr in enumerate(self.cidrs)]
+        lower = [Search(search.cidr, 0, search.start) for search in upper if search.start]
+        for band in (upper, lower):
+            yield from rotated(band, self._beginning(band, random))
+
+    def _static(self, cidr: Cidr, bits: int) -> int:
+        return static_band(cidr) if self.pool.purpose == "services" and not bits else 0
+
+    def _beginning(self, band: list[Search], random: Random) -> tuple[int, int]:
+        """Where in the band the search begins: (position in the band, offset)."""
+        if band and self.pool.strategy == "random":
+            position = random.randrange(len(band))
+            return position, random.randrange(band[position].start, band[position].end)
+        if self.pool.strategy == "round-robin" and self._last is not None:
+            index, offset = self._place(self._last)
+            after = offset + (1 << self._last.bits)
+            return next(((at, after) for at, search in enumerate(band) if search.cidr == index), (0, 0))
+        return 0, 0
+
+
+def rotated(band: list[Search], beginning: tuple[int, int]) -> Iterator[Search]:
+    """The searches of the band in turn, from the beginning on and round to it again."""
+    position, offset = beginning
+    for turn in range(len(band)):
+        search = band[(position + turn) % len(band)]
+        yield search._replace(start=max(search.start, offset)) if turn == 0 else search
+    if band and offset > band[position].start:
+        # A block may straddle the beginning, so the last stretch is the whole piece again.
+        yield band[position]
+
+
+def block_of(lease: Lease) -> Block:
+    """The block that the lease holds."""
+    family, value = read_address(lease.address)
+    return Block(value, WIDTH[family] - lease.prefix_length)

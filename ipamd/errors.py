@@ -1,0 +1,173 @@
+"""Every exception of ipamd, each with the reply that it deserves.
+
+`status` is the HTTP status, `code` the stable word that programs compare, `title` the same for every occurrence
+(RFC 9457 section 3.1); the text of the exception is the detail, and `members` are the extension members of the
+problem document. Grouped by the moment: reading a request, finding things, allocating, storing, starting.
+"""
+
+from typing import ClassVar
+
+from ipamd.json import Json, Object
+
+
+class IpamError(Exception):
+    """A request that is refused. Never raised itself: each subclass names one reason."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, **members: Json) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.members = members
+
+
+# Reading a request
+
+
+class Malformed(IpamError):
+    """The body or a parameter cannot be read: not JSON, a wrong type, an unknown field, no IP address."""
+
+    status, code, title = 400, "malformed", "The request cannot be read"
+
+
+class Invalid(IpamError):
+    """The request reads well, but its values cannot be meant."""
+
+    status, code, title = 422, "invalid", "The request cannot be carried out as it stands"
+
+
+class EncodedBody(IpamError):
+    """A Content-Encoding on a request; refused, for a small body could unpack to any size."""
+
+    status, code, title = 415, "encoded-body", "Compressed request bodies are not read"
+
+
+# Finding things
+
+
+class NotFound(IpamError):
+    """There is no such object."""
+
+    status, code, title = 404, "not-found", "There is no such thing"
+
+
+class UnknownPool(IpamError):
+    """The pool that the request names does not exist."""
+
+    status, code, title = 404, "unknown-pool", "There is no such pool"
+
+
+class UnknownLease(IpamError):
+    """The lease that the request names does not exist, or no longer does."""
+
+    status, code, title = 404, "unknown-lease", "There is no such lease"
+
+
+class AlreadyExists(IpamError):
+    """The name is in use."""
+
+    status, code, title = 409, "already-exists", "The name is in use"
+
+
+class Conflict(IpamError):
+    """The request contradicts what is stored, or what was stored has changed since the caller read it."""
+
+    status, code, title = 409, "conflict", "The request conflicts with what is stored"
+
+
+class Compacted(IpamError):
+    """The change log no longer reaches back to the revision that was asked for; list again."""
+
+    status, code, title = 410, "compacted", "The change log begins later"
+
+
+# Allocating
+
+
+class OutsidePool(IpamError):
+    """The address that was asked for is not in the pool."""
+
+    status, code, title = 422, "outside-pool", "The address is outside the pool"
+
+
+class Withheld(IpamError):
+    """The address is in the pool but never handed out: network, broadcast, gateway or an exclusion."""
+
+    status, code, title = 422, "withheld", "The address is never handed out"
+
+
+class Taken(IpamError):
+    """The address that was asked for belongs to somebody; the member `holder` tells whom."""
+
+    status, code, title = 409, "taken", "The address is taken"
+
+
+class Exhausted(IpamError):
+    """No address (or block) that would do is free; the members give the counts of the pool."""
+
+    status, code, title = 409, "exhausted", "The pool is exhausted"
+
+
+class PoolOverlap(IpamError):
+    """The CIDRs of a new pool overlap those of another; the members say which."""
+
+    status, code, title = 409, "pool-overlap", "The pool overlaps another"
+
+
+class PoolInUse(IpamError):
+    """The pool cannot go, or change so, while leases stand in it."""
+
+    status, code, title = 409, "pool-in-use", "Leases stand in the pool"
+
+
+# Storing
+
+
+class StoreFull(IpamError):
+    """The disk is full: nothing of the transaction was kept."""
+
+    status, code, title = 507, "store-full", "The store has no room"
+
+
+class StoreUnavailable(IpamError):
+    """The store cannot be written or read now: nothing of the transaction was kept."""
+
+    status, code, title = 503, "store-unavailable", "The store cannot be written"
+
+
+# Answering on the Kubernetes paths
+
+
+class StatusError(Exception):
+    """A request on a Kubernetes path is refused: the members of the `Status` that says so.
+
+    `reason` is the API machinery's word for it (NotFound, Conflict, Invalid...), `details` names the object and the causes.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, details: Object | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.details = details
+
+
+class DryRun(Exception):
+    """Carries the result out of a transaction that is only tried (`dryRun=All`), so that nothing of it stays."""
+
+    def __init__(self, result: Object) -> None:
+        super().__init__("a dry run is never committed")
+        self.result = result
+
+
+# Starting
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used. The text is complete; the exit status is 2."""
+
+
+class StartError(Exception):
+    """A sound configuration that cannot be started (address or store in use, newer schema). The exit status is 1."""

@@ -1,0 +1,112 @@
+"""The nouns of the allocator: pool, owner, lease, wish. Pure values, no behaviour beyond reading themselves.
+
+Addresses and prefixes are texts here, in canonical form (RFC 5952), since that is how they are stored and shown;
+`ranges` turns them into numbers. Times are seconds since the epoch.
+"""
+
+from typing import Literal, get_args
+
+from msgspec import Struct
+
+Purpose = Literal["pods", "services", "nodes", "lb", "any"]
+Strategy = Literal["lowest", "round-robin", "random"]
+Family = Literal[4, 6]
+
+PURPOSES: tuple[str, ...] = get_args(Purpose)
+WIDTH: dict[int, int] = {4: 32, 6: 128}  # bits of an address, by family
+
+# What the log calls the two things that are not Kubernetes objects.
+POOL = "Pool"
+LEASE = "Lease"
+
+
+class Pool(Struct, frozen=True, omit_defaults=True):
+    """A named set of CIDRs of one family from which addresses are leased.
+
+    `exclude` holds addresses and CIDRs that are never handed out. `gateway` is withheld as well; without it the first
+    host of every CIDR is, in pools for pods and for any purpose. `block_size` is the prefix length of a block
+    (a node's podCIDR), for prefix leases that name no length.
+    """
+
+    name: str
+    cidrs: tuple[str, ...]
+    purpose: Purpose = "any"
+    strategy: Strategy = "lowest"
+    exclude: tuple[str, ...] = ()
+    gateway: str | None = None
+    block_size: int | None = None
+
+
+class Owner(Struct, frozen=True, omit_defaults=True):
+    """Who holds a lease: a Kubernetes object, or anything else with a kind and a name.
+
+    Kind, namespace and name identify it; `uid` tells its incarnations apart and may be empty.
+    """
+
+    kind: str
+    name: str
+    namespace: str = ""
+    uid: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+    def is_same(self, other: "Owner") -> bool:
+        """Whether both name one thing; an absent uid agrees with any."""
+        named = (self.kind, self.namespace, self.name) == (other.kind, other.namespace, other.name)
+        return named and (self.uid == other.uid or not self.uid or not other.uid)
+
+
+class Lease(Struct, frozen=True, omit_defaults=True):
+    """This address (or prefix) of this pool belongs to this owner, until `expires` or for ever.
+
+    `id` is the revision that created the lease: unique for the life of the store. `revision` is that of the last
+    change. `ttl` is in seconds. `made_pod` says that the owner, a Pod, exists because of the lease and goes with it.
+    """
+
+    id: int
+    revision: int
+    pool: str
+    address: str
+    prefix_length: int
+    owner: Owner
+    created: float
+    labels: dict[str, str] = {}
+    ttl: int | None = None
+    expires: float | None = None
+    made_pod: bool = False
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one address and not a block."""
+        return self.prefix_length == (128 if ":" in self.address else 32)
+
+    def __str__(self) -> str:
+        return self.address if self.is_single else f"{self.address}/{self.prefix_length}"
+
+
+class Wish(Struct, frozen=True):
+    """What a lease is wanted to be. Either `pool` is named, or any pool of `purpose` and `family` will do.
+
+    `address` asks for one address (or the block that begins there), `prefix_length` for a block; without both the
+    next free address is meant. `ttl` is in seconds, None for ever.
+    """
+
+    pool: str | None = None
+    purpose: Purpose | None = None
+    family: Family | None = None
+    address: str | None = None
+    prefix_length: int | None = None
+    labels: dict[str, str] = {}
+    ttl: int | None = None
+
+
+class LeaseFilter(Struct, frozen=True):
+    """Which leases a list is about; None does not restrict. `address` finds the lease that contains it."""
+
+    pool: str | None = None
+    namespace: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    address: str | None = None
+    labels: dict[str, str] = {}
