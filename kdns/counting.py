@@ -10,8 +10,13 @@ from kdns.wire import codes, fit, names
 DROPPED = "dropped"  # the zone label of queries that reached no server block
 
 _TYPES = frozenset(
-    "A AAAA CNAME DNSKEY DS MX NSEC NSEC3 NS PTR RRSIG SOA SRV TXT HTTPS SVCB IXFR AXFR ANY".split()
-)  # every other type is counted as "other", so that a client cannot make labels
+    {
+        codes.A, codes.AAAA, codes.CNAME, codes.DNSKEY, codes.DS, codes.MX, codes.NSEC, codes.NSEC3, codes.NS,
+        codes.PTR, codes.RRSIG, codes.SOA, codes.SRV, codes.TXT, codes.HTTPS, codes.SVCB, codes.IXFR, codes.AXFR,
+        codes.ANY,
+    }
+)  # fmt: skip
+# Every other type is counted as "other", so that a client cannot make labels.
 
 
 def count_query(
@@ -21,10 +26,10 @@ def count_query(
     asked = request.question
     where = request.server, zone or names.show(request.zone), request.view
     proto = request.client.proto
-    kind = codes.type_name(asked.qtype)
+    kind = codes.type_name(asked.qtype) if asked.qtype in _TYPES else "other"
     family = "2" if request.client.is_ipv6 else "1"
     size = fit.uncompressed_size(asked, (reply.answer, reply.authority, reply.additional))
-    metrics.family("dns_requests_total").add((*where, proto, family, kind if kind in _TYPES else "other"), times)
+    metrics.family("dns_requests_total").add((*where, proto, family, kind), times)
     metrics.family("dns_responses_total").add((*where, codes.rcode_name(reply.rcode), reply.by), times)
     metrics.histogram("dns_request_duration_seconds").observe(where, seconds, times)
     metrics.histogram("dns_request_size_bytes").observe((*where, proto), request.size, times)

@@ -19,7 +19,7 @@ class Pending:
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[Any]] = set()
 
-    def begin(self, work: Coroutine[Any, Any, T], done: Callable[[T], None]) -> None:
+    def begin(self, work: Coroutine[Any, Any, T], done: Callable[[T], object]) -> None:
         """Step `work`; call `done` with its result at once or when it has it. `work` must not raise."""
         try:
             waiting = work.send(None)
@@ -30,7 +30,7 @@ class Pending:
         self.tasks.add(task)
         task.add_done_callback(lambda ended: self._end(ended, done))
 
-    def _end(self, task: asyncio.Task[T], done: Callable[[T], None]) -> None:
+    def _end(self, task: asyncio.Task[T], done: Callable[[T], object]) -> None:
         self.tasks.discard(task)
         if not task.cancelled():
             done(task.result())

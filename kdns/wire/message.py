@@ -78,7 +78,7 @@ def _rdata(kind: int, text: str) -> bytes:
         return b"".join(bytes((len(part),)) + part for part in map(_unquoted, _TOKEN.findall(text)))
     buffer = DNSBuffer()
     RDMAP[QTYPE.forward[kind]].fromZone(["".join(token) for token in _TOKEN.findall(text)]).pack(buffer)
-    return bytes(buffer.data)
+    return records.read_rdata(bytes(buffer.data), 0, len(buffer.data), kind)  # dnslib compresses inside of it
 
 
 def _unquoted(token: tuple[str, str]) -> bytes:

@@ -141,7 +141,7 @@ def read_record(message: bytes, at: int) -> tuple[RR, int]:
     at += 10
     if at + length > len(message):
         raise WireError(f"RDATA of {length} octets runs past the message")
-    octets = _read_rdata(message, at, length, kind)
+    octets = read_rdata(message, at, length, kind)
     return name + _FIXED.pack(kind, class_, seconds, len(octets)) + octets, at + length
 
 
@@ -171,7 +171,8 @@ def _read_section(message: bytes, at: int, count: int) -> tuple[tuple[RR, ...], 
     return tuple(found), at, opt
 
 
-def _read_rdata(message: bytes, at: int, length: int, kind: int) -> bytes:
+def read_rdata(message: bytes, at: int, length: int, kind: int) -> bytes:
+    """RDATA of a type at an offset, its names decompressed. WireError if a name in it is broken or runs past it."""
     if kind not in _NAMES_IN or not length:
         return message[at : at + length]
     end = at + length

@@ -1,0 +1,98 @@
+"""Listening sockets: the addresses of a server block opened as CoreDNS opens them, with its words when that fails.
+
+Without an address a port is opened on every address of both families, IPv4 and IPv6 apart (so that a client's address
+is never an IPv4-mapped one); a machine without IPv6 gets IPv4 only.
+"""
+
+import os
+import socket
+from typing import NamedTuple
+
+from kdns.errors import StartError
+
+RECEIVE_BUFFER = 4 << 20  # octets: room for a burst while Python looks elsewhere
+BACKLOG = 1024
+# Linux's numbers; the socket module of CPython 3.11 does not name them.
+IP_PKTINFO = 8
+IPV6_RECVPKTINFO, IPV6_PKTINFO = 49, 50
+
+
+class Endpoint(NamedTuple):
+    """Where to listen: an IP address, or "" for all, and a port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}"
+
+
+def open_udp(endpoint: Endpoint) -> list[socket.socket]:
+    """Non-blocking UDP sockets. A wildcard one reports the address that each packet came to (IP_PKTINFO)."""
+    return _open(endpoint, socket.SOCK_DGRAM, "udp")
+
+
+def open_tcp(endpoint: Endpoint) -> list[socket.socket]:
+    """Non-blocking listening TCP sockets."""
+    return _open(endpoint, socket.SOCK_STREAM, "tcp")
+
+
+def _open(endpoint: Endpoint, kind: socket.SocketKind, proto: str) -> list[socket.socket]:
+    opened: list[socket.socket] = []
+    try:
+        for family, address in _addresses(endpoint):
+            opened.append(_bind(family, kind, address, endpoint.port, wildcard=not endpoint.address))
+    except OSError as fault:
+        for sock in opened:
+            sock.close()
+        reason = os.strerror(fault.errno).lower() if fault.errno else str(fault)
+        raise StartError(f"listen {proto} {endpoint}: bind: {reason}") from None
+    return opened
+
+
+def _addresses(endpoint: Endpoint) -> list[tuple[socket.AddressFamily, str]]:
+    if endpoint.address:
+        family = socket.AF_INET6 if ":" in endpoint.address else socket.AF_INET
+        return [(family, endpoint.address)]
+    both = [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]
+    return both if _has_ipv6() else both[:1]
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _bind(
+    family: socket.AddressFamily, kind: socket.SocketKind, address: str, port: int, *, wildcard: bool
+) -> socket.socket:
+    sock = socket.socket(family, kind)
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_DGRAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            if wildcard:
+                _report_destination(sock)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((address, port))
+        if kind == socket.SOCK_STREAM:
+            sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _report_destination(sock: socket.socket) -> None:
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)

@@ -1,0 +1,168 @@
+"""DNS over TCP, and over TLS when the listener has a context: queries of a connection answered one after another.
+
+A Protocol, not streams (five times the cost). Pipelined queries wait in order; while many wait, the socket is not read,
+so a client that sends without reading holds only its own connection.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, cast
+from weakref import WeakSet
+
+from kdns.answer import Answers
+from kdns.chain import Client
+from kdns.memo import Memo
+from kdns.wire.frame import Frames, framed
+
+MAX_WAITING = 128  # queries of one connection taken from the socket and not yet answered
+
+
+class Timeouts(NamedTuple):
+    """Seconds until the first query is whole, until the next one is, until a reply is taken; queries a connection."""
+
+    read: float = 3.0
+    idle: float = 10.0
+    write: float = 5.0
+    max_queries: int = 0  # 0: no limit
+
+
+class TcpConnection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, answers: Answers, memo: Memo, clock: Callable[[], float], timeouts: Timeouts):
+        self._answers = answers
+        self._memo = memo
+        self._clock = clock
+        self._timeouts = timeouts
+        self._left = timeouts.max_queries
+        self._frames = Frames()
+        self._waiting: deque[bytes] = deque()
+        self._busy = False  # a query is being answered
+        self._looping = False  # _answer_waiting is on the stack
+        self._ended = False  # no more queries are wanted or coming
+        self._paused_since: float | None = None
+        self._deadline = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self._client = Client(peer[0], peer[1], "tcp", local[0], local[1])
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + self._timeouts.read
+        self._timer = self._loop.call_at(self._deadline, self._check_time)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._waiting.clear()
+
+    def data_received(self, data: bytes) -> None:
+        whole = self._frames.feed(data)
+        if not whole:
+            return
+        self._waiting.extend(whole)
+        self._deadline = self._loop.time() + self._timeouts.idle
+        if len(self._waiting) > MAX_WAITING:
+            self._transport.pause_reading()
+        if not self._busy:
+            self._answer_waiting()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: what it asked is still answered."""
+        self._ended = True
+        if not self._busy and not self._waiting:
+            self._transport.close()
+        return True
+
+    def pause_writing(self) -> None:
+        """The client does not read its replies: it has `write` seconds to begin."""
+        self._paused_since = self._loop.time()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        self._paused_since = None
+        if not self._busy:
+            self._answer_waiting()
+
+    def finish(self) -> None:
+        """Stop: close once the query under way is answered."""
+        self._ended = True
+        self._waiting.clear()
+        if not self._busy:
+            self._transport.close()
+
+    def _answer_waiting(self) -> None:
+        """Answer in order until a reply is not there at once; `_reply` comes back here when it is."""
+        self._looping = True
+        while self._waiting and not self._busy and self._paused_since is None and not self._transport.is_closing():
+            packet = self._waiting.popleft()
+            self._busy = True
+            self._left -= 1
+            if not self._left:
+                self._ended = True
+                self._waiting.clear()
+            self._answers.respond(packet, self._client, self._clock(), self._memo, self._reply)
+        self._looping = False
+        if len(self._waiting) <= MAX_WAITING and self._paused_since is None and not self._ended:
+            self._transport.resume_reading()
+        if self._ended and not self._waiting and not self._busy:
+            self._transport.close()
+
+    def _reply(self, reply: bytes | None) -> None:
+        self._busy = False
+        self._deadline = self._loop.time() + self._timeouts.idle
+        if reply is not None and not self._transport.is_closing():
+            self._transport.write(framed(reply))
+        if not self._looping:
+            self._answer_waiting()
+
+    def _check_time(self) -> None:
+        now = self._loop.time()
+        if self._paused_since is not None and now >= self._paused_since + self._timeouts.write:
+            self._transport.abort()
+        elif now < self._deadline or self._busy or self._waiting:
+            later = max(self._deadline, now + 1.0)
+            self._timer = self._loop.call_at(later, self._check_time)
+        else:
+            self._transport.close()
+
+
+class TcpListener:
+    """One listening TCP socket, its memo and its connections. With `tls`, each connection is a TLS one."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        answers: Answers,
+        memo: Memo,
+        clock: Callable[[], float],
+        timeouts: Timeouts,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._sock = sock
+        self._answers = answers
+        self._memo = memo
+        self._clock = clock
+        self._tls = tls
+        self.timeouts = timeouts
+        self._connections: WeakSet[TcpConnection] = WeakSet()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Accept from now on."""
+        self._server = await asyncio.get_running_loop().create_server(self._connection, sock=self._sock, ssl=self._tls)
+
+    def stop(self) -> None:
+        """Accept no more; each connection ends behind the query that it is at. The port is given back."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.finish()
+
+    def _connection(self) -> TcpConnection:
+        connection = TcpConnection(self._answers, self._memo, self._clock, self.timeouts)
+        self._connections.add(connection)
+        return connection

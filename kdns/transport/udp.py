@@ -1,0 +1,131 @@
+"""DNS over UDP: a socket of our own, drained on each wake-up, with nothing between the kernel and the memo.
+
+asyncio's datagram endpoint makes a call and an address object for each packet and costs five times as much as this
+loop. Up to BATCH datagrams are taken at a wake-up, then the event loop gets its turn.
+
+A wildcard socket is read with recvmsg, since the reply must leave from the address that the query came to: the kernel's
+own choice is another one on a machine with several.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from kdns.answer import Answers
+from kdns.chain import Client
+from kdns.memo import Memo
+from kdns.transport.sockets import IP_PKTINFO, IPV6_PKTINFO
+
+BATCH = 64
+MAX_QUERY = 4096  # octets read of a query: more than any client sends, less than a flood wants
+_ANCILLARY = socket.CMSG_SPACE(20)  # one in_pktinfo (12 octets) or in6_pktinfo (20)
+
+Control = list[tuple[int, int, bytes]]
+
+
+class UdpListener:
+    """One UDP socket and its memo."""
+
+    def __init__(self, sock: socket.socket, answers: Answers, memo: Memo, clock: Callable[[], float]) -> None:
+        self._sock = sock
+        self._answers = answers
+        self._memo = memo
+        self._clock = clock
+        self._local: tuple[str, int] = sock.getsockname()[:2]
+        self._wildcard = self._local[0] in ("0.0.0.0", "::")
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Answer from now on."""
+        loop.add_reader(self._sock, self._drain_any if self._wildcard else self._drain)
+
+    def stop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Read no more; replies under way can still be sent until `close`."""
+        loop.remove_reader(self._sock)
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._sock.close()
+
+    def _drain(self) -> None:
+        now = self._clock()
+        hot = self._memo.hot
+        receive, send = self._sock.recvfrom, self._send
+        for _ in range(BATCH):
+            try:
+                packet, address = receive(MAX_QUERY)
+            except BlockingIOError:
+                return
+            except OSError:  # an ICMP error of an earlier reply: says nothing about what is waiting
+                continue
+            entry = hot.get(packet[2:])
+            if entry is not None and now < entry.until:
+                entry.hits = hits = entry.hits + 1
+                send(packet[:2] + entry.tails[hits % len(entry.tails)], address)
+                continue
+            client = Client(address[0], address[1], "udp", *self._local)
+            self._answers.respond(packet, client, now, self._memo, partial(self._send_late, address))
+
+    def _drain_any(self) -> None:
+        now = self._clock()
+        hot = self._memo.hot
+        receive, send = self._sock.recvmsg, self._send_from
+        for _ in range(BATCH):
+            try:
+                packet, control, _flags, address = receive(MAX_QUERY, _ANCILLARY)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            entry = hot.get(packet[2:])
+            if entry is not None and now < entry.until:
+                entry.hits = hits = entry.hits + 1
+                send(packet[:2] + entry.tails[hits % len(entry.tails)], control, address)
+                continue
+            client = Client(address[0], address[1], "udp", _destination(control), self._local[1])
+            reply = partial(self._send_from_late, control, address)
+            self._answers.respond(packet, client, now, self._memo, reply)
+
+    def _send(self, reply: bytes, address: Any) -> None:
+        try:
+            self._sock.sendto(reply, address)
+        except OSError:  # a full buffer, an unreachable client: UDP promises nothing
+            return
+
+    def _send_from(self, reply: bytes, control: Control, address: Any) -> None:
+        try:
+            self._sock.sendmsg((reply,), _from_destination(control), 0, address)
+        except OSError:
+            return
+
+    def _send_late(self, address: Any, reply: bytes | None) -> None:
+        if reply is not None:
+            self._send(reply, address)
+
+    def _send_from_late(self, control: Control, address: Any, reply: bytes | None) -> None:
+        if reply is not None:
+            self._send_from(reply, control, address)
+
+
+def _from_destination(control: Control) -> Control:
+    """The control message that sends from where the query came to, by any interface.
+
+    in_pktinfo is (interface, local address, destination), in6_pktinfo (address, interface); see ip(7) and ipv6(7).
+    """
+    if not control:
+        return control
+    level, kind, data = control[0]
+    if kind == IP_PKTINFO:
+        return [(level, kind, b"\0\0\0\0" + data[4:8] + b"\0\0\0\0")]
+    is_link_local = data[0] == 0xFE and data[1] & 0xC0 == 0x80  # these need their interface
+    return [(level, kind, data if is_link_local else data[:16] + b"\0\0\0\0")]
+
+
+def _destination(control: Control) -> str:
+    for _, kind, data in control:
+        if kind == IP_PKTINFO:
+            return socket.inet_ntop(socket.AF_INET, data[8:12])
+        if kind == IPV6_PKTINFO:
+            return socket.inet_ntop(socket.AF_INET6, data[:16])
+    return ""
