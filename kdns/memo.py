@@ -120,6 +120,7 @@ class Memo:
     def _promote(self, key: bytes, entry: Entry) -> None:
         del self._young[key]
         self._young_size -= entry.size
+        entry.swept = entry.hits + 1  # the hit that promotes it does not count: a second one must come
         self.hot[key] = entry
         self._hot_size += entry.size
         if self._hot_size > self._hot_budget:
