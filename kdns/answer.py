@@ -1,0 +1,149 @@
+"""A packet answered: the way from octets in to octets out, the same for every transport.
+
+In this order (CoreDNS's): too short or a response, dropped; in the memo, sent; refused by its header; unpacked; class
+and EDNS version looked at; the server block chosen; the block's chain asked; the reply fitted to the client. Each step
+is a call to the module that knows how, so this one only ties them together.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from kdns.block import Block, Blocks, choose
+from kdns.chain import Client, Reply, Request
+from kdns.counting import DROPPED, count_query
+from kdns.eager import Pending
+from kdns.errors import Dropped, NoAnswer, WireError
+from kdns.memo import Memo
+from kdns.metrics import Metrics
+from kdns.wire import codes, fit, names
+from kdns.wire.edns import Edns
+from kdns.wire.names import Name
+from kdns.wire.question import Question, parse, refusal
+
+Send = Callable[[bytes | None], object]
+
+MAX_DEPTH = 8  # internal lookups within lookups: CoreDNS's loop counter
+
+
+class Answers:
+    """What one listener answers with: its label, its server blocks, the work under way.
+
+    `any_class` is whether classes other than IN reach the chains (some block has chaos or forward). `on_fault` is told
+    of a query whose handling failed unexpectedly. `blocks` may be assigned anew at any time (reload): queries under way
+    end in the chain that they began with.
+    """
+
+    def __init__(self, label: str, blocks: Blocks, any_class: bool, metrics: Metrics, on_fault: Callable[[str], None]):
+        self.label = label
+        self.blocks = blocks
+        self.any_class = any_class
+        self.metrics = metrics
+        self.pending = Pending()
+        self._on_fault = on_fault
+
+    def respond(self, packet: bytes, client: Client, now: float, memo: Memo, send: Send) -> None:
+        """Answer a packet: `send` is called once, now or later, with the reply or with None for no reply.
+
+        `now` is the monotonic time in seconds at which the packet was read.
+        """
+        if len(packet) < 12 or packet[2] & 0x80:
+            send(None)
+            return
+        kept = memo.find(packet[2:], now)
+        if kept is not None:
+            send(packet[:2] + kept)
+            return
+        refused = refusal(packet)
+        if refused is not None:
+            send(fit.header_only(packet, refused, keep_opcode=refused == codes.NOTIMP))
+            return
+        if len(packet) == 12:  # CoreDNS's library unpacks a bare header to a message without a question
+            send(fit.header_only(packet, codes.SERVFAIL, keep_opcode=True))
+            return
+        try:
+            question = parse(packet)
+        except WireError as fault:
+            send(_unreadable(packet, fault))
+            return
+        self.pending.begin(self._serve(question, packet, client, now, memo), send)
+
+    async def _serve(self, question: Question, packet: bytes, client: Client, now: float, memo: Memo) -> bytes | None:
+        """The reply's octets, or None for no reply. Raises nothing but cancellation."""
+        changes = memo.changes
+        try:
+            reply = await self._reply(question, packet, client, now)
+            sent = fitted(question, reply, client)
+        except Dropped:
+            return None
+        except asyncio.CancelledError:
+            raise
+        except Exception as fault:  # around one query: nothing that a client sends may stop the server
+            self.metrics.family("panics_total").add(())
+            self._on_fault(f'Recovered from panic in server: "{self.label}" {fault!r}')
+            return fitted(question, Reply(codes.SERVFAIL), client)
+        if reply.keep is not None and memo.changes == changes:
+            memo.add(packet[2:], sent[2:], reply.keep)
+        return sent
+
+    async def _reply(self, question: Question, packet: bytes, client: Client, now: float) -> Reply:
+        request = Request(question, client, self.label, names.ROOT, len(packet), self.ask, now)
+        if question.qclass != codes.IN and not self.any_class:
+            return self._refused(request)
+        if question.edns is not None and question.edns.version:
+            return Reply(codes.BADVERS, edns=Edns(0))
+        block = choose(self.blocks, request)
+        if block is None or block.handler is None:
+            return self._refused(request)
+        return await _ask(block, request)
+
+    async def ask(self, request: Request, name: Name, qtype: int) -> Reply:
+        """An internal lookup through this listener's own blocks: see chain.Ask."""
+        if request.depth >= MAX_DEPTH:
+            return Reply(codes.SERVFAIL)
+        asked = request.asking(name, qtype)._replace(depth=request.depth + 1)
+        block = choose(self.blocks, asked)
+        if block is None or block.handler is None:
+            return Reply(codes.REFUSED)
+        try:
+            return await _ask(block, asked)
+        except Dropped:
+            return Reply(codes.SERVFAIL)
+
+    def _refused(self, request: Request) -> Reply:
+        reply = Reply(codes.REFUSED)
+        count_query(self.metrics, request, reply, 0.0, zone=DROPPED)
+        return reply
+
+
+async def _ask(block: Block, request: Request) -> Reply:
+    assert block.handler is not None
+    try:
+        return await block.handler(request._replace(zone=block.zone, view=block.view))
+    except NoAnswer as unwritten:
+        return Reply(unwritten.rcode)
+
+
+def fitted(question: Question, reply: Reply, client: Client) -> bytes:
+    """A reply as the octets for this client: see wire.fit."""
+    sections = reply.answer, reply.authority, reply.additional
+    limit, compress_above = fit.limits(question, client.proto, client.is_ipv6, reply.bound)
+    if reply.rcode == codes.BADVERS:
+        opt = fit.opt(None, reply.edns, reply.rcode, 0)
+    else:
+        size = question.edns.size if question.edns else 0
+        size = min(size, reply.bound) if reply.bound else size
+        opt = fit.opt(question.edns, reply.edns, reply.rcode, size)
+    word = fit.flags(question, reply.flags, reply.rcode)
+    return fit.fit(question, word, sections, opt, limit, compress_above)
+
+
+def _unreadable(packet: bytes, fault: WireError) -> bytes:
+    """FORMERR; with the question where that much could be read."""
+    try:
+        end = names.end_of(packet, 12)
+    except WireError:
+        end = len(packet)
+    header = fit.header_only(packet, fault.rcode, keep_opcode=False)
+    if end + 4 > len(packet):
+        return header
+    return header[:4] + b"\0\1" + header[6:] + packet[12 : end + 4]
