@@ -44,8 +44,8 @@ def withheld(pool: Pool, cidr: Cidr) -> Spans:
     """The offsets in `cidr` that the pool never hands out.
 
     The network and the broadcast address of IPv4, the subnet-router anycast address of IPv6 (RFC 4291 section 2.6.1)
-    and the gateway, where the addresses go to hosts (`pods`, `any`), unless the CIDR is a point-to-point link (RFC 3021, RFC
-    6164). The first address, and the last of IPv4, where they go to `services`. The exclusions everywhere.
+    and the gateway, where the addresses go to hosts (`pods`, `any`), unless the CIDR is a point-to-point link
+    (RFC 3021, RFC 6164). For `services` the first address, and the last of IPv4. The exclusions everywhere.
     """
     ends: Spans = [(0, 0)] if cidr.family == 6 else [(0, 0), (cidr.size - 1, cidr.size - 1)]
     spans: Spans = []
@@ -106,13 +106,14 @@ class Space:
             offset = self._sets[search.cidr].next_free(search.start, search.end, bits)
             if offset is not None:
                 return Block(self.cidrs[search.cidr].base + offset, bits)
-        what = f"block of length /{self.width - bits}" if bits else "address"
-        counts = {"capacity": self.capacity, "used": self.used, "free": self.capacity - self.used}
-        raise Exhausted(f"no {what} is free in pool {self.pool.name}", pool=self.pool.name, **counts)
+        raise self._exhausted(bits)
 
     def bits(self, wish: Wish) -> int:
         """The size of the block that is wished for, in bits. Raises Invalid if no CIDR could hold it."""
-        length = self.width if wish.prefix_length is None else wish.prefix_length
+        if wish.block and self.pool.block_size is None:
+            raise Invalid(f"pool {self.pool.name} has no block_size")
+        length = self.pool.block_size if wish.block else wish.prefix_length
+        length = self.width if length is None else length
         shortest = min(cidr.length for cidr in self.cidrs)
         if not shortest <= length <= self.width:
             bounds = f"/{shortest} to /{self.width}"
@@ -153,10 +154,17 @@ class Space:
         for free, offsets in zip(self._sets, singles, strict=True):
             free.take_singles(offsets)
 
-    def is_withheld(self, block: Block) -> bool:
-        """Whether any address of the block, which lies in the pool, is never handed out."""
-        index, offset = self._place(block)
-        return self._sets[index].is_withheld(offset, block.bits)
+    def can_hold(self, block: Block) -> bool:
+        """Whether the block lies in one of the CIDRs and has no address that is never handed out."""
+        index = self._index(Address(self.family, block.first))
+        if index is None or block.first + (1 << block.bits) - 1 > self.cidrs[index].last:
+            return False
+        return not self._sets[index].is_withheld(block.first - self.cidrs[index].base, block.bits)
+
+    def _exhausted(self, bits: int) -> Exhausted:
+        what = f"block of length /{self.width - bits}" if bits else "address"
+        counts = {"capacity": self.capacity, "used": self.used, "free": self.capacity - self.used}
+        return Exhausted(f"no {what} is free in pool {self.pool.name}", pool=self.pool.name, **counts)
 
     def _index(self, address: Address) -> int | None:
         if address.family != self.family:
@@ -166,16 +174,19 @@ class Space:
         return index if self.cidrs[index].base <= address.value <= self.cidrs[index].last else None
 
     def _place(self, block: Block) -> tuple[int, int]:
+        """The number of the CIDR that the block lies in, and its offset there. Raises OutsidePool."""
         index = self._index(Address(self.family, block.first))
         if index is None or block.first + (1 << block.bits) - 1 > self.cidrs[index].last:
-            text = f"{show_address(self.family, block.first)}/{self.width - block.bits}"
-            raise OutsidePool(f"{text} is outside pool {self.pool.name}", pool=self.pool.name)
+            raise self._outside(f"{show_address(self.family, block.first)}/{self.width - block.bits}")
         return index, block.first - self.cidrs[index].base
 
+    def _outside(self, text: str) -> OutsidePool:
+        cidrs = ", ".join(self.pool.cidrs)
+        return OutsidePool(f"{text} is outside pool {self.pool.name} ({cidrs})", pool=self.pool.name)
+
     def _asked_for(self, address: Address, bits: int) -> Block:
-        if address.family != self.family or not self.holds(address):
-            cidrs = ", ".join(self.pool.cidrs)
-            raise OutsidePool(f"{address} is outside pool {self.pool.name} ({cidrs})", pool=self.pool.name)
+        if not self.holds(address):
+            raise self._outside(str(address))
         if address.value & ((1 << bits) - 1):
             raise Invalid(f"{address} does not begin a block of length /{self.width - bits}")
         block = Block(address.value, bits)

@@ -88,8 +88,9 @@ class Lease(Struct, frozen=True, omit_defaults=True):
 class Wish(Struct, frozen=True):
     """What a lease is wanted to be. Either `pool` is named, or any pool of `purpose` and `family` will do.
 
-    `address` asks for one address (or the block that begins there), `prefix_length` for a block; without both the
-    next free address is meant. `ttl` is in seconds, None for ever.
+    `address` asks for one address (or the block that begins there), `prefix_length` for a block of that length and
+    `block` for one of the pool's `block_size`; without them the next free address is meant. `ttl` is in seconds, None
+    for ever.
     """
 
     pool: str | None = None
@@ -97,6 +98,7 @@ class Wish(Struct, frozen=True):
     family: Family | None = None
     address: str | None = None
     prefix_length: int | None = None
+    block: bool = False
     labels: dict[str, str] = {}
     ttl: int | None = None
 

@@ -1,0 +1,163 @@
+"""The seam between the daemon and what makes its state durable.
+
+Strategy: a store is a list of objects (Kubernetes objects and pools, as JSON), a table of leases and a log of every
+change to them. All writing is `await store.update(fn)`: `fn` gets a transaction and runs to its end without a pause, so
+what it reads stays true until it has written; the result is handed back when it is on disk. All reading of committed
+state is `store.view(fn)`. Every change gets the next revision, in one order without gaps; a revision never comes again.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from ipamd.json import Object
+from ipamd.model import Lease, LeaseFilter, Owner
+from ipamd.ranges import Cidr
+
+Op = Literal["ADDED", "MODIFIED", "DELETED"]
+T = TypeVar("T")
+
+
+class Stored(NamedTuple):
+    """An object as stored: its key, the revision of its last change, and its JSON."""
+
+    namespace: str
+    name: str
+    revision: int
+    body: bytes
+
+
+class Change(NamedTuple):
+    """One row of the log. `time` is in seconds since the epoch.
+
+    `body` is the JSON after the change, and of what was deleted the last state under the revision of its deletion.
+    `previous` is the JSON before; None if the change added. A lease is logged under its pool and its address.
+    """
+
+    revision: int
+    time: float
+    op: Op
+    kind: str
+    namespace: str
+    name: str
+    body: bytes
+    previous: bytes | None
+
+
+class Changes(NamedTuple):
+    """A stretch of the log. All that was asked for up to and including revision `upto` is in `rows`."""
+
+    rows: Sequence[Change]
+    upto: int
+
+
+class View(Protocol):
+    """One consistent state of the store, to read from."""
+
+    @property
+    def revision(self) -> int:
+        """The revision of the last change in this state; 0 before the first."""
+
+    def get(self, kind: str, namespace: str, name: str) -> Stored | None:
+        """The object of that key, or None."""
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
+        at: int | None = None,
+    ) -> Sequence[Stored]:
+        """Objects of a kind in bytewise order of (namespace, name), at most `limit`, beginning behind the key `after`.
+
+        With `at`, the objects as they were at that revision. Raises Compacted if the log does not reach back so far.
+        """
+
+    def lease(self, lease_id: int) -> Lease | None:
+        """The lease of that id, or None."""
+
+    def lease_meeting(self, pool: str, block: Cidr) -> Lease | None:
+        """The last lease of the pool that has an address in the block, which may be a single address, or None."""
+
+    def leases_of(self, owner: Owner) -> Sequence[Lease]:
+        """The leases of the owner, whatever its uid, in order of their ids."""
+
+    def leases(self, wanted: LeaseFilter, after: int = 0, limit: int | None = None) -> Sequence[Lease]:
+        """Leases in order of their ids, at most `limit`, beginning behind the id `after`."""
+
+    def expiring(self, until: float, limit: int) -> Sequence[Lease]:
+        """Leases that expire at or before `until` (seconds since the epoch), the earliest first."""
+
+
+class Tx(View, Protocol):
+    """A transaction: a view of the state that includes its own changes, and the means to change it."""
+
+    @property
+    def now(self) -> float:
+        """The time of the transaction, in seconds since the epoch."""
+
+    def put(self, kind: str, namespace: str, name: str, document: Object) -> Stored:
+        """Add or replace an object. Its `metadata`, if it has one, gets the new revision as `resourceVersion`."""
+
+    def delete(self, kind: str, namespace: str, name: str) -> Stored | None:
+        """Take an object away and return it as it was, under the revision of the deletion; None if there was none."""
+
+    def put_lease(self, lease: Lease) -> Lease:
+        """Add a lease (one without an id, which it gets) or replace it; returns it with its new revision."""
+
+    def delete_lease(self, lease: Lease) -> None:
+        """Take away a lease that is there."""
+
+    def compact(self, revision: int) -> None:
+        """Forget the rows of the log up to and including `revision`."""
+
+    def on_rollback(self, undo: Callable[[], None]) -> None:
+        """Have `undo` called if what this transaction did is taken back; the last registered comes first.
+
+        For state in memory that is derived from the store: change it at once, and register how to change it back.
+        """
+
+
+Follower = Callable[[Tx, Change], None]
+"""Sees every change to an object within the transaction that makes it, and may make further ones."""
+
+Listener = Callable[[Sequence[Change], float], None]
+"""Hears of every commit: its changes, and the seconds it took."""
+
+
+class Store(Protocol):
+    """A durable store. Its methods are called on the event loop only."""
+
+    @property
+    def revision(self) -> int:
+        """The last committed revision."""
+
+    @property
+    def compacted(self) -> int:
+        """The last revision that the log has forgotten; 0 if it reaches back to the first."""
+
+    async def update(self, change: Callable[[Tx], T]) -> T:
+        """Run `change` in a transaction, and return what it returned once that is durable.
+
+        If it raises, what it did is taken back and the exception is raised here. Raises StoreFull or StoreUnavailable,
+        likewise with nothing kept, if the store could not be written. `change` must not await, nor keep the
+        transaction.
+        """
+
+    def view(self, read: Callable[[View], T]) -> T:
+        """Run `read` on the committed state, and return what it returned. Raises StoreUnavailable."""
+
+    def changes(self, since: int, kinds: Collection[str], limit: int) -> Changes:
+        """The changes behind revision `since` to objects of these kinds, at most `limit`. Raises Compacted."""
+
+    def last_changes(self) -> dict[str, int]:
+        """The revision of the last change that the log knows of every kind."""
+
+    def follow(self, follower: Follower) -> None:
+        """Show every later change of an object to `follower`, in the transaction that makes it."""
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of every later commit."""
+
+    async def close(self) -> None:
+        """Finish what was asked for and let go of the files."""

@@ -1,0 +1,278 @@
+"""The embedded store: one SQLite file, written by group commit.
+
+Strategy: updates queue up. When no COMMIT is in flight, the event loop runs all that are queued inside one SQLite
+transaction, each in a savepoint of its own, and hands only the COMMIT, which waits for the disk, to a thread. While
+that waits, the loop reads further requests, and their updates make the next batch. So to choose an address and to
+record it is one step that nothing can come between, and one wait for the disk serves everybody in the batch. When a
+COMMIT fails, the whole batch is taken back, in the file and in memory, and the daemon goes on.
+
+Reading goes through a second connection, which sees committed states only (WAL). There is one connection that writes
+and checkpoints, and a lock on a file beside the store keeps a second daemon out.
+"""
+
+import asyncio
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from time import perf_counter, time
+from typing import Generic, Protocol, TypeVar
+
+import apsw
+
+from ipamd.errors import IpamError, StartError, StoreFull, StoreUnavailable
+from ipamd.stores import Changes, Follower, Listener, Tx, View
+from ipamd.stores.sqlite_schema import migrate
+from ipamd.stores.sqlite_tx import SqliteTx
+from ipamd.stores.sqlite_view import SqliteView
+
+T = TypeVar("T")
+
+BATCH = 256  # updates in one transaction at most, so that a burst does not hold up the loop for long
+BUSY_MS = 5000  # how long to wait for whoever else has the file open, a backup for instance
+
+# What SQLite raises when the file, and not the statement, is to blame. Some of these roll the transaction back.
+FAILURES = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.NoMemError,
+    apsw.PermissionsError,
+)
+
+
+def reply_to(failure: apsw.Error) -> IpamError:
+    """What the callers are told of a failure of the file."""
+    if isinstance(failure, apsw.FullError):
+        return StoreFull("the disk is full; nothing was changed")
+    return StoreUnavailable(f"the store failed, nothing was changed: {failure}")
+
+
+class Waiting(Protocol):
+    """An update in the queue."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for it."""
+
+    def run(self, tx: SqliteTx) -> None:
+        """Carry it out inside the open transaction."""
+
+    def answer(self) -> None:
+        """Hand out what came of it."""
+
+    def fail(self, error: IpamError) -> None:
+        """Hand out an error in place of what came of it."""
+
+
+class Update(Generic[T]):
+    """A change that somebody waits for, and what came of it."""
+
+    def __init__(self, change: Callable[[Tx], T], done: asyncio.Future[T]) -> None:
+        self._change = change
+        self._done = done
+        self._outcome: list[T] = []
+        self._error: Exception | None = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for it."""
+        return not self._done.done()
+
+    def run(self, tx: SqliteTx) -> None:
+        """Carry it out inside the open transaction; a failure of the file goes to the store."""
+        mark = tx.mark()
+        try:
+            self._outcome.append(self._change(tx))
+        except FAILURES:
+            raise
+        except Exception as error:  # whatever it is, it belongs to this caller and not to the others in the batch
+            tx.rewind(mark)
+            self._error = error
+        else:
+            tx.keep()
+
+    def answer(self) -> None:
+        """Hand out what came of it."""
+        if self._done.done():
+            return
+        if self._error is not None:
+            self._done.set_exception(self._error)
+        else:
+            self._done.set_result(self._outcome[0])
+
+    def fail(self, error: IpamError) -> None:
+        """Hand out an error in place of what came of it."""
+        if not self._done.done():
+            self._done.set_exception(error)
+
+
+class SqliteStore:
+    """A store in one SQLite file. To be opened and used on one event loop."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time) -> None:
+        """Open the file, or make it. Raises StartError if it cannot be opened, is in use, or has a newer schema."""
+        self._clock = clock
+        with ExitStack() as opening:
+            self._lock = locked(path)
+            opening.callback(os.close, self._lock)
+            self._writer, self._reader = opened(path)
+            opening.pop_all()
+        self._followers: list[Follower] = []
+        self._listeners: list[Listener] = []
+        self._tx = SqliteTx(self._writer, self._followers)
+        self._view = SqliteView(self._reader)
+        self._queue: deque[Waiting] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._commit: asyncio.Future[float] | None = None
+        self._is_scheduled = False
+        self.revision = self._view.meta("revision")
+        self.compacted = self._view.meta("compacted")
+
+    async def update(self, change: Callable[[Tx], T]) -> T:
+        """Run `change` in a transaction, and return what it returned once that is durable."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.append(Update(change, done))
+        self._schedule()
+        return await done
+
+    def view(self, read: Callable[[View], T]) -> T:
+        """Run `read` on the committed state."""
+        with self._snapshot() as view:
+            return read(view)
+
+    def changes(self, since: int, kinds: Collection[str], limit: int) -> Changes:
+        """The changes behind revision `since` to objects of these kinds. Raises Compacted."""
+        with self._snapshot() as view:
+            return view.changes(since, kinds, limit)
+
+    def last_changes(self) -> dict[str, int]:
+        """The revision of the last change that the log knows of every kind."""
+        with self._snapshot() as view:
+            return view.last_changes()
+
+    def follow(self, follower: Follower) -> None:
+        """Show every later change of an object to `follower`, in the transaction that makes it."""
+        self._followers.append(follower)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell `listener` of every later commit."""
+        self._listeners.append(listener)
+
+    async def close(self) -> None:
+        """Finish what was asked for and let go of the file."""
+        while self._queue or self._commit is not None:
+            with suppress(IpamError):
+                await self.update(lambda tx: None)
+        self._thread.shutdown()
+        self._reader.close()
+        self._writer.close()
+        os.close(self._lock)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[SqliteView]:
+        try:
+            with self._reader:
+                yield self._view
+        except FAILURES as failure:
+            raise reply_to(failure) from failure
+
+    def _schedule(self) -> None:
+        if self._queue and self._commit is None and not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._run_batch)
+
+    def _run_batch(self) -> None:
+        """Run what is queued in one transaction, and send its COMMIT to the thread."""
+        self._is_scheduled = False
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+        batch = [update for update in batch if update.is_wanted]
+        try:
+            self._tx.begin(self._clock())
+            for update in batch:
+                update.run(self._tx)
+            if self._tx.has_written:
+                self._tx.finish()
+                self._commit = asyncio.get_running_loop().run_in_executor(self._thread, timed, self._tx.commit)
+                self._commit.add_done_callback(lambda commit: self._committed(batch, commit))
+                return
+        except FAILURES as failure:
+            self._failed(batch, failure)
+            return
+        self._tx.abandon()
+        self._answer(batch)
+
+    def _committed(self, batch: list[Waiting], commit: asyncio.Future[float]) -> None:
+        """The COMMIT came back from the thread: publish what it made durable, or take it back."""
+        self._commit = None
+        try:
+            seconds = commit.result()
+        except FAILURES as failure:
+            self._failed(batch, failure)
+            return
+        self.revision = self._tx.revision
+        self.compacted = self._tx.compacted
+        for listener in self._listeners:
+            listener(self._tx.changes_made, seconds)
+        self._answer(batch)
+
+    def _answer(self, batch: list[Waiting]) -> None:
+        for update in batch:
+            update.answer()
+        self._schedule()
+
+    def _failed(self, batch: list[Waiting], failure: apsw.Error) -> None:
+        """Nobody in the batch gets what they saw: it may have rested on what is now taken back."""
+        with suppress(apsw.Error):
+            self._tx.abandon()
+        for update in batch:
+            update.fail(reply_to(failure))
+        self._schedule()
+
+
+def timed(commit: Callable[[], None]) -> float:
+    """Run it, and return the seconds that it took."""
+    begun = perf_counter()
+    commit()
+    return perf_counter() - begun
+
+
+def locked(path: Path) -> int:
+    """The descriptor of a lock on `PATH.lock`, which goes with the process. Raises StartError if another holds it.
+
+    Not on the file itself: to close any descriptor of it would drop the locks that SQLite holds.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartError(f"cannot open the store {path}: {error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StartError(f"the store {path} is in use by another ipamd") from None
+    return lock
+
+
+def opened(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
+    """A connection to write and one to read, of a file with the newest schema. Raises StartError."""
+    try:
+        writer = apsw.Connection(str(path))
+        writer.set_busy_timeout(BUSY_MS)
+        writer.pragma("journal_mode", "wal")
+        writer.pragma("synchronous", "full")
+        migrate(writer)
+        reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        reader.set_busy_timeout(BUSY_MS)
+    except (*FAILURES, apsw.SQLError) as failure:
+        raise StartError(f"cannot open the store {path}: {failure}") from failure
+    return writer, reader

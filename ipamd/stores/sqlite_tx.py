@@ -1,0 +1,169 @@
+"""Writing the rows of the SQLite store: every change with its row in the log.
+
+Strategy: revisions, changes and what to undo in memory are kept beside the open SQLite transaction, and go back to a
+mark together with it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import apsw
+import msgspec
+
+from ipamd.json import Object
+from ipamd.model import LEASE, Lease
+from ipamd.ranges import read_address
+from ipamd.stores import Change, Follower, Op, Stored
+from ipamd.stores.sqlite_view import CHANGE_COLUMNS, LEASE_COLUMNS, SqliteView, packed
+
+PUT_OBJECT = """
+INSERT INTO objects (kind, namespace, name, revision, body) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body
+"""
+PUT_LEASE = f"INSERT OR REPLACE INTO leases ({LEASE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_LOG = f"INSERT INTO log ({CHANGE_COLUMNS}, previous_revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class SqliteTx(SqliteView):
+    """The transaction that is open on the writing connection.
+
+    One object serves all transactions: the store opens a batch, lets each update run between two marks, and takes what
+    a failed one did back to its mark.
+    """
+
+    def __init__(self, connection: apsw.Connection, followers: Sequence[Follower]) -> None:
+        super().__init__(connection)
+        self._followers = followers
+        self._revision = super().revision
+        self.compacted = self.meta("compacted")
+        self._before = self._revision, self.compacted
+        self._undo: list[Callable[[], None]] = []
+        self.now = 0.0
+        self.changes_made: list[Change] = []
+
+    @property
+    def revision(self) -> int:
+        """The revision of the last change, those of this transaction included."""
+        return self._revision
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the batch has changed anything."""
+        return (self._revision, self.compacted) != self._before
+
+    def begin(self, now: float) -> None:
+        """Open a batch at that time."""
+        self.now, self.changes_made = now, []
+        self._before = self._revision, self.compacted
+        self._undo.clear()
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def mark(self) -> tuple[int, int, int]:
+        """Where the next update begins, for `rewind`."""
+        self._connection.execute("SAVEPOINT one_update")
+        return self._revision, len(self.changes_made), len(self._undo)
+
+    def keep(self) -> None:
+        """Make what was done since the mark a part of the batch."""
+        self._connection.execute("RELEASE one_update")
+
+    def rewind(self, mark: tuple[int, int, int]) -> None:
+        """Take back what was done since the mark."""
+        self._connection.execute("ROLLBACK TO one_update")
+        self._connection.execute("RELEASE one_update")
+        self._take_back(mark)
+
+    def finish(self) -> None:
+        """Note the last revision; the batch is ready for its COMMIT."""
+        self._connection.execute("UPDATE meta SET value = ? WHERE name = 'revision'", (self._revision,))
+
+    def commit(self) -> None:
+        """Make the batch durable. The only method that may run in another thread."""
+        self._connection.execute("COMMIT")
+
+    def abandon(self) -> None:
+        """Take the whole batch back."""
+        if self._connection.in_transaction:  # some failures have rolled back already
+            self._connection.execute("ROLLBACK")
+        self._take_back((self._before[0], 0, 0))
+
+    def on_rollback(self, undo: Callable[[], None]) -> None:
+        """Have `undo` called if this update, or the batch that it is in, is taken back."""
+        self._undo.append(undo)
+
+    def put(self, kind: str, namespace: str, name: str, document: Object) -> Stored:
+        """Add or replace an object."""
+        before = self.get(kind, namespace, name)
+        body = stamped(document, self._revision + 1)
+        change = self._log("MODIFIED" if before else "ADDED", kind, (namespace, name), body, before)
+        self._connection.execute(PUT_OBJECT, (kind, namespace, name, change.revision, body))
+        self._show(change)
+        return Stored(namespace, name, change.revision, body)
+
+    def delete(self, kind: str, namespace: str, name: str) -> Stored | None:
+        """Take an object away."""
+        before = self.get(kind, namespace, name)
+        if before is None:
+            return None
+        body = stamped(msgspec.json.decode(before.body, type=Object), self._revision + 1)
+        change = self._log("DELETED", kind, (namespace, name), body, before)
+        statement = "DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
+        self._connection.execute(statement, (kind, namespace, name))
+        self._show(change)
+        return Stored(namespace, name, change.revision, body)
+
+    def put_lease(self, lease: Lease) -> Lease:
+        """Add a lease, or replace the one of its id."""
+        before = self._logged(self.lease(lease.id)) if lease.id else None
+        revision = self._revision + 1
+        lease = msgspec.structs.replace(lease, id=lease.id or revision, revision=revision)
+        octets, owner = packed(read_address(lease.address)), lease.owner
+        labels = msgspec.json.encode(lease.labels).decode()
+        self._log_lease("MODIFIED" if before else "ADDED", lease, before)
+        columns = (lease.id, revision, lease.pool, octets, lease.prefix_length)
+        owned = (owner.kind, owner.name, owner.namespace, owner.uid)
+        rest = (lease.created, labels, lease.ttl, lease.expires, lease.made_pod)
+        self._connection.execute(PUT_LEASE, (*columns, *owned, *rest))
+        return lease
+
+    def delete_lease(self, lease: Lease) -> None:
+        """Take away a lease that is there."""
+        self._log_lease("DELETED", msgspec.structs.replace(lease, revision=self._revision + 1), self._logged(lease))
+        self._connection.execute("DELETE FROM leases WHERE id = ?", (lease.id,))
+
+    def compact(self, revision: int) -> None:
+        """Forget the rows of the log up to and including `revision`."""
+        self._connection.execute("DELETE FROM log WHERE revision <= ?", (revision,))
+        self._connection.execute("UPDATE meta SET value = ? WHERE name = 'compacted'", (revision,))
+        was, self.compacted = self.compacted, revision
+        self.on_rollback(lambda: setattr(self, "compacted", was))
+
+    def _logged(self, lease: Lease | None) -> Stored | None:
+        return Stored(lease.pool, str(lease), lease.revision, msgspec.json.encode(lease)) if lease else None
+
+    def _log_lease(self, op: Op, lease: Lease, before: Stored | None) -> None:
+        self._log(op, LEASE, (lease.pool, str(lease)), msgspec.json.encode(lease), before)
+
+    def _log(self, op: Op, kind: str, key: tuple[str, str], body: bytes, before: Stored | None) -> Change:
+        self._revision += 1
+        change = Change(self._revision, self.now, op, kind, *key, body, before.body if before else None)
+        self._connection.execute(PUT_LOG, (*change, before.revision if before else None))
+        self.changes_made.append(change)
+        return change
+
+    def _show(self, change: Change) -> None:
+        for follower in self._followers:
+            follower(self, change)
+
+    def _take_back(self, mark: tuple[int, int, int]) -> None:
+        self._revision, changes, undos = mark
+        del self.changes_made[changes:]
+        while len(self._undo) > undos:
+            self._undo.pop()()
+
+
+def stamped(document: Object, revision: int) -> bytes:
+    """The JSON of an object, with the revision as `metadata.resourceVersion` if it has metadata."""
+    metadata = document.get("metadata")
+    if isinstance(metadata, dict):
+        document = {**document, "metadata": {**metadata, "resourceVersion": str(revision)}}
+    return msgspec.json.encode(document)

@@ -1,0 +1,204 @@
+"""Reading the rows of the SQLite store.
+
+Strategy: one statement a method, its text constant so that SQLite keeps it prepared. An address is stored as its
+octets, so that the order of the index is the order of addresses.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import apsw
+import msgspec
+
+from ipamd.errors import Compacted
+from ipamd.model import WIDTH, Lease, LeaseFilter, Owner
+from ipamd.ranges import Address, Cidr, read_address, show_address
+from ipamd.stores import Change, Changes, Stored
+
+Row = tuple[object, ...]
+Value = str | int | float | bytes | None
+Values = Sequence[Value] | Mapping[str, Value]
+
+LEASE_COLUMNS = (
+    "id, revision, pool, address, prefix_length, owner_kind, owner_name, owner_namespace, owner_uid, "
+    "created, labels, ttl, expires, made_pod"
+)
+CHANGE_COLUMNS = "revision, time, op, kind, namespace, name, body, previous"
+
+GET = "SELECT namespace, name, revision, body FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
+
+# The state at revision :at is what has not changed since, and what stood before the first change of every key that has.
+LIST_AT = """
+SELECT namespace, name, revision, body FROM objects
+WHERE kind = :kind AND (namespace, name) > (:after_namespace, :after_name)
+    AND namespace = coalesce(:namespace, namespace) AND revision <= :at
+UNION ALL
+SELECT namespace, name, previous_revision, previous FROM log AS change
+WHERE kind = :kind AND (namespace, name) > (:after_namespace, :after_name)
+    AND namespace = coalesce(:namespace, namespace) AND revision > :at AND previous_revision <= :at
+ORDER BY namespace, name LIMIT :limit
+"""
+LIST = """
+SELECT namespace, name, revision, body FROM objects
+WHERE kind = :kind AND (namespace, name) > (:after_namespace, :after_name)
+ORDER BY namespace, name LIMIT :limit
+"""
+LIST_IN_NAMESPACE = """
+SELECT namespace, name, revision, body FROM objects
+WHERE kind = :kind AND namespace = :namespace AND (namespace, name) > (:after_namespace, :after_name)
+ORDER BY namespace, name LIMIT :limit
+"""
+
+# One condition a filter. The unary plus keeps SQLite from an index that would have it sort half the table by id: only
+# the name of an owner is rare enough to begin with.
+LEASE_FILTERS = {
+    "pool": "+pool = :pool",
+    "kind": "+owner_kind = :kind",
+    "namespace": "+owner_namespace = :namespace",
+    "name": "owner_name = :name",
+    "labels": """NOT EXISTS (
+        SELECT 1 FROM json_each(:labels) AS wanted
+        WHERE wanted.value IS NOT (SELECT value FROM json_each(leases.labels) WHERE key = wanted.key)
+    )""",
+}
+LEASE_MEETING = f"""
+SELECT {LEASE_COLUMNS} FROM leases WHERE pool = ? AND address <= ? ORDER BY address DESC LIMIT 1
+"""
+LEASES_OF = f"""
+SELECT {LEASE_COLUMNS} FROM leases WHERE owner_kind = ? AND owner_namespace = ? AND owner_name = ? ORDER BY id
+"""
+EXPIRING = f"SELECT {LEASE_COLUMNS} FROM leases WHERE expires <= ? ORDER BY expires LIMIT ?"
+LAST_CHANGES = "SELECT kind, max(revision) FROM log GROUP BY kind"
+
+
+def packed(address: Address) -> bytes:
+    """The octets of an address, most significant first."""
+    return address.value.to_bytes(WIDTH[address.family] // 8, "big")
+
+
+def lease_of(row: Row) -> Lease:
+    """The lease of a row of LEASE_COLUMNS."""
+    octets = row[3]
+    assert isinstance(octets, bytes)
+    address = show_address(4 if len(octets) == 4 else 6, int.from_bytes(octets, "big"))
+    return msgspec.convert(
+        {
+            "id": row[0],
+            "revision": row[1],
+            "pool": row[2],
+            "address": address,
+            "prefix_length": row[4],
+            "owner": {"kind": row[5], "name": row[6], "namespace": row[7], "uid": row[8]},
+            "created": row[9],
+            "labels": msgspec.json.decode(str(row[10])),
+            "ttl": row[11],
+            "expires": row[12],
+            "made_pod": bool(row[13]),
+        },
+        Lease,
+    )
+
+
+class SqliteView:
+    """What a connection sees, inside the transaction that it is in."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def revision(self) -> int:
+        """The revision of the last change in this state."""
+        return self.meta("revision")
+
+    def meta(self, name: str) -> int:
+        """A number that the store keeps about itself: `revision` or `compacted`."""
+        return int(self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).get)
+
+    def get(self, kind: str, namespace: str, name: str) -> Stored | None:
+        """The object of that key, or None."""
+        row = self._connection.execute(GET, (kind, namespace, name)).fetchone()
+        return Stored(*row) if row else None
+
+    def list(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
+        at: int | None = None,
+    ) -> Sequence[Stored]:
+        """Objects of a kind in order of their keys, now or as they were at a revision. Raises Compacted."""
+        if at is not None:
+            self.check_reach(at)
+        statement = LIST_AT if at is not None else LIST if namespace is None else LIST_IN_NAMESPACE
+        after_namespace, after_name = after or ("", "")
+        wanted = {
+            "kind": kind,
+            "namespace": namespace,
+            "after_namespace": after_namespace,
+            "after_name": after_name,
+            "limit": -1 if limit is None else limit,
+            "at": at,
+        }
+        return [Stored(*row) for row in self._connection.execute(statement, wanted)]
+
+    def lease(self, lease_id: int) -> Lease | None:
+        """The lease of that id, or None."""
+        return self._one_lease(f"SELECT {LEASE_COLUMNS} FROM leases WHERE id = ?", (lease_id,))
+
+    def lease_meeting(self, pool: str, block: Cidr) -> Lease | None:
+        """The last lease of the pool that has an address in the block, which may be a single address, or None."""
+        # Leases do not overlap, so only the one that begins closest below its end can reach the block.
+        lease = self._one_lease(LEASE_MEETING, (pool, packed(Address(block.family, block.last))))
+        if lease is None:
+            return None
+        held = Cidr(block.family, read_address(lease.address).value, lease.prefix_length)
+        return lease if held.overlaps(block) else None
+
+    def leases_of(self, owner: Owner) -> Sequence[Lease]:
+        """The leases of the owner, whatever its uid, in order of their ids."""
+        return self._leases(LEASES_OF, (owner.kind, owner.namespace, owner.name))
+
+    def leases(self, wanted: LeaseFilter, after: int = 0, limit: int | None = None) -> Sequence[Lease]:
+        """Leases in order of their ids, beginning behind the id `after`."""
+        asked: dict[str, Value] = {
+            "pool": wanted.pool,
+            "kind": wanted.kind,
+            "namespace": wanted.namespace,
+            "name": wanted.name,
+            "labels": msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
+        }
+        conditions = ["id > :after", *(LEASE_FILTERS[name] for name, value in asked.items() if value is not None)]
+        statement = f"SELECT {LEASE_COLUMNS} FROM leases WHERE {' AND '.join(conditions)} ORDER BY id LIMIT :limit"
+        return self._leases(statement, {**asked, "after": after, "limit": -1 if limit is None else limit})
+
+    def expiring(self, until: float, limit: int) -> Sequence[Lease]:
+        """Leases that expire at or before `until`, the earliest first."""
+        return self._leases(EXPIRING, (until, limit))
+
+    def changes(self, since: int, kinds: Collection[str], limit: int) -> Changes:
+        """The changes behind revision `since` to objects of these kinds. Raises Compacted."""
+        self.check_reach(since)
+        revision = self.revision
+        statement = (
+            f"SELECT {CHANGE_COLUMNS} FROM log WHERE revision > ? AND kind IN (SELECT value FROM json_each(?)) "
+            "ORDER BY revision LIMIT ?"
+        )
+        asked = msgspec.json.encode(sorted(kinds)).decode()
+        rows = [Change(*row) for row in self._connection.execute(statement, (since, asked, limit))]
+        return Changes(rows, rows[-1].revision if len(rows) == limit else max(revision, since))
+
+    def last_changes(self) -> dict[str, int]:
+        """The revision of the last change that the log knows of every kind."""
+        return {str(kind): int(last) for kind, last in self._connection.execute(LAST_CHANGES)}
+
+    def check_reach(self, revision: int) -> None:
+        """Raise Compacted unless the log still has every change behind that revision."""
+        if revision < (compacted := self.meta("compacted")):
+            raise Compacted(f"revision {revision} is gone, the log begins behind {compacted}", compacted=compacted)
+
+    def _one_lease(self, statement: str, values: Values) -> Lease | None:
+        row = self._connection.execute(statement, values).fetchone()
+        return lease_of(row) if row else None
+
+    def _leases(self, statement: str, values: Values) -> Sequence[Lease]:
+        return [lease_of(row) for row in self._connection.execute(statement, values)]
