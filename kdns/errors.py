@@ -1,6 +1,6 @@
 """Every exception of kdns, each with the reply that it deserves.
 
-Grouped by the moment: reading a packet, answering a question, reading the configuration, starting.
+Grouped by the moment: reading a packet, answering a question, asking an upstream, reading the configuration, starting.
 """
 
 FORMERR, SERVFAIL, REFUSED = 1, 2, 5
@@ -28,9 +28,42 @@ class Dropped(Exception):
     """The query gets no reply at all (acl drop, erratic)."""
 
 
+class UpstreamError(Exception):
+    """An exchange with an upstream that gave no reply. The text is in the wording that operators' patterns match:
+    `read udp 10.0.0.1:4711->10.0.0.2:53: i/o timeout`.
+    """
+
+    rcode = SERVFAIL
+
+
+class ConnectionEnded(UpstreamError):
+    """The upstream closed the connection before it replied: another connection may do."""
+
+
+class WrongReply(UpstreamError):
+    """The upstream replied to another question than it was asked."""
+
+    rcode = FORMERR
+
+
 class ConfigError(Exception):
     """A Corefile that cannot be served. The text is complete: `FILE:LINE - what is wrong`."""
 
 
 class StartError(Exception):
     """A configuration that reads well but cannot be started (address in use, file missing). The text is complete."""
+
+
+class ApiError(Exception):
+    """The Kubernetes API server could not be reached, refused, or sent what is no list or watch: ask it again later.
+
+    No query sees it: what is known goes on being answered. `status` is the HTTP status or the code of a Status object,
+    0 if there was none; `relist` says that a watch cannot go on from where it was, so that a new list must be compared
+    with what is known; `retry_after` is how long the server asked to be left alone, in seconds.
+    """
+
+    def __init__(self, reason: str, *, status: int = 0, relist: bool = False, retry_after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.relist = relist
+        self.retry_after = retry_after

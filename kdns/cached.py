@@ -1,0 +1,140 @@
+"""Replies kept for a while: one of them counted down, and a bounded store of them.
+
+Time is an argument, in monotonic seconds. A store that is full drops an element by chance, as CoreDNS's does: there
+is no order that a flood of names could exploit, and every step costs the same.
+"""
+
+from collections.abc import Callable
+from math import ceil
+from typing import NamedTuple
+
+from kdns.chain import Reply
+from kdns.wire import codes, ttl
+from kdns.wire.names import Name
+from kdns.wire.question import Question
+
+SHARDS = 256  # CoreDNS spreads its capacity over so many maps, of at least LEAST elements each
+LEAST = 4
+
+
+class Key(NamedTuple):
+    """All that an answer may depend on: the name folded, type, class, DO and CD. The whole tuple is compared."""
+
+    name: Name
+    qtype: int
+    qclass: int
+    do: bool
+    cd: bool
+
+
+def key_of(question: Question) -> Key:
+    """The key of a question."""
+    return Key(question.key, question.qtype, question.qclass, question.do, bool(question.flags & codes.CD))
+
+
+class Entry:
+    """A kept reply. `lifetime` in seconds from `stored`; `hits` counts how often it was asked for without a long gap.
+
+    At most one refresh of it is under way, and after a failed one none before `retry_at`.
+    """
+
+    __slots__ = ("answering", "hits", "known_good", "last", "lifetime", "refreshing", "reply", "retry_at", "stored")
+
+    def __init__(self, reply: Reply, stored: float, lifetime: int, answering: bool) -> None:
+        self.reply = reply
+        self.stored = stored
+        self.lifetime = lifetime
+        self.answering = answering
+        self.known_good: Entry | None = None  # an answering entry that this one, which is none, took the place of
+        self.hits = 0
+        self.last = stored
+        self.refreshing = False
+        self.retry_at = 0.0
+
+    def remaining(self, now: float) -> int:
+        """Seconds of its TTL that are left, rounded up; not positive when it is stale."""
+        return self.lifetime - int(now - self.stored)
+
+    def changes_at(self, now: float) -> float:
+        """The time at which `remaining` next drops."""
+        return self.stored + int(now - self.stored) + 1
+
+    def is_within(self, now: float, stale: float) -> bool:
+        """Whether it is fresh, or stale by less than `stale` whole seconds."""
+        left = self.remaining(now)
+        return left > 0 or -left < int(stale)
+
+    def asked(self, now: float, gap: float, times: int = 1) -> None:
+        """Count `times` hits; the count begins again after more than `gap` seconds without any."""
+        self.hits = times if self.last < now - gap else self.hits + times
+        self.last = now
+
+    def is_due(self, now: float, amount: int, percentage: int) -> bool:
+        """Whether it is asked for often enough and near enough to its end to be fetched ahead of time."""
+        return self.hits >= amount and self.remaining(now) <= ceil(percentage / 100 * self.lifetime)
+
+    def begin_refresh(self, now: float) -> bool:
+        """Take the one refresh; False if it is taken, or too soon after a failure."""
+        if self.refreshing or now < self.retry_at:
+            return False
+        self.refreshing = True
+        return True
+
+    def end_refresh(self, now: float, recheck: float, done: bool) -> None:
+        """Give the refresh back; after a failed one the next may begin `recheck` seconds from `now`."""
+        self.refreshing = False
+        self.retry_at = 0.0 if done else now + recheck
+
+    def to_reply(self, seconds: int, authenticated: bool) -> Reply:
+        """The reply with all TTLs at `seconds`; AD only where the client understands it (RFC 6840 section 5.8).
+
+        AA is always set: old stub resolvers throw away whole answers without it.
+        """
+        kept = self.reply
+        flags = codes.AA | kept.flags & (codes.RA | (codes.AD if authenticated else 0))
+        return Reply(
+            kept.rcode,
+            ttl.each(kept.answer, seconds),
+            ttl.each(kept.authority, seconds),
+            ttl.each(kept.additional, seconds),
+            flags,
+            by="cache",
+        )
+
+
+class Store:
+    """At most `capacity` entries, rounded as CoreDNS rounds it. `choose(n)` gives a number from 0 to n-1 by chance."""
+
+    def __init__(self, capacity: int, choose: Callable[[int], int]) -> None:
+        self.capacity = max(capacity // SHARDS, LEAST) * SHARDS
+        self._choose = choose
+        self._entries: dict[Key, Entry] = {}
+        self._keys: list[Key] = []  # every key once, so that one can be chosen in one step
+        self._places: dict[Key, int] = {}  # where in _keys
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Key) -> Entry | None:
+        """The entry of a key, fresh or stale."""
+        return self._entries.get(key)
+
+    def put(self, key: Key, entry: Entry) -> bool:
+        """Keep an entry, in the place of an earlier one of its key. True if another had to leave for it."""
+        evicting = key not in self._entries and len(self._entries) >= self.capacity
+        if evicting:
+            self.remove(self._keys[self._choose(len(self._keys))])
+        if key not in self._entries:
+            self._places[key] = len(self._keys)
+            self._keys.append(key)
+        self._entries[key] = entry
+        return evicting
+
+    def remove(self, key: Key) -> None:
+        """Forget a key; nothing happens if it is not there."""
+        if self._entries.pop(key, None) is None:
+            return
+        place, last = self._places.pop(key), self._keys.pop()
+        if last != key:
+            self._keys[place] = last
+            self._places[last] = place

@@ -1,0 +1,88 @@
+"""A UDP socket to one upstream: connected, so that the kernel drops what comes from elsewhere and reports refusals.
+
+asyncio's datagram endpoints cost several times what the exchange itself does; here a non-blocking socket is read when
+the loop says that it can be. The kernel draws the source port by chance when the socket is connected.
+"""
+
+import asyncio
+import os
+import socket
+
+from kdns.errors import UpstreamError, WrongReply
+from kdns.transport.address import Address, join
+from kdns.transport.pending import Pending, Waiter
+from kdns.wire import query
+from kdns.wire.question import Question
+
+MAX_DATAGRAM = 65_535  # octets
+DRAIN = 32  # datagrams read at one wake-up: other sockets get their turn
+
+
+class Datagram:
+    """One socket; see the module's head. Raises UpstreamError if it cannot be had (no descriptors, no route)."""
+
+    proto = "udp"
+
+    def __init__(self, address: Address, source: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._pending = Pending(strict=False)
+        self.is_closed = False
+        try:
+            self._socket = _connected(address, source)
+        except OSError as error:
+            raise UpstreamError(f"dial udp {address}: connect: {reason(error)}") from None
+        self._path = f"udp {join(*self._socket.getsockname()[:2])}->{address}"
+        loop.add_reader(self._socket.fileno(), self._read)
+
+    async def exchange(self, question: Question, timeout: float) -> bytes:
+        """The reply's octets. WrongReply if in `timeout` seconds only others came, UpstreamError if none did."""
+        id_, waiter = self._pending.add(question, self._loop)
+        timer = self._loop.call_later(timeout, self._expire, waiter)
+        try:
+            self._socket.send(query.pack(question, id_))
+            return await waiter.replied
+        except OSError as error:
+            raise UpstreamError(f"write {self._path}: write: {reason(error)}") from None
+        finally:
+            timer.cancel()
+            self._pending.remove(id_)
+
+    def close(self) -> None:
+        """Give the port back; queries under way fail."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._pending.fail(UpstreamError(f"read {self._path}: use of closed network connection"))
+
+    def _read(self) -> None:
+        try:
+            for _ in range(DRAIN):
+                self._pending.deliver(self._socket.recv(MAX_DATAGRAM))
+        except BlockingIOError:
+            return
+        except OSError as error:  # a refusal that an ICMP message reported
+            self._pending.fail(UpstreamError(f"read {self._path}: read: {reason(error)}"))
+
+    def _expire(self, waiter: Waiter) -> None:
+        if not waiter.replied.done():
+            text = f"read {self._path}: i/o timeout"
+            waiter.replied.set_exception(WrongReply(text) if waiter.strayed else UpstreamError(text))
+
+
+def reason(error: OSError) -> str:
+    """What went wrong, as the system's message in lower case: `connection refused`."""
+    return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+
+
+def _connected(address: Address, source: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if source:
+            opened.bind((source, 0))
+        opened.connect((address.host, address.port))
+    except OSError:
+        opened.close()
+        raise
+    return opened

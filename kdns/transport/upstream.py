@@ -1,0 +1,171 @@
+"""One upstream server: queries go out to it and replies come back, and whether it is well is known.
+
+An exchange takes a connection from the pool of its protocol. A connection that was used before and is found closed by
+the other side is no fault: the next one is taken, until a fresh one has failed. Whoever is told of a failure may ask
+for a check: a probe goes out at once and then every `interval`, until one is answered, whatever the answer. An upstream
+that nobody complains of is never probed.
+"""
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+
+from kdns.errors import ConnectionEnded, UpstreamError, WrongReply
+from kdns.metrics import Metrics
+from kdns.transport.address import Address
+from kdns.transport.datagram import Datagram
+from kdns.transport.https import Https
+from kdns.transport.pool import Connection, Limits, Pool
+from kdns.transport.stream import Stream
+from kdns.wire import codes, names, query
+from kdns.wire.names import Name
+from kdns.wire.question import Question
+
+PROXY = "forward"  # the label proxy_name
+PROBE_TIMEOUT = 1.0  # seconds
+SHORTEST_INTERVAL = 0.01  # seconds: an interval of 0 must not become a busy loop
+
+# A UDP socket serves few queries before its port is drawn anew, and is shared by several only beyond so many sockets.
+UDP_USES, UDP_MOST = 16, 256
+TCP_MOST = 64
+
+
+@dataclass(frozen=True)
+class Health:
+    """The probe: `domain NS` every `interval` seconds, with RD if `recursion`, over TCP if `tcp`."""
+
+    interval: float = 0.5
+    domain: Name = names.ROOT
+    recursion: bool = True
+    tcp: bool = False
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How upstreams are talked to. `source` is an IP address or "", `tls` the context where TLS or HTTPS is spoken."""
+
+    tls: ssl.SSLContext | None = None
+    limits: Limits = field(default_factory=Limits)
+    health: Health = field(default_factory=Health)
+    source: str = ""
+    method: str = "POST"  # of DNS over HTTPS
+
+
+class Upstream:
+    """See the module's head. Its exchanges run in Tasks of the running loop."""
+
+    def __init__(self, address: Address, manner: Manner, metrics: Metrics) -> None:
+        self.address = address
+        self.fails = 0  # probes that failed since the last that did not
+        self._manner = manner
+        self._to = str(address)
+        self._metrics = metrics
+        limits = manner.limits
+        self._udp = Pool(self._datagram, limits._replace(most=UDP_MOST, uses=UDP_USES))
+        self._tcp = Pool(self._stream, limits._replace(most=TCP_MOST))
+        self._https: Https | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    async def exchange(self, question: Question, proto: str, timeout: float) -> bytes:
+        """The octets of the reply to a question, asked over `proto` (udp or tcp; TLS and HTTPS have their own).
+
+        `timeout` in seconds counts from when the query leaves. UpstreamError and its kinds say why there is none.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if self.address.scheme == "https":
+            message = await self._over_https().exchange(question, timeout)
+        else:
+            message = await self._over_pool("tcp" if self.address.scheme == "tls" else proto, question, timeout)
+        labels = PROXY, self._to, codes.rcode_name(query.rcode(message))
+        self._metrics.histogram("proxy_request_duration_seconds").observe(labels, loop.time() - began)
+        return message
+
+    def check(self) -> None:
+        """Begin to probe, unless that is under way."""
+        if self._probing is None or self._probing.done():
+            self._probing = asyncio.get_running_loop().create_task(self._probe())
+
+    async def close(self) -> None:
+        """Stop probing and close the connections; exchanges under way keep theirs until they end."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait({self._probing})
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        self._udp.close()
+        self._tcp.close()
+        if self._https is not None:
+            await self._https.close()
+
+    async def _over_pool(self, proto: str, question: Question, timeout: float) -> bytes:
+        loop = asyncio.get_running_loop()
+        pool = self._tcp if proto == "tcp" else self._udp
+        while True:
+            member = pool.take(loop.time())
+            is_fresh = member.begun == 1
+            self._count("misses" if is_fresh else "hits", proto)
+            good = False
+            try:
+                message = await member.connection.exchange(question, timeout)
+                good = True
+                return message
+            except ConnectionEnded:
+                if is_fresh:
+                    raise
+            finally:
+                pool.give_back(member, loop.time(), good)
+                self._sweep_later(loop)
+
+    def _over_https(self) -> Https:
+        if self._https is None:
+            manner = self._manner
+            self._https = Https(self.address, manner.source, manner.tls, manner.method, manner.limits.expire)
+        return self._https
+
+    def _datagram(self) -> Connection:
+        return Datagram(self.address, self._manner.source, asyncio.get_running_loop())
+
+    def _stream(self) -> Connection:
+        tls = self._manner.tls if self.address.scheme == "tls" else None
+        return Stream(self.address, self._manner.source, tls, asyncio.get_running_loop())
+
+    def _count(self, what: str, proto: str) -> None:
+        label = "tcp-tls" if self.address.scheme == "tls" else proto
+        self._metrics.family(f"proxy_conn_cache_{what}_total").add((PROXY, self._to, label))
+
+    def _sweep_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._sweeping is None and len(self._udp) + len(self._tcp):
+            self._sweeping = loop.call_later(max(self._manner.limits.expire, 1.0), self._sweep, loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sweeping = None
+        for pool in (self._udp, self._tcp):
+            pool.sweep(loop.time())
+        self._sweep_later(loop)
+
+    async def _probe(self) -> None:
+        while not await self._is_alive():
+            self.fails += 1
+            self._metrics.family("proxy_healthcheck_failures_total").add((PROXY, self._to))
+            await asyncio.sleep(max(self._manner.health.interval, SHORTEST_INTERVAL))
+        self.fails = 0
+
+    async def _is_alive(self) -> bool:
+        health = self._manner.health
+        question = query.make(health.domain, codes.NS, recursion=health.recursion)
+        try:
+            if self.address.scheme == "https":
+                await self._over_https().exchange(question, PROBE_TIMEOUT)
+                return True
+            connection = self._stream() if health.tcp or self.address.scheme == "tls" else self._datagram()
+            try:
+                await connection.exchange(question, PROBE_TIMEOUT)
+            finally:
+                connection.close()
+        except WrongReply:
+            return True  # it is there and talks DNS
+        except UpstreamError:
+            return False
+        return True
