@@ -1,0 +1,190 @@
+"""What a plugin's set-up gets: its directive's words and lines, and errors that know their file and line."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from kdns.corefile import keys
+from kdns.corefile.keys import Key
+from kdns.corefile.lexer import Token, same_line
+from kdns.errors import ConfigError
+from kdns.metrics import Metrics
+from kdns.wire import names
+from kdns.wire.names import Name
+
+T = TypeVar("T")
+
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_AMOUNT = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+
+
+class Line(NamedTuple):
+    """The words of one line of a block; the first is the property's name."""
+
+    words: tuple[str, ...]
+    file: str
+    line: int
+
+    @property
+    def name(self) -> str:
+        """The property."""
+        return self.words[0]
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The words behind the property."""
+        return self.words[1:]
+
+    def error(self, message: str) -> ConfigError:
+        """The error to raise, with file and line."""
+        return ConfigError(f"{self.file}:{self.line} - Error during parsing: {message}")
+
+    def wrong_count(self) -> ConfigError:
+        """The error for too many or too few words."""
+        return self.error(f"Wrong argument count or unexpected line ending after '{self.words[-1]}'")
+
+    def expect(self, low: int, high: int | None = None) -> tuple[str, ...]:
+        """The words behind the property if there are `low` to `high` (by default exactly `low`) of them."""
+        if not low <= len(self.args) <= (low if high is None else high):
+            raise self.wrong_count()
+        return self.args
+
+
+class Directive(NamedTuple):
+    """One occurrence of a directive: its line, and the lines of its block."""
+
+    head: Line
+    lines: tuple[Line, ...] = ()
+    has_block: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words behind the directive's name."""
+        return self.head.args
+
+    def error(self, message: str) -> ConfigError:
+        """The error to raise, with file and line of the directive."""
+        return self.head.error(message)
+
+    def wrong_count(self) -> ConfigError:
+        """The error for too many or too few words behind the directive."""
+        return self.head.wrong_count()
+
+    def expect(self, low: int, high: int | None = None) -> tuple[str, ...]:
+        """The words if there are `low` to `high` (by default exactly `low`) of them."""
+        return self.head.expect(low, high)
+
+
+class Fall(NamedTuple):
+    """`fallthrough [ZONES...]`: for which names a plugin hands on what it does not know. None: never."""
+
+    zones: tuple[Name, ...] | None = None
+
+    def through(self, key: Name) -> bool:
+        """Whether a question for this (lower-cased) name goes on to the next plugin."""
+        return self.zones is not None and any(names.is_below(key, zone) for zone in self.zones)
+
+
+class Args(NamedTuple):
+    """A directive as its plugin sees it, with what the plugin may need to know of the block around it.
+
+    `keys` are the block's keys a word (each with all zones that a CIDR stands for); `directory` is what relative paths
+    are relative to; `values` is what earlier directives of the block returned that only configure; `log` takes a level
+    (INFO, WARNING, ERROR, DEBUG) and a text and may be kept for later.
+    """
+
+    name: str
+    directives: tuple[Directive, ...]
+    keys: tuple[tuple[Key, ...], ...]
+    metrics: Metrics
+    environ: Mapping[str, str]
+    directory: Path
+    log: Callable[[str, str], None]
+    values: Sequence[object] = ()
+
+    @property
+    def zones(self) -> tuple[Name, ...]:
+        """Every zone of the server block."""
+        return tuple(key.zone for each in self.keys for key in each)
+
+    def once(self) -> Directive:
+        """The one occurrence of the directive; ConfigError for a second one."""
+        if len(self.directives) > 1:
+            raise self.directives[1].error("this plugin can only be used once per Server Block")
+        return self.directives[0]
+
+    def origins(self, words: Sequence[str]) -> tuple[Name, ...]:
+        """The zones that `words` name, or without words the server block's own (of a CIDR key the first)."""
+        if words:
+            return tuple(zone for word in words for zone in keys.zones(word))
+        return tuple(each[0].zone for each in self.keys)
+
+    def fallthrough(self, line: Line) -> Fall:
+        """The meaning of a `fallthrough [ZONES...]` line."""
+        return Fall(tuple(zone for word in line.args for zone in keys.zones(word)) or (names.ROOT,))
+
+    def value(self, kind: type[T]) -> T | None:
+        """What an earlier directive of this block returned, by its type."""
+        return next((value for value in self.values if isinstance(value, kind)), None)
+
+    def warn(self, message: str) -> None:
+        """Log a warning in the plugin's name."""
+        self.log("WARNING", message)
+
+
+def directives(tokens: Sequence[Token]) -> tuple[Directive, ...]:
+    """The occurrences of a directive from its tokens as the parser collects them.
+
+    An occurrence begins where a line begins outside a block; a block is opened by `{` as the last word of its line.
+    """
+    found: list[Directive] = []
+    lines = _lines(tokens)
+    at = 0
+    while at < len(lines):
+        head = lines[at]
+        at += 1
+        if len(head.words) < 2 or head.words[-1] != "{":
+            found.append(Directive(head))
+            continue
+        inside, at = _block(lines, at)
+        found.append(Directive(head._replace(words=head.words[:-1]), inside, has_block=True))
+    return tuple(found)
+
+
+def duration(text: str) -> float:
+    """Seconds of a duration as Go writes them: `5s`, `1h30m`, `1.5s`, `300ms`, `0`. ValueError for anything else."""
+    sign = -1.0 if text.startswith("-") else 1.0
+    digits = text.lstrip("+-") if len(text) - len(text.lstrip("+-")) <= 1 else ""
+    if digits == "0":
+        return 0.0
+    found = list(_AMOUNT.finditer(digits))
+    if not found or "".join(match[0] for match in found) != digits:
+        unit = "missing unit in" if re.fullmatch(r"\d+\.?\d*", digits) else "invalid"
+        raise ValueError(f'time: {unit} duration "{text}"')
+    return sign * sum(float(match[1]) * _UNITS[match[2]] for match in found)
+
+
+def _lines(tokens: Sequence[Token]) -> list[Line]:
+    """Tokens by line; a closing brace is a line of its own, and what follows one begins a new line."""
+    found: list[list[Token]] = []
+    for number, token in enumerate(tokens):
+        brace = token.text == "}" and not token.quoted
+        after_brace = bool(number) and tokens[number - 1].text == "}" and not tokens[number - 1].quoted
+        after_open = bool(number) and tokens[number - 1].text == "{" and not tokens[number - 1].quoted
+        if not number or brace or after_brace or after_open or not same_line(tokens[number - 1], token):
+            found.append([])
+        found[-1].append(token)
+    return [Line(tuple(token.text for token in line), line[0].file, line[0].line) for line in found]
+
+
+def _block(lines: Sequence[Line], at: int) -> tuple[tuple[Line, ...], int]:
+    """The lines up to the closing brace, and where it goes on; inner braces stay words of their lines."""
+    start, nesting = at, 1
+    while at < len(lines):
+        words = lines[at].words
+        nesting += (words[-1] == "{") - (words == ("}",))
+        at += 1
+        if not nesting:
+            break
+    return tuple(lines[start : at - 1]), at
