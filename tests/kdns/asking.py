@@ -4,11 +4,17 @@
 waits is not pure. Records are written as zone-file text.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from kdns.chain import Client, Plugin, Reply, Request, link
+from kdns.corefile import Args, Files, parse
+from kdns.corefile.args import directives
+from kdns.corefile.keys import read_key
 from kdns.errors import NoAnswer
+from kdns.metrics import Metrics
+from kdns.plugins import ORDER
 from kdns.wire import codes, message, names
 from kdns.wire.edns import Edns
 from kdns.wire.names import Name
@@ -82,3 +88,25 @@ def canned(rest: Rest) -> Plugin:
 def ask_nobody(asked: Request, name: Name, qtype: int, /) -> Awaitable[Reply]:
     """The internal lookup of a test that has none."""
     raise NoAnswer(codes.SERVFAIL, f"nobody to ask for {names.show(name)} {codes.type_name(qtype)}")
+
+
+def args(
+    text: str,
+    *,
+    zones: str = ".",
+    metrics: Metrics | None = None,
+    environ: Mapping[str, str] | None = None,
+    directory: Path = Path(),
+    log: Callable[[str, str], None] = lambda level, message: None,
+    values: Sequence[object] = (),
+) -> Args:
+    """What set-up gets of a directive written as in a Corefile, in a block of these zones (one word each)."""
+    block = f"{zones} {{\n{text}\n}}\n"
+    (parsed,) = parse(block, "Corefile", ORDER, environ or {}, Files(_no_file, lambda pattern: [], print))
+    ((name, tokens),) = parsed.directives.items()
+    keys = tuple(tuple(read_key(token.text)) for token in parsed.keys)
+    return Args(name, directives(tokens), keys, metrics or Metrics(), environ or {}, directory, log, values)
+
+
+def _no_file(path: str) -> str:
+    raise FileNotFoundError(path)
