@@ -94,7 +94,7 @@ def server_url(url: str) -> str:
 
 
 def _text(pem: Pem) -> str:
-    return pem.read_bytes().decode("ascii", "replace") if isinstance(pem, Path) else pem
+    return pem.read_bytes().decode("ascii", "ignore") if isinstance(pem, Path) else pem
 
 
 def _trusting(authorities: str) -> ssl.SSLContext:
