@@ -7,12 +7,12 @@ Pod it looks at that Pod's endpoints alone, given all of them at everything; bot
 A family without endpoints keeps one empty slice, so that "no backends" can be told from "unknown".
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
+from ipamd.kube.generated_names import LONGEST_PREFIX, generated_name
 from ipamd.kube.shapes import (
     Endpoint,
     EndpointConditions,
@@ -33,8 +33,6 @@ SERVICE_NAME = "kubernetes.io/service-name"
 HEADLESS = "service.kubernetes.io/headless"
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 OVER = ("Failed", "Succeeded")  # phases of a Pod that has ended for good
-LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of generated names: no vowels, so no words
-LONGEST_PREFIX = 58  # of a generated name: 63 less the five letters
 
 
 class Group(NamedTuple):
@@ -187,16 +185,11 @@ def new_draft(service: Service, group: Group, used: set[str]) -> Draft:
     """An empty slice under a name that depends on the Service and the group alone, as far as it is free."""
     prefix = name_prefix(service.metadata.name)
     attempt = 0
-    while (name := prefix + letters(f"{service.metadata.uid} {group} {attempt}")) in used:
+    while (name := generated_name(prefix, f"{service.metadata.uid} {group} {attempt}")) in used:
         attempt += 1
     used.add(name)
     meta = Meta(name=name, generate_name=prefix, namespace=service.metadata.namespace)
     return Draft(EndpointSlice(metadata=meta, address_type=group.family, ports=group.ports))
-
-
-def letters(seed: str) -> str:
-    """Five letters that follow from `seed`."""
-    return "".join(LETTERS[octet % len(LETTERS)] for octet in hashlib.sha256(seed.encode()).digest()[:5])
 
 
 def slice_labels(service: Service) -> dict[str, str]:
