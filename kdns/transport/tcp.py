@@ -162,6 +162,10 @@ class TcpListener:
         for connection in list(self._connections):
             connection.finish()
 
+    def close(self) -> None:
+        """Give back the port of a listener that never started."""
+        self._sock.close()
+
     def _connection(self) -> TcpConnection:
         connection = TcpConnection(self._answers, self._memo, self._clock, self.timeouts)
         self._connections.add(connection)

@@ -1,0 +1,163 @@
+"""One configuration made ready to run: a Corefile's blocks set up, linked to chains, and their loops held together.
+
+A reload makes a whole new instance beside the running one; nothing is shared but the metrics, so a configuration that
+fails on the way leaves nothing behind.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kdns.block import Block
+from kdns.chain import Page, link
+from kdns.corefile import Args, Key, Served, ServerBlock, inspect
+from kdns.corefile.args import directives
+from kdns.corefile.keys import read_key
+from kdns.errors import ConfigError
+from kdns.metrics import Metrics
+from kdns.plugins import ORDER
+from kdns.wire.names import Name
+
+Log = Callable[[str, str], None]
+
+VENDOR_CLOUDS = {"azure": "Azure DNS", "clouddns": "Google Cloud DNS", "route53": "Amazon Route 53"}
+
+
+class Surroundings(NamedTuple):
+    """What set-up is given besides the Corefile: see corefile.Args."""
+
+    metrics: Metrics
+    environ: Mapping[str, str]
+    directory: Path
+    log: Log
+    dns_port: int = 53
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server block set up: what it is served on, its plugins in ORDER by directive name, its configuring values."""
+
+    keys: tuple[tuple[Key, ...], ...]
+    plugins: Mapping[str, Any]
+    values: tuple[object, ...]
+
+    def power(self, name: str) -> list[Callable[..., Any]]:
+        """The methods of this name that the block's plugins have."""
+        return [getattr(plugin, name) for plugin in self.plugins.values() if hasattr(plugin, name)]
+
+    def value(self, kind: type[Any]) -> Any:
+        """What a directive of the block returned that only configures, by its type; None without it."""
+        return next((value for value in self.values if isinstance(value, kind)), None)
+
+    def blocks(self) -> dict[Key, Block]:
+        """The block's chain under each of its keys."""
+        chain = [plugin for plugin in self.plugins.values() if callable(plugin)]
+        handler = link(chain) if self.plugins else None
+        return {key: Block(key.zone, handler) for each in self.keys for key in each}
+
+
+@dataclass
+class Instance:
+    """All sites of a configuration, and the tasks that their loops run in."""
+
+    sites: tuple[Site, ...]
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def power(self, name: str) -> list[Callable[..., Any]]:
+        """The methods of this name that any plugin has, block by block."""
+        return [method for site in self.sites for method in site.power(name)]
+
+    def pages(self) -> list[Page]:
+        """The admin pages of all plugins."""
+        return [page for pages in self.power("pages") for page in pages()]
+
+    async def start(self, forget: Callable[[Collection[Name]], None], on_end: Callable[[str], None]) -> None:
+        """Begin the loops and wait until every plugin says that it can answer. StartError if one cannot."""
+        for follow in self.power("follow"):
+            follow(forget)
+        loop = asyncio.get_running_loop()
+        self.tasks = [loop.create_task(run()) for run in self.power("run")]
+        for task in self.tasks:
+            task.add_done_callback(lambda ended: None if ended.cancelled() else on_end(_ending(ended)))
+        await asyncio.gather(*(start() for start in self.power("start")))
+
+    async def lameduck(self) -> None:
+        """Let the plugins that want it hold the shutdown back while everything still answers."""
+        await asyncio.gather(*(wait() for wait in self.power("lameduck")))
+
+    async def close(self) -> None:
+        """End the loops and close what the plugins hold open."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*(close() for close in self.power("close")))
+
+
+def _ending(task: asyncio.Task[None]) -> str:
+    """What to say of a loop that ended by itself: the queries go on, but what it did stops."""
+    return f"a background loop ended: {task.exception()!r}"
+
+
+def set_up(blocks: Sequence[ServerBlock], around: Surroundings) -> Instance:
+    """Every block set up. ConfigError in CoreDNS's words, prefixed with the plugin that complains."""
+    try:
+        keys = [tuple(tuple(read_key(token.text, around.dns_port)) for token in block.keys) for block in blocks]
+    except ConfigError as fault:
+        raise ConfigError(f"error inspecting server blocks: {fault}") from None
+    sites = tuple(_site(block, each, around) for block, each in zip(blocks, keys, strict=True))
+    inspect(Served(_flat(site.keys), addresses(site), "view" in site.plugins) for site in sites)
+    for site in sites:
+        for meet in site.power("meet"):
+            meet(site.plugins)
+    return Instance(sites)
+
+
+def addresses(site: Site) -> tuple[str, ...]:
+    """The addresses that a block is bound to, or none for all."""
+    bound = next((value for value in site.values if hasattr(value, "addresses")), None)
+    return tuple(bound.addresses) if bound is not None else ()
+
+
+def _flat(keys: tuple[tuple[Key, ...], ...]) -> list[Key]:
+    return [key for each in keys for key in each]
+
+
+def _site(block: ServerBlock, keys: tuple[tuple[Key, ...], ...], around: Surroundings) -> Site:
+    plugins: dict[str, Any] = {}
+    values: list[object] = []
+    for name in ORDER:
+        if name not in block.directives:
+            continue
+        args = _args(name, block, keys, around, values)
+        try:
+            made = _module(name, args).setup(args)
+        except ConfigError as fault:
+            raise ConfigError(f"plugin/{name}: {fault}") from None
+        values.append(made)
+        plugins[name] = made
+    return Site(keys, plugins, tuple(values))
+
+
+def _args(
+    name: str, block: ServerBlock, keys: tuple[tuple[Key, ...], ...], around: Surroundings, values: list[object]
+) -> Args:
+    root = next((value.directory for value in values if hasattr(value, "directory")), around.directory)
+
+    def log(level: str, message: str) -> None:
+        around.log(level, message if level == "LINE" else f"plugin/{name}: {message}")
+
+    found = directives(block.directives[name])
+    return Args(name, found, keys, around.metrics, around.environ, root, log, tuple(values))
+
+
+def _module(name: str, args: Args) -> Any:
+    head = args.directives[0]
+    if name in VENDOR_CLOUDS:
+        raise head.error(f"{name} needs {VENDOR_CLOUDS[name]}, which kdns does not speak: serve the zone with `file`")
+    if find_spec(f"kdns.plugins.{name}") is None:
+        raise head.error(f"{name} is a directive of CoreDNS that this version of kdns does not have")
+    return import_module(f"kdns.plugins.{name}")

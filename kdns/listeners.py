@@ -1,0 +1,172 @@
+"""The listeners of a configuration: which blocks are behind which address and port, and their sockets.
+
+A listener outlives the configuration: on reload it only gets other blocks, so that not one packet is lost. What a new
+configuration no longer wants is closed, what it wants in addition is opened before anything of the old one goes.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple
+
+from kdns.answer import Answers
+from kdns.block import Block, Blocks
+from kdns.errors import StartError
+from kdns.instance import Instance, addresses
+from kdns.memo import Memo
+from kdns.metrics import Metrics
+from kdns.transport.sockets import Endpoint, open_tcp, open_udp
+from kdns.transport.tcp import TcpListener, Timeouts
+from kdns.transport.udp import UdpListener
+from kdns.wire import names
+from kdns.wire.names import Name
+
+MEMO_BUDGET = 32 << 20  # octets a socket: some 60,000 answers
+OTHER_CLASSES = ("chaos", "forward")  # plugins that answer other classes than IN
+DRAIN = 5.0  # seconds that queries under way get when a listener closes
+
+
+class Place(NamedTuple):
+    """A listener's address: the transport's scheme, the IP address ("" for all) and the port."""
+
+    scheme: str
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{Endpoint(self.address, self.port)}"
+
+
+class Behind(NamedTuple):
+    """What stands behind a place: its zones' blocks, and whether they take other classes than IN."""
+
+    blocks: Blocks
+    any_class: bool
+
+
+def places(instance: Instance) -> dict[Place, Behind]:
+    """Every place that a configuration listens on. StartError for a transport that is not there."""
+    blocks: dict[Place, dict[Name, tuple[Block, ...]]] = {}
+    other_classes: set[Place] = set()
+    for site in instance.sites:
+        for key, block in site.blocks().items():
+            if key.scheme != "dns":
+                raise StartError(f"{key}: this version of kdns serves dns:// only, {key.scheme}:// is not there yet")
+            for address in addresses(site) or ("",):
+                place = Place(key.scheme, address, key.port)
+                zones = blocks.setdefault(place, {})
+                zones[key.zone] = (*zones.get(key.zone, ()), block)
+                if any(name in site.plugins for name in OTHER_CLASSES):
+                    other_classes.add(place)
+    return {place: Behind(zones, place in other_classes) for place, zones in blocks.items()}
+
+
+class Listener:
+    """The UDP and TCP sockets of one place, and what they answer with."""
+
+    def __init__(self, place: Place, behind: Behind, metrics: Metrics, on_fault: Callable[[str], None]) -> None:
+        endpoint = Endpoint(place.address, place.port)
+        self.place = place
+        self.answers = Answers(str(place), behind.blocks, behind.any_class, metrics, on_fault)
+        self.memos: list[Memo] = []
+        self._udp: list[UdpListener] = []
+        self._tcp = [
+            TcpListener(sock, self.answers, self._memo(), time.monotonic, Timeouts()) for sock in open_tcp(endpoint)
+        ]
+        try:
+            self._udp = [UdpListener(sock, self.answers, self._memo(), time.monotonic) for sock in open_udp(endpoint)]
+        except StartError:
+            self.abandon()
+            raise
+
+    def serve(self, behind: Behind) -> None:
+        """Answer with other blocks from now on."""
+        self.answers.blocks = behind.blocks
+        self.answers.any_class = behind.any_class
+        for memo in self.memos:
+            memo.clear()
+
+    async def start(self) -> None:
+        """Answer from now on."""
+        for udp in self._udp:
+            udp.start(asyncio.get_running_loop())
+        for tcp in self._tcp:
+            await tcp.start()
+
+    async def stop(self) -> None:
+        """Take no more queries, wait up to DRAIN seconds for those under way, give the ports back."""
+        for udp in self._udp:
+            udp.stop(asyncio.get_running_loop())
+        for tcp in self._tcp:
+            tcp.stop()
+        if self.answers.pending.tasks:
+            await asyncio.wait(self.answers.pending.tasks, timeout=DRAIN)
+        for udp in self._udp:
+            udp.close()
+
+    def abandon(self) -> None:
+        """Give the ports back of a listener that never started."""
+        for udp in self._udp:
+            udp.close()
+        for tcp in self._tcp:
+            tcp.close()
+
+    def _memo(self) -> Memo:
+        self.memos.append(Memo(MEMO_BUDGET))
+        return self.memos[-1]
+
+
+class Listeners:
+    """All listeners of the process."""
+
+    def __init__(self, metrics: Metrics, on_fault: Callable[[str], None]) -> None:
+        self._metrics = metrics
+        self._on_fault = on_fault
+        self._open: dict[Place, Listener] = {}
+        metrics.before_scrape.append(self._settle)
+
+    async def serve(self, wanted: Mapping[Place, Behind]) -> None:
+        """Listen on these places, and only these. StartError, with nothing changed, if one cannot be opened."""
+        fresh: list[Listener] = []
+        try:
+            for place in wanted.keys() - self._open.keys():
+                fresh.append(Listener(place, wanted[place], self._metrics, self._on_fault))
+        except StartError:
+            for listener in fresh:
+                listener.abandon()
+            raise
+        for place, listener in self._open.items():
+            if place in wanted:
+                listener.serve(wanted[place])
+        for listener in fresh:
+            await listener.start()
+            self._open[listener.place] = listener
+        await self._stop([place for place in self._open if place not in wanted])
+
+    async def stop(self) -> None:
+        """Close every listener."""
+        await self._stop(list(self._open))
+
+    def forget(self, changed: Collection[Name]) -> None:
+        """Drop the kept answers that were made from these index keys."""
+        for listener in self._open.values():
+            for memo in listener.memos:
+                memo.forget(changed)
+
+    async def _stop(self, gone: Collection[Place]) -> None:
+        await asyncio.gather(*(self._open.pop(place).stop() for place in gone))
+
+    def _settle(self) -> None:
+        for listener in self._open.values():
+            for memo in listener.memos:
+                memo.settle()
+
+
+def banner(wanted: Mapping[Place, Behind]) -> list[str]:
+    """The lines that CoreDNS prints at start: the zones of each listener."""
+    lines = []
+    for place, behind in wanted.items():
+        scheme = "" if place.scheme == "dns" else f"{place.scheme}://"
+        bound = f" on {place.address}" if place.address else ""
+        lines += [f"{scheme}{names.show(zone)}:{place.port}{bound}" for zone in sorted(behind.blocks, key=names.show)]
+    return lines
