@@ -182,7 +182,7 @@ class Reflector(Generic[T]):
         try:
             obj = decode(item, self._resource.kind)
         except ApiError as odd:  # one odd object must not stop the others; what is known of it stays
-            self._log("warning", f"{self._resource.plural} {key}: {odd}")
+            self._log("WARNING", f"{self._resource.plural} {key}: {odd}")
             return key
         self._known[key] = fingerprint or 0
         self._sink.put(obj)
@@ -198,9 +198,9 @@ class Reflector(Generic[T]):
             self._version = ""
         seconds = self._backoff.wait(failure.retry_after)
         if self._backoff.failures == TELLING:
-            self._log("warning", f"{self._resource.plural}: {failure}; what is known stays, asking again")
+            self._log("WARNING", f"{self._resource.plural}: {failure}; what is known stays, asking again")
         await self._pace.sleep(seconds)
 
     def _say_that_it_works(self) -> None:
         if self._backoff.failures >= TELLING:
-            self._log("info", f"{self._resource.plural}: the API server is being watched again")
+            self._log("INFO", f"{self._resource.plural}: the API server is being watched again")

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import math
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
@@ -69,7 +70,8 @@ class Watch:
 class ApiServer:
     """`put` and `delete` objects of collections such as `/api/v1/services`; start it and give `url` to a client."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.revision = 100
         self.floor = 100  # the log begins above this revision
         self.log: list[Change] = []
@@ -136,7 +138,7 @@ class ApiServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
         """Listen: at the first start on a free port, later on the same one."""
@@ -144,7 +146,7 @@ class ApiServer:
         app.router.add_get("/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls)
         await site.start()
         self.port = self._runner.addresses[0][1]
 

@@ -369,8 +369,8 @@ async def test_a_server_that_refuses_connections_is_found_again(bench: Bench) ->
         await bench.server.start()
         await bench.converged()
     assert len(bench.server.queries(watch=False)) == 1
-    assert bench.log[0].startswith("warning: services: ")
-    assert bench.log[1:] == ["info: services: the API server is being watched again"]
+    assert bench.log[0].startswith("WARNING: services: ")
+    assert bench.log[1:] == ["INFO: services: the API server is being watched again"]
 
 
 async def test_waits_grow_to_a_bound_while_a_watch_ends_at_once(bench: Bench) -> None:
@@ -415,7 +415,7 @@ async def test_an_odd_object_does_not_stop_the_others(bench: Bench) -> None:
         await bench.server.moments.until(lambda: len(bench.server.queries(watch=True)) == 3)
 
     assert bench.mirror.objects == {("default", "a"): "10.0.0.1", ("default", "z"): "10.0.0.3"}
-    assert bench.log[0].startswith("warning: services default/a: malformed Thing: ")
+    assert bench.log[0].startswith("WARNING: services default/a: malformed Thing: ")
 
 
 async def test_asks_with_its_selectors_and_for_a_time_within_bounds(bench: Bench) -> None:
