@@ -44,6 +44,24 @@ class EncodedBody(IpamError):
     status, code, title = 415, "encoded-body", "Compressed request bodies are not read"
 
 
+class TooLarge(IpamError):
+    """A body with more octets than the server reads."""
+
+    status, code, title = 413, "too-large", "The body is too large"
+
+
+class MethodNotAllowed(IpamError):
+    """The path exists, but not with this method."""
+
+    status, code, title = 405, "method-not-allowed", "The method is not allowed"
+
+
+class Failed(IpamError):
+    """A fault of the daemon: its log tells more."""
+
+    status, code, title = 500, "failed", "The server failed"
+
+
 # Finding things
 
 
@@ -155,11 +173,11 @@ class StatusError(Exception):
 
 
 class DryRun(Exception):
-    """Carries the result out of a transaction that is only tried (`dryRun=All`), so that nothing of it stays."""
+    """Carries the object out of a transaction that is only tried (`dryRun=All`), so that nothing of it stays."""
 
-    def __init__(self, result: Object) -> None:
+    def __init__(self, body: bytes) -> None:
         super().__init__("a dry run is never committed")
-        self.result = result
+        self.body = body
 
 
 # Starting

@@ -147,6 +147,11 @@ def method_not_allowed() -> StatusError:
     return StatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
+def not_acceptable() -> StatusError:
+    """The client takes nothing that we can send."""
+    return StatusError(406, "NotAcceptable", "only the following media types are accepted: application/json", {})
+
+
 def unsupported_media(accepted: tuple[str, ...]) -> StatusError:
     """The body is of a type that is not read here."""
     message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)

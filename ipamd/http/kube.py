@@ -1,0 +1,268 @@
+"""The Kubernetes paths: what kubectl, CoreDNS and kdns speak to.
+
+Every kind of `kube.kinds` gets its paths here, under /api/v1 or /apis/GROUP/v1, and the verbs list, watch, get, create,
+replace, patch, delete and deletecollection; what they do is in `ipamd.kube`. A write is one transaction.
+"""
+
+import asyncio
+import platform
+from collections.abc import Awaitable, Callable
+from functools import partial
+from uuid import uuid4
+
+from aiohttp import web
+
+from ipamd import VERSION
+from ipamd.errors import Compacted, DryRun
+from ipamd.http.kube_replies import refuse, send, send_list, send_object
+from ipamd.http.kube_requests import (
+    JSON,
+    accepts_json,
+    dry_run,
+    read_delete_options,
+    read_object,
+    read_patch,
+    target_of,
+)
+from ipamd.http.kube_watch import Watch
+from ipamd.http.routes import Handler, Surface
+from ipamd.json import Object
+from ipamd.kube import discovery, objects, openapi, status
+from ipamd.kube.bootstrap import bootstrap
+from ipamd.kube.document import decode, text
+from ipamd.kube.kinds import KINDS, NAMESPACE, Kind
+from ipamd.kube.metadata import Moment
+from ipamd.kube.namespaces import terminating_namespaces
+from ipamd.kube.objects import Preconditions, Target
+from ipamd.kube.options import ListOptions, list_options, revision_of
+from ipamd.kube.selection import Selection
+from ipamd.kube.slices import SliceUpkeep
+from ipamd.kube.tokens import Token, decode_token, encode_token
+from ipamd.kube.work import Work
+from ipamd.service import Service
+from ipamd.stores import Stored, Tx
+
+PREFIXES = ("/api", "/apis", "/version", "/openapi/", "/livez")
+SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+EMPTIED_AT_ONCE = 100  # objects of a Namespace that go in one transaction
+
+
+class KubernetesPaths:
+    """The Kubernetes paths over the use cases of the daemon."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._store = service.store
+
+    async def start(self) -> None:
+        """Makes what a cluster has from the start, and finishes the deletions that a crash has interrupted."""
+        self._store.follow(SliceUpkeep().follow)
+        await self._store.update(lambda tx: bootstrap(self._work(tx)))
+        for namespace in self._store.view(terminating_namespaces):
+            await self._empty(namespace)
+
+    def surface(self) -> Surface:
+        """All routes, and how a refusal is told on them."""
+        routes = (*discovery_routes(), *(route for kind in KINDS for route in self._kind_routes(kind)))
+        return Surface(PREFIXES, routes, refuse)
+
+    def _kind_routes(self, kind: Kind) -> list[web.RouteDef]:
+        root = f"/apis/{kind.group}/v1" if kind.group else "/api/v1"
+        scoped = f"{root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
+        one = f"{scoped}/{{name}}"
+        routes = [
+            web.get(scoped, self._verb(kind, self._list)),
+            web.post(scoped, self._verb(kind, self._create)),
+            web.delete(scoped, self._verb(kind, self._delete_collection)),
+            web.get(one, self._verb(kind, self._get)),
+            web.put(one, self._verb(kind, self._replace)),
+            web.patch(one, self._verb(kind, self._patch)),
+            web.delete(one, self._verb(kind, self._delete)),
+        ]
+        if kind.namespaced:
+            routes.append(web.get(f"{root}/{kind.plural}", self._verb(kind, self._list)))
+        if kind.has_status:
+            routes += [
+                web.get(f"{one}/status", self._verb(kind, self._get, "status")),
+                web.put(f"{one}/status", self._verb(kind, self._replace, "status")),
+                web.patch(f"{one}/status", self._verb(kind, self._patch, "status")),
+            ]
+        return routes
+
+    def _verb(
+        self,
+        kind: Kind,
+        verb: Callable[[web.Request, Target], Awaitable[web.StreamResponse]],
+        subresource: str = "",
+    ) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if not accepts_json(request):
+                raise status.not_acceptable()
+            return await verb(request, target_of(request, kind, subresource))
+
+        return handle
+
+    async def _list(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options = list_options(target.kind, request.query)
+        namespace = request.match_info.get("namespace")
+        selection = Selection(target.kind, namespace, options.labels, options.fields)
+        if options.watch:
+            return await Watch(request, self._service, selection, options).run()
+        bodies, metadata = await self._read_list(selection, options)
+        return send_list(request, target.kind, bodies, metadata)
+
+    async def _read_list(self, selection: Selection, options: ListOptions) -> tuple[list[bytes], Object]:
+        """The objects of a list, or of a part of it, all as they were at one revision."""
+        current = self._store.revision
+        token = decode_token(options.token) if options.token else None
+        asked = token.rv if token else revision_of(options.version or "0")
+        if asked > current:
+            raise status.ahead(asked, current)
+        at = asked if token or options.match == "Exact" else current
+        after = (token.namespace, token.name) if token else None
+        found: list[bytes] = []
+        try:
+            while True:
+                wanted = options.limit - len(found) if options.limit else 0
+                part = self._store.view(partial(selection.scan, after=after, at=at, limit=wanted))
+                found += part.found
+                after = part.after
+                if after is None or (options.limit and len(found) >= options.limit):
+                    break
+                await asyncio.sleep(0)  # a long list is not to hold up everybody else
+        except Compacted as error:
+            raise status.expired(expired_list(options)) from error
+        metadata: Object = {"resourceVersion": str(at)}
+        if after is not None:
+            metadata["continue"] = encode_token(Token(at, *after))
+        return found, metadata
+
+    async def _get(self, request: web.Request, target: Target) -> web.StreamResponse:
+        stored = self._store.view(lambda view: view.get(target.kind.name, target.namespace, target.name))
+        if stored is None:
+            raise status.not_found(target.kind, target.name)
+        return send_object(request, target.kind, stored.body)
+
+    async def _create(self, request: web.Request, target: Target) -> web.StreamResponse:
+        document = await read_object(request)
+        body = await self._write(partial(objects.create, target=target, document=document), dry_run(request))
+        return send_object(request, target.kind, body, 201)
+
+    async def _replace(self, request: web.Request, target: Target) -> web.StreamResponse:
+        document = await read_object(request)
+        body = await self._write(partial(objects.replace, target=target, document=document), dry_run(request))
+        return send_object(request, target.kind, body)
+
+    async def _patch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        patch = await read_patch(request, target.kind)
+        body = await self._write(partial(objects.patch, target=target, apply=patch), dry_run(request))
+        return send_object(request, target.kind, body)
+
+    async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options = await read_delete_options(request)
+        asked = Preconditions(options.preconditions.uid, options.preconditions.resource_version)
+        tried = dry_run(request, options.dry_run)
+        body = await self._write(partial(objects.delete, target=target, preconditions=asked), tried)
+        if target.kind is NAMESPACE and not tried:
+            await self._empty(target.name)
+        if self._store.view(lambda view: view.get(target.kind.name, target.namespace, target.name)) and not tried:
+            return send_object(request, target.kind, body)  # finalizers keep it
+        uid = text(decode(body), "metadata", "uid")
+        return send(status.deleted(target.kind, target.name, uid))
+
+    async def _delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
+        options = list_options(target.kind, request.query)
+        asked = await read_delete_options(request)
+        tried = dry_run(request, asked.dry_run)
+        namespace = request.match_info.get("namespace")
+        selection = Selection(target.kind, namespace, options.labels, options.fields)
+        bodies, metadata = await self._read_list(selection, options)
+        for body in bodies:
+            await self._delete_found(target, decode(body), tried)
+        return send_list(request, target.kind, bodies, metadata)
+
+    async def _delete_found(self, target: Target, document: Object, tried: bool) -> None:
+        """Deletes an object of a collection, if it is still there as it was found."""
+        name = text(document, "metadata", "name")
+        found = target._replace(name=name)
+        present = self._store.view(lambda view: view.get(target.kind.name, target.namespace, name))
+        if present is None:
+            return
+        await self._write(partial(objects.delete, target=found, preconditions=Preconditions()), tried)
+        if target.kind is NAMESPACE and not tried:
+            await self._empty(name)
+
+    async def _write(self, change: Callable[[Work], Stored], tried: bool) -> bytes:
+        """Runs a change in a transaction, and returns the object as it is then, or would be if it were kept."""
+
+        def run(tx: Tx) -> Stored:
+            stored = change(self._work(tx))
+            if tried:
+                raise DryRun(stored.body)
+            return stored
+
+        try:
+            return (await self._store.update(run)).body
+        except DryRun as result:
+            return result.body
+
+    async def _empty(self, namespace: str) -> None:
+        """Deletes what is in a Namespace and then itself, in as many transactions as it takes."""
+        while not await self._store.update(lambda tx: objects.empty_some(self._work(tx), namespace, EMPTIED_AT_ONCE)):
+            pass
+
+    def _work(self, tx: Tx) -> Work:
+        return Work(tx, self._service.pools, self._service.leases, Moment(tx.now, str(uuid4())))
+
+
+def expired_list(options: ListOptions) -> str:
+    """What is said when the state that a list was about is no longer known."""
+    if options.token:
+        return (
+            "The provided continue parameter is too old to display a consistent list result. "
+            "You can start a new list without the continue parameter."
+        )
+    return f"The resourceVersion for the provided list is too old: {options.version}"
+
+
+def discovery_routes() -> list[web.RouteDef]:
+    """What a client reads to find its way."""
+    fixed: dict[str, Object] = {
+        "/apis": discovery.groups(),
+        "/api/v1": discovery.resources(""),
+        **{f"/apis/{group}": discovery.group(group) for group in discovery.GROUPS},
+        **{f"/apis/{group}/v1": discovery.resources(group) for group in discovery.GROUPS},
+        "/version": discovery.version(VERSION, f"{platform.system().lower()}/{platform.machine()}"),
+        "/openapi/v3": openapi.v3_index(),
+        "/openapi/v3/api/v1": openapi.v3("", VERSION),
+        **{f"/openapi/v3/apis/{group}/v1": openapi.v3(group, VERSION) for group in discovery.GROUPS},
+    }
+    routes = [web.get(path, constant(document)) for path, document in fixed.items()]
+    return [*routes, web.get("/api", core_versions), web.get("/openapi/v2", swagger), web.get("/livez", alive)]
+
+
+def constant(document: Object) -> Handler:
+    """A handler that always sends the document."""
+
+    async def handle(_request: web.Request) -> web.Response:
+        return send(document)
+
+    return handle
+
+
+async def core_versions(request: web.Request) -> web.Response:
+    """`/api`, which says where we are."""
+    return send(discovery.core_versions(request.host))
+
+
+async def swagger(request: web.Request) -> web.Response:
+    """`/openapi/v2`: protobuf for kubectl, JSON for everybody else."""
+    if SWAGGER_PROTOBUF in request.headers.get("Accept", ""):
+        body = openapi.swagger_protobuf(VERSION)
+        return web.Response(body=body, headers={"Content-Type": SWAGGER_PROTOBUF})
+    return web.json_response(openapi.swagger(VERSION), content_type=JSON)
+
+
+async def alive(_request: web.Request) -> web.Response:
+    """`/livez`."""
+    return web.Response(text="ok")
