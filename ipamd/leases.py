@@ -35,7 +35,8 @@ class Leases:
         held = self.held(tx, owner, spaces)
         if held is not None:
             check_again(held, owner, wish)
-            return held, False
+            has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
+            return self.renew(tx, held, wish.ttl) if has_expired else held, False
         space, block = self._choose(tx, spaces, wish)
         lease = tx.put_lease(
             Lease(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import apsw
 import msgspec
 
-from ipamd.json import Object
+from ipamd.json import Object, stored_object
 from ipamd.model import LEASE, Lease
 from ipamd.ranges import read_address
 from ipamd.stores import Change, Follower, Op, Stored
@@ -104,7 +104,7 @@ class SqliteTx(SqliteView):
         before = self.get(kind, namespace, name)
         if before is None:
             return None
-        body = stamped(msgspec.json.decode(before.body, type=Object), self._revision + 1)
+        body = stamped(stored_object(before.body), self._revision + 1)
         change = self._log("DELETED", kind, (namespace, name), body, before)
         statement = "DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
         self._connection.execute(statement, (kind, namespace, name))

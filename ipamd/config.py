@@ -1,0 +1,147 @@
+"""The configuration: a TOML file, checked strictly, on top of defaults that work without one.
+
+Strategy: tomllib reads, msgspec checks the types and refuses unknown keys, the pools check themselves. What comes out
+is plain values.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from ipamd.allocator import check_pool
+from ipamd.errors import ConfigError, Invalid
+from ipamd.model import Pool, Purpose, Strategy
+
+RETENTION = 100_000  # changes
+
+DEFAULT_LISTEN = "127.0.0.1:8653"
+DEFAULT_POOLS = (
+    Pool("pods", ("10.244.0.0/16",), purpose="pods", block_size=24),
+    Pool("pods-v6", ("fd00:10:244::/56",), purpose="pods", block_size=64),
+    Pool("services", ("10.96.0.0/12",), purpose="services", strategy="random"),
+    Pool("services-v6", ("fd00:10:96::/112",), purpose="services", strategy="random"),
+)
+
+
+class Endpoint(NamedTuple):
+    """Where to listen. Port 0 means any that is free."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Config(Struct, frozen=True):
+    """What the daemon runs with. `retention` is how many changes the log keeps for those who watch."""
+
+    listen: Endpoint
+    store: Path
+    retention: int
+    pools: tuple[Pool, ...]
+
+
+class PoolTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """A table `[pools.NAME]` of the file."""
+
+    cidrs: tuple[str, ...]
+    purpose: Purpose = "any"
+    strategy: Strategy = "lowest"
+    exclude: tuple[str, ...] = ()
+    gateway: str | None = None
+    block_size: int | None = None
+
+
+class File(Struct, frozen=True, forbid_unknown_fields=True):
+    """The file. A file without pools means the default ones."""
+
+    listen: str = DEFAULT_LISTEN
+    store: str | None = None
+    retention: int = RETENTION
+    pools: dict[str, PoolTable] | None = None
+
+
+def read_config(path: Path | None, listen: str | None, store: str | None) -> Config:
+    """The configuration of a file, or of none, with what the command line says instead. Raises ConfigError."""
+    file = File() if path is None else read_file(path)
+    if file.retention < 1:
+        raise ConfigError(f"retention is a number of changes, at least 1, not {file.retention}")
+    pools = DEFAULT_POOLS if file.pools is None else tuple(pool_of(*item) for item in file.pools.items())
+    try:
+        for pool in pools:
+            check_pool(pool)
+    except Invalid as error:
+        raise ConfigError(error.detail) from None
+    return Config(
+        listen=read_listen(listen or file.listen),
+        store=read_store(store or file.store),
+        retention=file.retention,
+        pools=pools,
+    )
+
+
+def read_file(path: Path) -> File:
+    """The file as it stands. Raises ConfigError, with the path, for one that is missing, no TOML, or else wrong."""
+    try:
+        with path.open("rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from None
+    check_keys(path, "the file", document, File)
+    pools = document.get("pools", {})
+    for name, table in pools.items() if isinstance(pools, dict) else ():
+        check_keys(path, f"[pools.{name}]", table, PoolTable)
+    try:
+        return msgspec.convert(document, File)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def check_keys(path: Path, where: str, table: object, kind: type[Struct]) -> None:
+    """Raise ConfigError, naming what there is, if a table has a key that its type does not have."""
+    for key in table if isinstance(table, dict) else ():
+        if key not in kind.__struct_fields__:
+            known = ", ".join(kind.__struct_fields__)
+            raise ConfigError(f"{path}: {where} has an unknown key {key!r}; there are {known}")
+
+
+def pool_of(name: str, table: PoolTable) -> Pool:
+    """The pool of a table `[pools.NAME]`."""
+    return Pool(name=name, **msgspec.structs.asdict(table))
+
+
+def read_listen(text: str) -> Endpoint:
+    """Read HOST:PORT; an IPv6 address stands in brackets. Raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    if not (colon and bare and port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise ConfigError(f"listen is HOST:PORT, not {text!r}")
+    if (":" in bare) != host.startswith("["):
+        raise ConfigError(f"listen: an IPv6 address, and nothing else, stands in brackets, not {text!r}")
+    return Endpoint(bare, int(port))
+
+
+def read_store(text: str | None) -> Path:
+    """Read sqlite:PATH; None means a file in the state directory. Raises ConfigError."""
+    if text is None:
+        return state_directory() / "ipamd.sqlite"
+    scheme, _, path = text.partition(":")
+    if scheme != "sqlite" or not path:
+        raise ConfigError(f"store is sqlite:PATH, not {text!r}")
+    return Path(path).expanduser()
+
+
+def state_directory() -> Path:
+    """Where state is kept: systemd's word, /var/lib/ipamd for root, else where the XDG specification has it."""
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    if os.geteuid() == 0:
+        return Path("/var/lib/ipamd")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "ipamd"

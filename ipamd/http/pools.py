@@ -1,0 +1,50 @@
+"""`/v1/pools`: pools over REST."""
+
+from aiohttp import web
+
+from ipamd.errors import AlreadyExists, Invalid, PoolInUse, PoolOverlap, UnknownPool
+from ipamd.http.codec import PoolBody, PoolList, PoolRequest, pool_body, read, shown
+from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
+from ipamd.service import Service
+
+NAME = (Parameter("name", "of the pool", is_in_path=True),)
+
+
+class PoolHandlers:
+    """What is done for each route, over one service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def list(self, _request: web.Request) -> web.Response:
+        """All pools and how full they are."""
+        return shown(PoolList([pool_body(usage) for usage in self._service.list_pools()]))
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Add a pool."""
+        wanted = read(await request.read(), request.headers.get("Content-Encoding"), PoolRequest)
+        usage = await self._service.create_pool(wanted.pool())
+        return shown(pool_body(usage), 201, {"Location": f"/v1/pools/{usage.pool.name}"})
+
+    async def get(self, request: web.Request) -> web.Response:
+        """A pool and how full it is."""
+        return shown(pool_body(self._service.pool(request.match_info["name"])))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """Take away a pool in which no lease stands."""
+        await self._service.delete_pool(request.match_info["name"])
+        return web.Response(status=204)
+
+
+def routes(service: Service) -> tuple[Route, ...]:
+    """The routes of `/v1/pools`."""
+    to = PoolHandlers(service)
+    all_pools, one_pool = "/v1/pools", "/v1/pools/{name}"
+    creating: Refusals = (*READING, Invalid, AlreadyExists, PoolOverlap, *WRITING)
+    deleting: Refusals = (UnknownPool, PoolInUse, *WRITING)
+    return (
+        Route("GET", all_pools, "List pools", to.list, {200: PoolList}),
+        Route("POST", all_pools, "Create a pool", to.create, {201: PoolBody}, PoolRequest, refusals=creating),
+        Route("GET", one_pool, "Get a pool", to.get, {200: PoolBody}, parameters=NAME, refusals=(UnknownPool,)),
+        Route("DELETE", one_pool, "Delete a pool", to.delete, {204: None}, parameters=NAME, refusals=deleting),
+    )

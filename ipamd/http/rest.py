@@ -1,0 +1,56 @@
+"""The REST surface: `/v1`, its OpenAPI document, and what operators ask: health, readiness, metrics."""
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from ipamd.errors import Failed, IpamError, Malformed, MethodNotAllowed, NotFound, TooLarge
+from ipamd.http import leases, openapi, pools
+from ipamd.http.codec import JSON, problem
+from ipamd.http.routes import LARGEST_BODY, Surface
+from ipamd.metrics import Metrics
+from ipamd.service import Service
+
+# What aiohttp refuses by itself, before a handler is reached or while it reads.
+REFUSALS: dict[int, type[IpamError]] = {400: Malformed, 404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
+
+
+def surface(service: Service, metrics: Metrics) -> Surface:
+    """Everything but the Kubernetes paths."""
+    documented = (*pools.routes(service), *leases.routes(service))
+    description = msgspec.json.encode(openapi.document(documented))
+
+    async def describe(_request: web.Request) -> web.Response:
+        return web.Response(body=description, content_type=JSON)
+
+    async def health(_request: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def readiness(_request: web.Request) -> web.Response:
+        # The pools are loaded before the server listens; what may fail since then is the store.
+        revision = service.store.view(lambda view: view.revision)
+        return web.Response(text=f"ok, revision {revision}")
+
+    async def scrape(_request: web.Request) -> web.Response:
+        return web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    return Surface(
+        prefixes=("/v1/",),
+        routes=(
+            *(web.route(route.method, route.path, route.handle) for route in documented),
+            web.get("/openapi.json", describe),
+            web.get("/healthz", health),
+            web.get("/readyz", readiness),
+            web.get("/metrics", scrape),
+        ),
+        refuse=refuse,
+    )
+
+
+def refuse(error: Exception) -> web.Response:
+    """A problem document for whatever was raised."""
+    if isinstance(error, IpamError):
+        return problem(error)
+    status = error.status if isinstance(error, web.HTTPException) else 500
+    kind = REFUSALS.get(status, Failed)
+    return problem(kind(kind.title if kind is not TooLarge else f"a body has at most {LARGEST_BODY} octets"))

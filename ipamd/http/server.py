@@ -1,0 +1,74 @@
+"""The HTTP server: every surface in one application, and errors turned to replies in one place.
+
+Strategy: a handler returns a response or raises; the one middleware has the surface that the path belongs to show what
+was raised, and counts the request. A failure that nobody foresaw ends one request, with status 500 and a line in the
+log, and nothing else.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import web
+
+from ipamd.errors import IpamError, StatusError
+from ipamd.http.routes import LARGEST_BODY, Surface
+from ipamd.metrics import Metrics
+
+GRACE = 5.0  # seconds that requests in flight have to end when the server stops
+BACKLOG = 1024
+
+LOG = logging.getLogger(__name__)
+
+Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def build(surfaces: Sequence[Surface], metrics: Metrics) -> web.Application:
+    """The application. The last surface also answers for the paths that are under no prefix."""
+
+    @web.middleware
+    async def answer(request: web.Request, handler: Reply) -> web.StreamResponse:
+        try:
+            response = await handler(request)
+        except (IpamError, StatusError, web.HTTPException) as error:
+            response = surface_of(surfaces, request.path).refuse(error)
+        except ConnectionError:  # the client is gone; there is nobody to answer
+            raise
+        except Exception:
+            LOG.exception("%s %s failed", request.method, request.path)
+            response = surface_of(surfaces, request.path).refuse(web.HTTPInternalServerError())
+        metrics.count_request(request.method, pattern_of(request), response.status)
+        return response
+
+    application = web.Application(middlewares=[answer], client_max_size=LARGEST_BODY)
+    for surface in surfaces:
+        application.add_routes(surface.routes)
+    return application
+
+
+def surface_of(surfaces: Sequence[Surface], path: str) -> Surface:
+    """The surface that a path belongs to."""
+    return next((each for each in surfaces if path.startswith(each.prefixes)), surfaces[-1])
+
+
+def pattern_of(request: web.Request) -> str:
+    """The route of a request as it was declared, such as `/v1/leases/{id}`; empty if there is none."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else ""
+
+
+class Server:
+    """An application on a TCP socket."""
+
+    def __init__(self, application: web.Application) -> None:
+        # Compressed bodies stay compressed, to be refused: a small one could unpack to any size.
+        self._runner = web.AppRunner(application, access_log=None, auto_decompress=False, shutdown_timeout=GRACE)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port: the one that was free, if 0 was asked for. Raises OSError."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port, backlog=BACKLOG).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Accept no more, let requests in flight end, and close."""
+        await self._runner.cleanup()

@@ -1,0 +1,142 @@
+"""A lease whose owner is a Pod is that Pod: it is made with the lease, and goes with it.
+
+Strategy: all of it happens in the transaction of the lease. A Pod that a Kubernetes client made stays when the lease is
+released, without the address; one that a lease made goes with its last lease.
+"""
+
+from random import Random
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from ipamd.errors import Conflict, Invalid
+from ipamd.json import Json, Object, stored_object
+from ipamd.kube.document import child, text
+from ipamd.kube.metadata import LABEL, SUBDOMAIN, Moment
+from ipamd.model import Lease, Owner
+from ipamd.stores import Tx, View
+
+POD = "Pod"
+NAMESPACE = "Namespace"
+DEFAULT_NAMESPACE = "default"
+CONDITIONS = (
+    "PodScheduled",
+    "Initialized",
+    "ContainersReady",
+    "Ready",
+)  # of a Pod that runs, as a kubelet reports them
+
+
+def identify(view: View, owner: Owner, random: Random) -> Owner:
+    """The Pod that is meant, with its namespace and uid. One that does not exist yet gets a new uid.
+
+    Raises Invalid if it is no name of a Pod, Conflict if the Pod exists under another uid.
+    """
+    owner = replace(owner, namespace=owner.namespace or DEFAULT_NAMESPACE)
+    if not SUBDOMAIN.fullmatch(owner.name) or not LABEL.fullmatch(owner.namespace):
+        raise Invalid(f"{owner.namespace}/{owner.name} is no name of a Pod: DNS labels in lower case are (RFC 1123)")
+    stored = view.get(POD, owner.namespace, owner.name)
+    if stored is None:
+        return replace(owner, uid=owner.uid or new_uid(random))
+    uid = text(stored_object(stored.body), "metadata", "uid")
+    if owner.uid and uid != owner.uid:
+        raise Conflict(f"the Pod {owner.namespace}/{owner.name} has the uid {uid}, not {owner.uid}", uid=uid)
+    return replace(owner, uid=uid)
+
+
+def comes_from_lease(view: View, owner: Owner) -> bool:
+    """Whether the Pod exists because of its leases, or will."""
+    if view.get(POD, owner.namespace, owner.name) is None:
+        return True
+    return any(lease.made_pod for lease in view.leases_of(owner))
+
+
+def bind(tx: Tx, lease: Lease, random: Random) -> None:
+    """Give the Pod the address of a new lease; make the Pod, and its namespace, if there is none."""
+    owner = lease.owner
+    stored = tx.get(POD, owner.namespace, owner.name)
+    if stored is None:
+        ensure_namespace(tx, owner.namespace, random)
+        document = new_pod(lease)
+    else:
+        document = stored_object(stored.body)
+    write_addresses(document, [*addresses(document), lease.address])
+    tx.put(POD, owner.namespace, owner.name, document)
+
+
+def unbind(tx: Tx, lease: Lease) -> None:
+    """Take the address of a lease that was released from the Pod, or the Pod away if it lived by this lease alone."""
+    owner = lease.owner
+    stored = tx.get(POD, owner.namespace, owner.name)
+    if stored is None:
+        return
+    if lease.made_pod and not tx.leases_of(owner):
+        tx.delete(POD, owner.namespace, owner.name)
+        return
+    document = stored_object(stored.body)
+    write_addresses(document, [address for address in addresses(document) if address != lease.address])
+    tx.put(POD, owner.namespace, owner.name, document)
+
+
+def addresses(document: Object) -> list[str]:
+    """The addresses in the status of a Pod."""
+    listed = child(document, "status").get("podIPs")
+    entries = listed if isinstance(listed, list) else []
+    return [text(entry, "ip") for entry in entries if isinstance(entry, dict)]
+
+
+def write_addresses(document: Object, listed: list[str]) -> None:
+    """Set `podIP` and `podIPs` in the status of a Pod; without an address both are absent."""
+    status = child(document, "status")
+    for field in ("podIP", "podIPs"):
+        status.pop(field, None)
+    if listed:
+        entries: list[Json] = [{"ip": address} for address in listed]
+        status |= {"podIP": listed[0], "podIPs": entries}
+
+
+def new_pod(lease: Lease) -> Object:
+    """The least Pod that is valid: running, ready, and labelled as the lease is."""
+    owner, time = lease.owner, Moment(lease.created, lease.owner.uid).time
+    metadata: Object = {"name": owner.name, "namespace": owner.namespace, "uid": owner.uid, "creationTimestamp": time}
+    if lease.labels:
+        metadata["labels"] = dict(lease.labels)
+    reported: list[Json] = [{"type": kind, "status": "True", "lastTransitionTime": time} for kind in CONDITIONS]
+    return {
+        "apiVersion": "v1",
+        "kind": POD,
+        "metadata": metadata,
+        "spec": {"containers": [{"name": "leased", "image": "none"}]},
+        "status": {"phase": "Running", "startTime": time, "conditions": reported},
+    }
+
+
+def ensure_namespace(tx: Tx, name: str, random: Random) -> None:
+    """Make the namespace if there is none: who leases over REST need not know that there are namespaces.
+
+    Raises Conflict if it is being deleted.
+    """
+    stored = tx.get(NAMESPACE, "", name)
+    if stored is not None and text(stored_object(stored.body), "metadata", "deletionTimestamp"):
+        raise Conflict(f"the namespace {name} is being deleted", namespace=name)
+    if stored is not None:
+        return
+    uid = new_uid(random)
+    document: Object = {
+        "apiVersion": "v1",
+        "kind": NAMESPACE,
+        "metadata": {
+            "name": name,
+            "uid": uid,
+            "creationTimestamp": Moment(tx.now, uid).time,
+            "labels": {"kubernetes.io/metadata.name": name},
+        },
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    }
+    tx.put(NAMESPACE, "", name, document)
+
+
+def new_uid(random: Random) -> str:
+    """A random UUID (RFC 9562 version 4)."""
+    return str(UUID(int=random.getrandbits(128), version=4))

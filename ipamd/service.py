@@ -1,0 +1,146 @@
+"""What the daemon does for its clients, one method a use case. The one writer of pools and leases.
+
+Strategy: every method that changes something is one `store.update`: what it decides and what it records is one step,
+and it returns when that is durable. The methods that only read look at the committed state.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from random import Random
+from typing import NamedTuple
+
+from ipamd import pod_of_lease
+from ipamd.allocator import Space
+from ipamd.errors import Invalid
+from ipamd.leases import Leases
+from ipamd.log import Log
+from ipamd.model import Lease, LeaseFilter, Owner, Pool, Wish
+from ipamd.pools import Pools
+from ipamd.ranges import Cidr, read_address
+from ipamd.selectors import KEY, VALUE
+from ipamd.stores import Store, Tx, View
+
+LABELS = 64  # on one lease at most
+
+
+class Usage(NamedTuple):
+    """A pool and how full it is: addresses that it can give, that are leased, and the leases on them."""
+
+    pool: Pool
+    capacity: int
+    used: int
+    leases: int
+
+
+class Service:
+    """The use cases, over one store. `random` is for the choice of addresses and for uids."""
+
+    def __init__(self, store: Store, log: Log, random: Random) -> None:
+        self.store = store
+        self.log = log
+        self.pools = Pools()
+        self.leases = Leases(self.pools, random)
+        self._random = random
+        store.view(self.pools.load)
+
+    async def ensure_pools(self, pools: Sequence[Pool]) -> None:
+        """Have these pools, all or none. Raises PoolInUse if leases contradict a change, Invalid, PoolOverlap."""
+
+        def ensure(tx: Tx) -> None:
+            for pool in pools:
+                self.pools.ensure(tx, pool)
+
+        await self.store.update(ensure)
+
+    async def create_pool(self, pool: Pool) -> Usage:
+        """Add a pool. Raises Invalid, AlreadyExists, or PoolOverlap, which says with what."""
+        return usage(await self.store.update(lambda tx: self.pools.create(tx, pool)))
+
+    async def delete_pool(self, name: str) -> None:
+        """Take a pool away. Raises UnknownPool, or PoolInUse while leases stand in it."""
+        await self.store.update(lambda tx: self.pools.delete(tx, name))
+
+    def pool(self, name: str) -> Usage:
+        """A pool and how full it is. Raises UnknownPool."""
+        return usage(self.pools.space(name))
+
+    def list_pools(self) -> list[Usage]:
+        """All pools in order of their names."""
+        return sorted(map(usage, self.pools), key=lambda each: each.pool.name)
+
+    async def lease(self, owner: Owner, wish: Wish) -> tuple[Lease, bool]:
+        """The owner's lease for the wish, and whether it is new; a Pod as owner exists from then on, with the address.
+
+        Raises what `Leases.allocate` raises, and Invalid for labels that are none.
+        """
+        check_labels(wish.labels)
+        return await self.store.update(partial(self._lease, owner=owner, wish=wish))
+
+    def get_lease(self, lease_id: int) -> Lease:
+        """The lease of that id. Raises UnknownLease."""
+        return self.store.view(lambda view: self.leases.get(view, lease_id))
+
+    def list_leases(self, wanted: LeaseFilter, after: int, limit: int) -> Sequence[Lease]:
+        """Leases in order of their ids, beginning behind the id `after`, at most `limit`.
+
+        Raises Invalid for a filter by something that is no address, UnknownPool.
+        """
+        if wanted.pool is not None:
+            self.pools.space(wanted.pool)
+        return self.store.view(partial(self._list_leases, wanted=wanted, after=after, limit=limit))
+
+    async def renew(self, lease_id: int, ttl: int | None) -> Lease:
+        """Have the lease expire `ttl` seconds from now, None: as many as it was given. Raises UnknownLease."""
+        return await self.store.update(lambda tx: self.leases.renew(tx, self.leases.get(tx, lease_id), ttl))
+
+    async def release(self, lease_id: int) -> None:
+        """Give the addresses of a lease back. Its Pod loses them, or goes if a lease made it. Raises UnknownLease."""
+        await self.store.update(lambda tx: self.release_in(tx, self.leases.get(tx, lease_id)))
+
+    def release_in(self, tx: Tx, lease: Lease) -> None:
+        """Release, as above, a lease that is there, in a transaction that does more."""
+        self.leases.release(tx, lease)
+        if lease.owner.kind == pod_of_lease.POD:
+            pod_of_lease.unbind(tx, lease)
+
+    def _lease(self, tx: Tx, owner: Owner, wish: Wish) -> tuple[Lease, bool]:
+        if owner.kind != pod_of_lease.POD:
+            return self.leases.allocate(tx, owner, wish)
+        owner = pod_of_lease.identify(tx, owner, self._random)
+        made_pod = pod_of_lease.comes_from_lease(tx, owner)
+        lease, is_new = self.leases.allocate(tx, owner, wish, made_pod)
+        if is_new and lease.is_single:
+            pod_of_lease.bind(tx, lease, self._random)
+        return lease, is_new
+
+    def _list_leases(self, view: View, wanted: LeaseFilter, after: int, limit: int) -> Sequence[Lease]:
+        if wanted.address is None:
+            return view.leases(wanted, after, limit)
+        address = read_address(wanted.address)
+        space = self.pools.holding(address)
+        if space is None:
+            return ()
+        lease = view.lease_meeting(space.pool.name, Cidr(address.family, address.value, space.width))
+        return [lease] if lease is not None and lease.id > after and is_wanted(lease, wanted) else []
+
+
+def usage(space: Space) -> Usage:
+    """How full the space is."""
+    return Usage(space.pool, space.capacity, space.used, space.leases)
+
+
+def is_wanted(lease: Lease, wanted: LeaseFilter) -> bool:
+    """Whether the filter, but for its address, lets the lease through."""
+    owner = lease.owner
+    asked = ((wanted.pool, lease.pool), (wanted.kind, owner.kind), (wanted.namespace, owner.namespace))
+    named = all(want is None or want == has for want, has in (*asked, (wanted.name, owner.name)))
+    return named and wanted.labels.items() <= lease.labels.items()
+
+
+def check_labels(labels: dict[str, str]) -> None:
+    """Raise Invalid unless these are labels as Kubernetes has them, and not too many."""
+    if len(labels) > LABELS:
+        raise Invalid(f"{len(labels)} labels are more than {LABELS}")
+    for key, value in labels.items():
+        if not KEY.fullmatch(key) or not VALUE.fullmatch(value):
+            raise Invalid(f"{key}={value} is no label: letters, digits, '-', '_' and '.', 63 at most, are")
