@@ -21,7 +21,8 @@ the reply from below says so with `@repeatable`; `link` takes `keep` from whatev
 that looks at the client, the clock or chance is right by default.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kdns.errors import SERVFAIL, NoAnswer
@@ -123,12 +124,17 @@ P = TypeVar("P")
 class Page(NamedTuple):
     """A page of the admin HTTP listeners: `address` is host:port as the Corefile has it, `path` like `/health`.
 
-    `get()` returns (status, content type, body) and does not block. Pages of one address share a listener.
+    `await get(query)` gives (status, content type, body); `query` has the URL's parameters, the first of each name.
+    Pages of one address share a listener. Where several blocks have the same page, the first speaks for all; of pages
+    marked `every` each is asked, and those that are not well (another status than 200) are told of together, the words
+    of their bodies (between commas) in order and once each. `web_config`: a file that says how the address speaks TLS.
     """
 
     address: str
     path: str
-    get: Callable[[], tuple[int, str, bytes]]
+    get: Callable[[Mapping[str, str]], Awaitable[tuple[int, str, bytes]]]
+    every: bool = False
+    web_config: Path | None = None
 
 
 def repeatable(plugin: P) -> P:

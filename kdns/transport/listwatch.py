@@ -54,7 +54,7 @@ class ListMeta(Struct, rename="camel"):
     token: str | None = field(default=None, name="continue")
 
 
-class Page(Struct):
+class ListPage(Struct):
     """One page of a list; the items are raw JSON, and a view of the page's octets."""
 
     metadata: ListMeta

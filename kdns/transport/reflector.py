@@ -19,7 +19,7 @@ from msgspec import Raw
 from kdns.errors import ApiError
 from kdns.transport.backoff import Backoff
 from kdns.transport.kubeapi import KubeApi
-from kdns.transport.listwatch import Event, Identity, Lines, Mark, Page, Status, decode
+from kdns.transport.listwatch import Event, Identity, Lines, ListPage, Mark, Status, decode
 
 T = TypeVar("T")
 Seen = TypeVar("Seen", contravariant=True)
@@ -119,9 +119,9 @@ class Reflector(Generic[T]):
             self._synced = True
             self._sink.synced()
 
-    async def _page(self, token: str) -> Page:
+    async def _page(self, token: str) -> ListPage:
         query = self._resource.query(limit=str(PAGE), **{"continue": token})
-        return decode(await self._api.read(self._resource.path, query), Page)
+        return decode(await self._api.read(self._resource.path, query), ListPage)
 
     async def _take_all(self, items: Sequence[Raw], gone: set[str]) -> None:
         for number, item in enumerate(items):

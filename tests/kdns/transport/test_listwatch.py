@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from kdns.errors import ApiError
-from kdns.transport.listwatch import MAX_LINE, Event, Identity, Lines, ListMeta, Mark, Meta, Page, Status, decode
+from kdns.transport.listwatch import MAX_LINE, Event, Identity, Lines, ListMeta, ListPage, Mark, Meta, Status, decode
 
-KINDS = (Event, Identity, Mark, Page, Status)
+KINDS = (Event, Identity, Mark, ListPage, Status)
 
 
 @given(
@@ -40,8 +40,10 @@ def test_a_line_without_an_end_is_refused() -> None:
 
 
 def test_a_page_is_its_version_its_token_and_raw_items() -> None:
-    page = decode(b'{"kind":"List","metadata":{"resourceVersion":"7","continue":"next"},"items":[{"a":1},{}]}', Page)
-    assert page == Page(ListMeta("7", "next"), [Raw(b'{"a":1}'), Raw(b"{}")])
+    page = decode(
+        b'{"kind":"List","metadata":{"resourceVersion":"7","continue":"next"},"items":[{"a":1},{}]}', ListPage
+    )
+    assert page == ListPage(ListMeta("7", "next"), [Raw(b'{"a":1}'), Raw(b"{}")])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_a_page_is_its_version_its_token_and_raw_items() -> None:
     [b'{"metadata":{"resourceVersion":"7"},"items":null}', b'{"metadata":{"resourceVersion":"7","continue":""}}'],
 )
 def test_a_page_without_items_is_empty(octets: bytes) -> None:
-    page = decode(octets, Page)
+    page = decode(octets, ListPage)
     assert (page.metadata.resource_version, page.metadata.token or "", page.items) == ("7", "", None)
 
 

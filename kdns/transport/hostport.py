@@ -1,0 +1,23 @@
+"""`host:port` as Go's net package takes it apart. Pure."""
+
+
+def split(text: str) -> tuple[str, str]:
+    """Host (without brackets) and port, either of which may be empty. ValueError in Go's words if it is not that."""
+    host, colon, port = text.rpartition(":")
+    if not colon or (text.startswith("[") and text.endswith("]")):
+        raise ValueError(f"address {text}: missing port in address")
+    if host.startswith("["):
+        if not host.endswith("]"):
+            raise ValueError(f"address {text}: missing ']' in address")
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"address {text}: too many colons in address")
+    for bracket in "[]":
+        if bracket in host or bracket in port:
+            raise ValueError(f"address {text}: unexpected '{bracket}' in address")
+    return host, port
+
+
+def join(host: str, port: str | int) -> str:
+    """The opposite of `split`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
