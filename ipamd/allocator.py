@@ -6,6 +6,7 @@ last one given; `random`: anywhere); the search then goes up to the end and wrap
 through the dynamic upper band of every CIDR before the static lower one, as Kubernetes does (KEP-3070).
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from random import Random
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 from ipamd.errors import Exhausted, Invalid, OutsidePool, Taken, Withheld
 from ipamd.freesets import FreeSet, Spans, free_set
-from ipamd.model import WIDTH, Lease, Pool, Wish
+from ipamd.model import POOL_NAME, WIDTH, Lease, Pool, Wish
 from ipamd.ranges import Address, Cidr, read_address, read_block, read_cidr, show_address
 
 
@@ -62,20 +63,22 @@ def withheld(pool: Pool, cidr: Cidr) -> Spans:
 
 def check_pool(pool: Pool) -> list[Cidr]:
     """The CIDRs of the pool. Raises Invalid unless it makes sense: one family, no overlaps, all else inside."""
+    if not re.fullmatch(POOL_NAME, pool.name) or len(pool.name) > 63:
+        raise Invalid(f"{pool.name!r} is no name of a pool: small letters, digits, '-' and '.', 63 at most, are")
     cidrs = [read_cidr(text) for text in pool.cidrs]
     if not cidrs:
-        raise Invalid(f"pool {pool.name} has no CIDR")
+        raise Invalid("a pool has a CIDR at least")
     if len({cidr.family for cidr in cidrs}) > 1:
-        raise Invalid(f"pool {pool.name} has CIDRs of both families; make a pool for each")
+        raise Invalid("the CIDRs are of both families; make a pool for each")
     for index, cidr in enumerate(cidrs):
         if (other := next(filter(cidr.overlaps, cidrs[:index]), None)) is not None:
-            raise Invalid(f"pool {pool.name}: {cidr} overlaps {other}")
+            raise Invalid(f"{cidr} overlaps {other}")
     for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
         if not any(cidr.overlaps(read_block(text)) for cidr in cidrs):
-            raise Invalid(f"pool {pool.name}: {text} is outside its CIDRs")
+            raise Invalid(f"{text} is outside the CIDRs of the pool")
     shortest, width = max(cidr.length for cidr in cidrs), WIDTH[cidrs[0].family]
     if pool.block_size is not None and not shortest <= pool.block_size <= width:
-        raise Invalid(f"pool {pool.name}: block_size {pool.block_size} is not within /{shortest} to /{width}")
+        raise Invalid(f"block_size {pool.block_size} is not within /{shortest} to /{width}")
     return cidrs
 
 

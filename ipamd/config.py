@@ -72,11 +72,11 @@ def read_config(path: Path | None, listen: str | None, store: str | None) -> Con
     if file.retention < 1:
         raise ConfigError(f"retention is a number of changes, at least 1, not {file.retention}")
     pools = DEFAULT_POOLS if file.pools is None else tuple(pool_of(*item) for item in file.pools.items())
-    try:
-        for pool in pools:
+    for pool in pools:
+        try:
             check_pool(pool)
-    except Invalid as error:
-        raise ConfigError(error.detail) from None
+        except Invalid as error:
+            raise ConfigError(f"pool {pool.name}: {error.detail}") from None
     return Config(
         listen=read_listen(listen or file.listen),
         store=read_store(store or file.store),

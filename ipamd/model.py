@@ -15,6 +15,8 @@ Family = Literal[4, 6]
 PURPOSES: tuple[str, ...] = get_args(Purpose)
 WIDTH: dict[int, int] = {4: 32, 6: 128}  # bits of an address, by family
 
+POOL_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"  # and 63 characters at most
+
 # What the log calls the two things that are not Kubernetes objects.
 POOL = "Pool"
 LEASE = "Lease"

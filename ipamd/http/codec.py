@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from ipamd.errors import EncodedBody, IpamError, Malformed
 from ipamd.json import Object
-from ipamd.model import Lease, Owner, Pool, Purpose, Strategy, Wish
+from ipamd.model import POOL_NAME, Lease, Owner, Pool, Purpose, Strategy, Wish
 from ipamd.ranges import read_address
 from ipamd.service import Usage
 
@@ -26,7 +26,7 @@ Visible = r"^[!-~]*$"  # what identifies an owner: ASCII without space, so that 
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9.-]*$", max_length=63)]
 Name = Annotated[str, Meta(pattern=Visible, min_length=1, max_length=253)]
 Scope = Annotated[str, Meta(pattern=Visible, max_length=253)]
-PoolName = Annotated[str, Meta(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=63)]
+PoolName = Annotated[str, Meta(pattern=POOL_NAME, max_length=63)]
 Text = Annotated[str, Meta(max_length=64)]  # of an address or CIDR; 43 suffice
 Length = Annotated[int, Meta(ge=0, le=128)]
 Seconds = Annotated[int, Meta(ge=1, le=10 * 366 * 86400)]
