@@ -51,16 +51,24 @@ def wildcard(key: Name) -> Name:
     return _STAR + key[1 + key[0] :] if key[0] else key
 
 
-def reverse(tables: Iterable[Table], address: Address) -> tuple[Name, ...]:
+def owners(tables: Iterable[Table], address: Address) -> tuple[Name, ...]:
     """The names that have an address, in the order of the files."""
     return tuple(name for table in tables for name in table.names.get(address, ()))
 
 
 def changed(before: Table, after: Table) -> Iterator[Name]:
-    """The keys (wildcards as they are written) whose addresses differ between two tables."""
+    """The keys, wildcards as they are written and reverse names, of what differs between two tables."""
     for key in before.addresses.keys() | after.addresses.keys():
         if before.addresses.get(key) != after.addresses.get(key):
             yield key[1]
+    for address in before.names.keys() | after.names.keys():
+        if before.names.get(address) != after.names.get(address):
+            yield reverse_of(address)
+
+
+def reverse_of(address: Address) -> Name:
+    """The reverse name of an address (RFC 1035 section 3.5, RFC 3596 section 2.5)."""
+    return names.parse(address.reverse_pointer)
 
 
 def address_of(text: str) -> Address | None:

@@ -1,0 +1,229 @@
+"""cache: keep replies for as long as their TTLs allow, and longer where that is asked for.
+
+Syntax:
+    cache [TTL] [ZONES...] {
+        success CAPACITY [TTL [MINTTL]]     # 9984 3600 5
+        denial CAPACITY [TTL [MINTTL]]      # 9984 1800 5
+        prefetch AMOUNT [DURATION [PERCENTAGE%]]                    # 0 1m 10%
+        serve_stale [DURATION [immediate [RTTL [RECHECK]]]]         # 1h; RTTL and RECHECK are durations: 0 0
+        serve_stale [DURATION [verify [TIMEOUT [RTTL [RECHECK]]]]]
+        serve_stale_policy prefer_positive
+        servfail DURATION                   # 5s, at most 5m
+        disable success|denial [ZONES...]
+        keepttl
+    }
+
+Every reply that passes gets one TTL on all of its records: the least of them, within bounds. What the live cluster
+index answered is not kept here: it says itself when it changes (until then the memo repeats it), so that a change in
+the cluster is seen at once.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from random import SystemRandom
+from typing import Any
+
+from kdns.caching.entries import Entry, Key, key_of
+from kdns.caching.settings import Settings, read
+from kdns.caching.shelves import DENIAL, SUCCESS, Found, Judged, Shelves
+from kdns.chain import Handler, Keep, Plugin, Reply, Request, repeatable
+from kdns.corefile import Args
+from kdns.errors import Dropped, NoAnswer
+from kdns.metrics import Metrics
+from kdns.wire import codes, names
+from kdns.wire.verdict import DENIALS, Verdict
+
+
+def setup(args: Args) -> Plugin:
+    """The plugin of one server block. ConfigError for wrong properties."""
+    return Cache(read(args), args.metrics, SystemRandom().randrange, time.time)
+
+
+@repeatable
+class Cache:
+    """One server block's cache. `wall` tells Unix seconds; monotonic time comes with the requests."""
+
+    def __init__(
+        self, settings: Settings, metrics: Metrics, choose: Callable[[int], int], wall: Callable[[], float]
+    ) -> None:
+        self._settings = settings
+        self._shelves = Shelves(settings, choose)
+        self._count = _Counters(metrics, settings)
+        self._wall = wall
+        self._refreshes: set[asyncio.Task[Reply | None]] = set()
+
+    async def __call__(self, request: Request, rest: Handler) -> Reply:
+        """Answer from what is kept, or keep what the rest answers."""
+        asked = request.question
+        if (
+            not any(names.is_below(asked.key, zone) for zone in self._settings.zones)
+            or asked.qtype in (codes.AXFR, codes.IXFR)
+            or asked.flags & codes.OPCODE_MASK
+        ):
+            return await rest(request)
+        key = key_of(asked)
+        found = self._shelves.find(key, request.now)
+        if found is None:
+            self._count.miss(request)
+            judged = self._judge(request, await rest(_authenticated(request)))
+            self._keep(request, key, judged)
+            return self._passed_on(request, judged)
+        self._count.hit(request, found.shelf)
+        if found.entry.remaining(request.now) <= 0:
+            return await self._stale(request, rest, key, found.entry)
+        return self._fresh(request, rest, key, found)
+
+    async def close(self) -> None:
+        """End the refreshes under way."""
+        for task in self._refreshes:
+            task.cancel()
+        if self._refreshes:
+            await asyncio.wait(self._refreshes)
+
+    def _judge(self, request: Request, reply: Reply) -> Judged:
+        return self._shelves.judge(request.question, reply, self._wall)
+
+    def _keep(self, request: Request, key: Key, judged: Judged, *, refreshing: bool = False) -> Reply:
+        """Keep a reply, if it may be, and give it back."""
+        if judged.reply.keep is None:
+            kept = self._shelves.keep(key, judged, request.now, refreshing=refreshing)
+            if kept is not None:
+                self._count.kept(request, *kept, self._shelves)
+        return judged.reply
+
+    def _passed_on(self, request: Request, judged: Judged) -> Reply:
+        reply = _unsigned(request, judged.reply)
+        if reply.keep is None:
+            return reply
+        shelf = DENIAL if judged.verdict in DENIALS else SUCCESS
+        return reply._replace(keep=reply.keep.tallied(lambda times: self._count.hit(request, shelf, times)))
+
+    def _fresh(self, request: Request, rest: Handler, key: Key, found: Found) -> Reply:
+        entry, now, settings = found.entry, request.now, self._settings
+        if settings.prefetch:
+            entry.asked(now, settings.gap)
+            if entry.is_due(now, settings.prefetch, settings.percentage):
+                self._begin_refresh(request, rest, key, entry, stale=False)
+
+        def tally(times: int) -> None:
+            self._count.hit(request, found.shelf, times)
+            entry.hits += times
+
+        seconds = entry.lifetime if settings.keep_ttl else entry.remaining(now)
+        reply = entry.to_reply(seconds, _is_authenticated(request))
+        return reply._replace(keep=Keep(until=entry.changes_at(now), tallies=(tally,)))
+
+    async def _stale(self, request: Request, rest: Handler, key: Key, entry: Entry) -> Reply:
+        settings = self._settings
+        if not settings.verify:
+            self._begin_refresh(request, rest, key, entry, stale=True)
+        elif not settings.recheck or entry.begin_refresh(request.now):
+            verified = await self._verified(request, rest, key, entry)
+            if verified is not None:
+                return verified
+        self._count.stale(request)
+        seconds = settings.stale_ttl or (entry.lifetime if settings.keep_ttl else 0)
+        return entry.to_reply(seconds, _is_authenticated(request))
+
+    async def _verified(self, request: Request, rest: Handler, key: Key, entry: Entry) -> Reply | None:
+        """A reply of the rest that is fit to replace a stale entry and came in time, or None."""
+        timeout = self._settings.verify_timeout
+        if not timeout:
+            reply = await self._refresh(request, rest, key, entry, stale=True, refreshing=False)
+            return reply and _unsigned(request, reply)
+        task = self._spawn(self._refresh(request, rest, key, entry, stale=True, refreshing=True))
+        await asyncio.wait({task}, timeout=timeout)
+        reply = task.result() if task.done() else None
+        fresh = self._shelves.newest(key)
+        if reply is None or fresh is None or fresh is entry:
+            return reply and _unsigned(request, reply)
+        return fresh.to_reply(fresh.lifetime, _is_authenticated(request))
+
+    def _begin_refresh(self, request: Request, rest: Handler, key: Key, entry: Entry, *, stale: bool) -> None:
+        """Fetch an entry anew in the background, unless that is under way."""
+        if entry.begin_refresh(request.now):
+            self._count.prefetch(request)
+            # Over TCP, so that what is kept for all is not cut to one client's size.
+            detached = request._replace(client=request.client._replace(proto="tcp"))
+            self._spawn(self._refresh(detached, rest, key, entry, stale=stale, refreshing=True))
+
+    def _spawn(self, refresh: Coroutine[Any, Any, Reply | None]) -> asyncio.Task[Reply | None]:
+        task = asyncio.get_running_loop().create_task(refresh)
+        self._refreshes.add(task)
+        task.add_done_callback(self._refreshes.discard)
+        return task
+
+    async def _refresh(
+        self, request: Request, rest: Handler, key: Key, entry: Entry, *, stale: bool, refreshing: bool
+    ) -> Reply | None:
+        """Ask the rest and keep its reply. A stale entry is replaced only by one that is accepted; else None."""
+        reply = None
+        try:
+            judged = self._judge(request, await rest(_authenticated(request)))
+            if not stale or self._accepts(judged):
+                reply = self._keep(request, key, judged, refreshing=refreshing)
+            elif self._settings.prefer_positive and not judged.reply.flags & codes.TC:
+                self._keep(request, key, judged, refreshing=refreshing)
+        except (NoAnswer, Dropped):
+            pass  # the stale entry is what there is
+        finally:
+            entry.end_refresh(request.now, self._settings.recheck, reply is not None or not stale)
+        newest = self._shelves.newest(key)
+        if newest is not None:
+            newest.hits, newest.last = entry.hits, request.now
+        return reply
+
+    def _accepts(self, judged: Judged) -> bool:
+        """Whether a reply may take a stale entry's place (RFC 8767 section 4: NOERROR or NXDOMAIN)."""
+        if self._settings.prefer_positive:
+            return judged.is_usable
+        whole = not judged.reply.flags & codes.TC and judged.verdict is not Verdict.UNFIT
+        return whole and judged.reply.rcode in (codes.NOERROR, codes.NXDOMAIN)
+
+
+class _Counters:
+    """The cache's metrics, under the labels of the server block."""
+
+    def __init__(self, metrics: Metrics, settings: Settings) -> None:
+        self._family = metrics.family
+        self._zones = ",".join(map(names.show, settings.zones))
+
+    def hit(self, request: Request, shelf: str, times: int = 1) -> None:
+        self._add("requests", request, times)
+        labels = request.server, shelf, self._zones, request.view
+        self._family("cache_hits_total").add(labels, times)
+
+    def miss(self, request: Request) -> None:
+        self._add("requests", request)
+        self._add("misses", request)
+
+    def stale(self, request: Request) -> None:
+        self._add("served_stale", request)
+
+    def prefetch(self, request: Request) -> None:
+        self._add("prefetch", request)
+
+    def kept(self, request: Request, shelf: str, evicted: bool, shelves: Shelves) -> None:
+        for name, store in shelves.stores.items():
+            self._family("cache_entries").set((request.server, name, self._zones, request.view), len(store))
+        if evicted:
+            self._family("cache_evictions_total").add((request.server, shelf, self._zones, request.view))
+
+    def _add(self, what: str, request: Request, times: int = 1) -> None:
+        self._family(f"cache_{what}_total").add((request.server, self._zones, request.view), times)
+
+
+def _authenticated(request: Request) -> Request:
+    """The request with AD set, so that the reply says whether it was validated (RFC 6840 section 5.7)."""
+    return request._replace(question=request.question._replace(flags=request.question.flags | codes.AD))
+
+
+def _is_authenticated(request: Request) -> bool:
+    """Whether the client understands AD: it set it, or DO."""
+    return request.question.do or bool(request.question.flags & codes.AD)
+
+
+def _unsigned(request: Request, reply: Reply) -> Reply:
+    """The reply without AD for a client that does not understand it."""
+    return reply if _is_authenticated(request) else reply._replace(flags=reply.flags & ~codes.AD)

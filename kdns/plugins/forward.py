@@ -1,0 +1,164 @@
+"""forward: ask other servers.
+
+Syntax:
+    forward FROM TO... {
+        except NAMES...                     # names below FROM that are not forwarded
+        force_tcp
+        prefer_udp
+        policy random|round_robin|sequential                    # random
+        next RCODES...                      # hand these replies to the next forward of the block
+        next_on_nodata
+        failover RCODES...                  # ask the next upstream after these
+        failfast_all_unhealthy_upstreams
+        max_fails N                         # 2
+        max_connect_attempts N              # twice the number of upstreams; 0: no bound
+        max_concurrent N                    # 0: no bound
+        health_check DURATION [no_rec] [domain NAME]            # 0.5s
+        read_timeout DURATION               # 2s
+        expire DURATION                     # 10s
+        max_age DURATION                    # 0: no bound
+        max_idle_conns N                    # 0: no bound
+        source_address IP
+        tls [CA | CERT KEY | CERT KEY CA]
+        tls_servername NAME
+        doh_method GET|POST                 # POST
+        resolver IP[:PORT]...               # resolves host names among TO, at start
+    }
+
+TO is an IP address with or without port, dns://, tls:// or https:// before it, a file like /etc/resolv.conf, or a host
+name; at most 15. Several forwards in one block are tried in their order, each for its own FROM.
+"""
+
+from collections.abc import Callable
+from random import SystemRandom
+
+from kdns.chain import Handler, Plugin, Reply, Request
+from kdns.corefile import Args
+from kdns.errors import REFUSED, SERVFAIL, NoAnswer, StartError, UpstreamError, WrongReply
+from kdns.forwarding.settings import Settings, read
+from kdns.metrics import Metrics
+from kdns.transport import policy
+from kdns.transport.address import Address, unique
+from kdns.transport.forwarder import Forwarder, Route
+from kdns.transport.resolve import resolve
+from kdns.transport.upstream import Upstream
+from kdns.wire import codes, names
+from kdns.wire.names import Name
+
+_FLAGS = codes.AA | codes.TC | codes.RA | codes.AD  # what a reply keeps of its upstream's header
+
+
+def setup(args: Args) -> Plugin:
+    """One plugin for all forward directives of a server block. ConfigError in CoreDNS's words."""
+    return Forwards([Forward(read(args, directive), args.metrics) for directive in args.directives])
+
+
+class Forwards:
+    """The forwards of one server block, in the Corefile's order."""
+
+    def __init__(self, forwards: "list[Forward]") -> None:
+        self._forwards = forwards
+
+    async def __call__(self, request: Request, rest: Handler) -> Reply:
+        """The reply of the first forward that the name belongs to, unless it hands over to the next one."""
+        last = self._forwards[-1]
+        for forward in self._forwards:
+            if forward.matches(request.question.key):
+                reply = await forward.ask(request)
+                if forward is last or not forward.hands_over(reply):
+                    return reply
+        return await rest(request)
+
+    async def start(self) -> None:
+        """Resolve host names. StartError if one cannot be."""
+        for forward in self._forwards:
+            await forward.start()
+
+    async def close(self) -> None:
+        """Let the queries under way end, then close all connections."""
+        for forward in self._forwards:
+            await forward.close()
+
+
+class Forward:
+    """One forward directive."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._under_way = 0
+        self._forwarder: Forwarder | None = None  # from `start` on
+
+    def matches(self, key: Name) -> bool:
+        """Whether a name is forwarded: at or below FROM and not excepted. FROM itself never is."""
+        settings = self._settings
+        if not names.is_below(key, settings.origin):
+            return False
+        return key == settings.origin or not any(names.is_below(key, zone) for zone in settings.excepted)
+
+    def hands_over(self, reply: Reply) -> bool:
+        """Whether a reply is the next forward's chance."""
+        nodata = reply.rcode == codes.NOERROR and not reply.answer
+        return reply.rcode in self._settings.next_rcodes or (self._settings.next_on_nodata and nodata)
+
+    async def ask(self, request: Request) -> Reply:
+        """What the upstreams reply. NoAnswer if none does, or if too many queries are under way."""
+        most = self._settings.max_concurrent
+        if 0 < most <= self._under_way:
+            self._metrics.family("forward_max_concurrent_rejects_total").add(())
+            raise NoAnswer(REFUSED, f"concurrent queries exceeded maximum {most}")
+        self._under_way += 1
+        try:
+            return await self._ask(request)
+        finally:
+            self._under_way -= 1
+
+    async def start(self) -> None:
+        """Make the upstreams."""
+        addresses: list[Address] = []
+        for address in self._settings.addresses:
+            try:
+                found = (address,) if address.is_resolved else await resolve(address, self._settings.resolvers)
+            except UpstreamError as error:
+                raise StartError(f"plugin/forward: {error}") from None
+            addresses += found
+        self._forwarder = self._made(unique(addresses))
+
+    async def close(self) -> None:
+        """Let the queries under way end, then close all connections."""
+        if self._forwarder is not None:
+            await self._forwarder.close()
+
+    async def _ask(self, request: Request) -> Reply:
+        if self._forwarder is None:
+            raise NoAnswer(SERVFAIL, "no healthy proxies")
+        try:
+            message = await self._forwarder.ask(request.question, request.client.proto)
+        except WrongReply:
+            return Reply(codes.FORMERR, by="forward")
+        except UpstreamError as error:
+            raise NoAnswer(SERVFAIL, str(error)) from None
+        flags = message.flags & _FLAGS
+        sections = message.answer, message.authority, message.additional
+        return Reply(message.rcode, *sections, flags=flags, edns=message.edns, by="forward")
+
+    def _made(self, addresses: tuple[Address, ...]) -> Forwarder:
+        settings, chance = self._settings, SystemRandom()
+        upstreams = tuple(Upstream(address, settings.manner, self._metrics) for address in addresses)
+        attempts = 2 * len(upstreams) if settings.attempts is None else settings.attempts
+        route = Route(
+            attempts=attempts,
+            max_fails=settings.max_fails,
+            read_timeout=settings.read_timeout,
+            force_tcp=settings.force_tcp,
+            prefer_udp=settings.prefer_udp,
+            failfast=settings.failfast,
+            failover=settings.failover,
+        )
+        broken = self._metrics.family("forward_healthcheck_broken_total")
+        orders: dict[str, Callable[[], policy.Policy[Upstream]]] = {
+            "random": lambda: policy.random(chance),
+            "round_robin": policy.round_robin,
+            "sequential": lambda: policy.sequential,
+        }
+        return Forwarder(upstreams, orders[settings.policy](), route, chance, lambda: broken.add(()))
