@@ -11,6 +11,7 @@ from ipamd.config import Config, Endpoint
 from ipamd.errors import IpamError, StartError
 from ipamd.expiry import Expiry
 from ipamd.http import rest
+from ipamd.http.kube import KubernetesPaths
 from ipamd.http.server import Server, build
 from ipamd.log import Log
 from ipamd.metrics import Metrics
@@ -41,8 +42,10 @@ async def opened(config: Config) -> AsyncIterator[tuple[Service, Server]]:
     try:
         service = Service(store, Log(store, config.retention), SystemRandom())
         await prepare(service, config)
+        kubernetes = KubernetesPaths(service)
+        await kubernetes.start()
         metrics = Metrics(service)
-        server = Server(build([rest.surface(service, metrics)], metrics))
+        server = Server(build([kubernetes.surface(), rest.surface(service, metrics)], metrics))
         loops = [service.log.run(), Expiry(store, service.release_in, time.time).run()]
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:

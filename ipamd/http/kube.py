@@ -43,7 +43,9 @@ from ipamd.service import Service
 from ipamd.stores import Stored, Tx
 
 PREFIXES = ("/api", "/apis", "/version", "/openapi/", "/livez")
-SWAGGER_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+# What kubectl asks for is no media type, since "@" may not stand in one; what it is sent has to be.
+SWAGGER_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+SWAGGER_SENT = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 EMPTIED_AT_ONCE = 100  # objects of a Namespace that go in one transaction
 
 
@@ -257,9 +259,9 @@ async def core_versions(request: web.Request) -> web.Response:
 
 async def swagger(request: web.Request) -> web.Response:
     """`/openapi/v2`: protobuf for kubectl, JSON for everybody else."""
-    if SWAGGER_PROTOBUF in request.headers.get("Accept", ""):
+    if SWAGGER_ASKED in request.headers.get("Accept", ""):
         body = openapi.swagger_protobuf(VERSION)
-        return web.Response(body=body, headers={"Content-Type": SWAGGER_PROTOBUF})
+        return web.Response(body=body, headers={"Content-Type": SWAGGER_SENT})
     return web.json_response(openapi.swagger(VERSION), content_type=JSON)
 
 

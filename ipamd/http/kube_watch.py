@@ -44,18 +44,21 @@ class Watch:
 
     async def run(self) -> web.StreamResponse:
         """Sends the events until the watch ends."""
-        await self._response.prepare(self._request)
+        with suppress(ConnectionError):  # the client has gone
+            await self._response.prepare(self._request)
+            await self._run()
+            await self._response.write_eof()
+        return self._response
+
+    async def _run(self) -> None:
+        """Sends the events; what ends a watch early is told by an ERROR event, for the headers are sent already."""
         try:
-            cursor = await self._start()
-            await self._follow(cursor)
+            await self._follow(await self._start())
         except Compacted:
-            await self._send([self._error(status.expired(f"too old resource version: {self._options.version or 0}"))])
+            too_old = f"too old resource version: {self._options.version or 0}"
+            await self._send([self._error(status.expired(too_old))])
         except StatusError as error:
             await self._send([self._error(error)])
-        except ConnectionError:
-            return self._response  # the client has gone
-        await self._response.write_eof()
-        return self._response
 
     async def _start(self) -> int:
         """Sends the initial events, if any are asked for, and returns the revision from which to follow."""

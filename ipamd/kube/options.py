@@ -72,10 +72,7 @@ def field_selector(kind: Kind, text: str) -> FieldSelector:
     known = selectable_fields(kind)
     for requirement in selector:
         if requirement.path not in known:
-            raise bad_request(
-                f'Unable to find "{kind.api_version}, Resource={kind.plural}" that match label selector "", '
-                f'field selector "{text}": field label not supported: {requirement.path}'
-            )
+            raise bad_request(f"field label not supported: {requirement.path}")
     return selector
 
 

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-import msgspec
-
 from ipamd.json import Json, Object
 from ipamd.kube.document import child, peek, text
 from ipamd.kube.metadata import LABEL, LABEL_RULE, SUBDOMAIN, SUBDOMAIN_RULE, label_causes
@@ -124,7 +122,7 @@ def external_name_causes(spec: ServiceSpec) -> Iterator[Cause]:
 
 def address_causes(spec: ServiceSpec) -> Iterator[Cause]:
     """What is wrong with clusterIPs, families and policy taken together."""
-    shown = as_text(spec.cluster_ips)
+    shown = spec.cluster_ips
     if spec.cluster_ips and not spec.cluster_ip:
         yield wrong_value("spec.clusterIPs", shown, "must be empty when `clusterIP` is not specified")
     elif spec.cluster_ips and spec.cluster_ips[0] != spec.cluster_ip:
@@ -153,7 +151,7 @@ def family_causes(spec: ServiceSpec) -> Iterator[Cause]:
     found = [family_of(address) for address in spec.cluster_ips if is_address(address)]
     if len(found) == 2 and found[0] == found[1]:
         rule = "may specify no more than one IP for each IP family"
-        yield wrong_value("spec.clusterIPs", as_text(spec.cluster_ips), rule)
+        yield wrong_value("spec.clusterIPs", spec.cluster_ips, rule)
     for place, (family, wanted) in enumerate(zip(found, spec.ip_families, strict=False)):
         if family != wanted:
             rule = f"expected an {wanted} value as indicated by `ipFamilies[{place}]`"
@@ -201,7 +199,7 @@ def change_causes(old: ServiceSpec, new: ServiceSpec) -> Iterator[Cause]:
     if "ExternalName" in (old.type, new.type):
         return
     if old.cluster_ip and new.cluster_ip != old.cluster_ip:
-        yield wrong_value("spec.clusterIPs[0]", as_text(new.cluster_ips), "may not change once set")
+        yield wrong_value("spec.clusterIPs[0]", new.cluster_ips, "may not change once set")
     if old.ip_families and new.ip_families and old.ip_families[0] != new.ip_families[0]:
         yield wrong_value("spec.ipFamilies[0]", new.ip_families[0], "may not change once set")
     if new.ip_family_policy != "SingleStack":
@@ -262,8 +260,3 @@ def is_address(text: str) -> bool:
 def family_of(address: str) -> str:
     """IPv4 or IPv6."""
     return "IPv6" if ":" in address else "IPv4"
-
-
-def as_text(values: tuple[str, ...]) -> Json:
-    """A list as messages show it."""
-    return msgspec.json.encode(values).decode()

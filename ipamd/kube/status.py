@@ -4,11 +4,13 @@ Functions make StatusErrors; `body` turns one to the object that is sent, `from_
 Source: k8s.io/apimachinery, api/errors and util/validation/field.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ipamd.errors import IpamError, StatusError
 from ipamd.json import Json, Object
 from ipamd.kube.kinds import NAMESPACE, Kind
+
+Shown: TypeAlias = "Json | tuple[str, ...]"
 
 REASONS = {
     400: "BadRequest",
@@ -31,10 +33,18 @@ class Cause(NamedTuple):
     message: str
 
 
-def wrong_value(field: str, value: Json, rule: str) -> Cause:
+def wrong_value(field: str, value: Shown, rule: str) -> Cause:
     """The field's value breaks `rule`."""
-    shown = f'"{value}"' if isinstance(value, str) else value
-    return Cause(field, "FieldValueInvalid", f"Invalid value: {shown}: {rule}")
+    return Cause(field, "FieldValueInvalid", f"Invalid value: {shown(value)}: {rule}")
+
+
+def shown(value: Shown) -> str:
+    """A value as messages of the API server show it, which are made by Go."""
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, tuple):
+        return "[]string{" + ", ".join(f'"{item}"' for item in value) + "}"
+    return str(value)
 
 
 def missing(field: str, why: str = "") -> Cause:
