@@ -108,6 +108,7 @@ class Request(NamedTuple):
     now: float  # monotonic seconds at which the query was read
     view: str = ""  # name of the server block's view
     depth: int = 0  # how many internal lookups led here
+    labels: dict[str, str] | None = None  # this query's metadata; None if nobody collects it
 
     def asking(self, name: Name, qtype: int | None = None) -> "Request":
         """The same request with another question name (wire form) and, if given, type."""

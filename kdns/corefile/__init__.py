@@ -4,8 +4,22 @@ Reading order: lexer (characters to tokens), parser (tokens to blocks, imports, 
 served on), args (a directive's words and lines, with errors that know their place).
 """
 
-from kdns.corefile.args import Args, Directive, Fall, Line, duration
+from kdns.corefile.args import Args, Directive, Fall, Line
+from kdns.corefile.durations import duration, show_duration
 from kdns.corefile.keys import Key, Served, inspect
 from kdns.corefile.parser import Files, ServerBlock, parse
 
-__all__ = ["Args", "Directive", "Fall", "Files", "Key", "Line", "Served", "ServerBlock", "duration", "inspect", "parse"]
+__all__ = [
+    "Args",
+    "Directive",
+    "Fall",
+    "Files",
+    "Key",
+    "Line",
+    "Served",
+    "ServerBlock",
+    "duration",
+    "inspect",
+    "parse",
+    "show_duration",
+]

@@ -1,22 +1,15 @@
 """What a plugin's set-up gets: its directive's words and lines, and errors that know their file and line."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from kdns.corefile import keys
-from kdns.corefile.keys import Key
+from kdns.corefile.keys import Key, zones
 from kdns.corefile.lexer import Token, same_line
 from kdns.errors import ConfigError
 from kdns.metrics import Metrics
 from kdns.wire import names
 from kdns.wire.names import Name
-
-T = TypeVar("T")
-
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_AMOUNT = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 class Line(NamedTuple):
@@ -75,6 +68,12 @@ class Directive(NamedTuple):
         """The words if there are `low` to `high` (by default exactly `low`) of them."""
         return self.head.expect(low, high)
 
+    def alone(self, low: int, high: int | None = None) -> tuple[str, ...]:
+        """The words, as `expect` counts them, of a directive that has no properties: a block is refused."""
+        if self.has_block:
+            raise self.error("Unexpected token '{', expecting argument")
+        return self.expect(low, high)
+
 
 class Fall(NamedTuple):
     """`fallthrough [ZONES...]`: for which names a plugin hands on what it does not know. None: never."""
@@ -90,8 +89,8 @@ class Args(NamedTuple):
     """A directive as its plugin sees it, with what the plugin may need to know of the block around it.
 
     `keys` are the block's keys a word (each with all zones that a CIDR stands for); `directory` is what relative paths
-    are relative to; `values` is what earlier directives of the block returned that only configure; `log` takes a level
-    (INFO, WARNING, ERROR, DEBUG) and a text and may be kept for later.
+    are relative to; `addresses` are those that the block is bound to, none for all; `log` takes a level (INFO, WARNING,
+    ERROR, DEBUG) and a text and may be kept for later.
     """
 
     name: str
@@ -101,7 +100,7 @@ class Args(NamedTuple):
     environ: Mapping[str, str]
     directory: Path
     log: Callable[[str, str], None]
-    values: Sequence[object] = ()
+    addresses: tuple[str, ...] = ()
 
     @property
     def zones(self) -> tuple[Name, ...]:
@@ -117,16 +116,12 @@ class Args(NamedTuple):
     def origins(self, words: Sequence[str]) -> tuple[Name, ...]:
         """The zones that `words` name, or without words the server block's own (of a CIDR key the first)."""
         if words:
-            return tuple(zone for word in words for zone in keys.zones(word))
+            return tuple(zone for word in words for zone in zones(word))
         return tuple(each[0].zone for each in self.keys)
 
     def fallthrough(self, line: Line) -> Fall:
         """The meaning of a `fallthrough [ZONES...]` line."""
-        return Fall(tuple(zone for word in line.args for zone in keys.zones(word)) or (names.ROOT,))
-
-    def value(self, kind: type[T]) -> T | None:
-        """What an earlier directive of this block returned, by its type."""
-        return next((value for value in self.values if isinstance(value, kind)), None)
+        return Fall(tuple(zone for word in line.args for zone in zones(word)) or (names.ROOT,))
 
     def warn(self, message: str) -> None:
         """Log a warning in the plugin's name."""
@@ -150,19 +145,6 @@ def directives(tokens: Sequence[Token]) -> tuple[Directive, ...]:
         inside, at = _block(lines, at)
         found.append(Directive(head._replace(words=head.words[:-1]), inside, has_block=True))
     return tuple(found)
-
-
-def duration(text: str) -> float:
-    """Seconds of a duration as Go writes them: `5s`, `1h30m`, `1.5s`, `300ms`, `0`. ValueError for anything else."""
-    sign = -1.0 if text.startswith("-") else 1.0
-    digits = text.lstrip("+-") if len(text) - len(text.lstrip("+-")) <= 1 else ""
-    if digits == "0":
-        return 0.0
-    found = list(_AMOUNT.finditer(digits))
-    if not found or "".join(match[0] for match in found) != digits:
-        unit = "missing unit in" if re.fullmatch(r"\d+\.?\d*", digits) else "invalid"
-        raise ValueError(f'time: {unit} duration "{text}"')
-    return sign * sum(float(match[1]) * _UNITS[match[2]] for match in found)
 
 
 def _lines(tokens: Sequence[Token]) -> list[Line]:

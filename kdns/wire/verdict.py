@@ -31,14 +31,20 @@ DENIALS = frozenset({Verdict.NODATA, Verdict.NXDOMAIN, Verdict.FAILURE})
 
 def of(question: Question, rcode: int, answer: tuple[RR, ...], authority: tuple[RR, ...]) -> Verdict:
     """The class of a reply. An empty NOERROR with neither SOA nor NS counts as an answer, as CoreDNS has it."""
-    if answer:
-        if rcode != codes.NOERROR:
-            return Verdict.UNFIT if rcode == codes.NXDOMAIN else _failure(rcode)
-        return Verdict.NODATA if has_soa(authority) and not resolves(question, answer) else Verdict.ANSWER
+    seen = at_sight(rcode, answer, authority)
+    if answer and seen is Verdict.ANSWER and has_soa(authority) and not resolves(question, answer):
+        return Verdict.NODATA
+    return seen
+
+
+def at_sight(rcode: int, answer: tuple[RR, ...], authority: tuple[RR, ...]) -> Verdict:
+    """The class of a reply without following its aliases: any records are an answer."""
     if rcode == codes.NXDOMAIN:
-        return Verdict.NXDOMAIN
+        return Verdict.UNFIT if answer else Verdict.NXDOMAIN
     if rcode != codes.NOERROR:
-        return _failure(rcode)
+        return Verdict.FAILURE if rcode in (codes.SERVFAIL, codes.NOTIMP) else Verdict.UNFIT
+    if answer:
+        return Verdict.ANSWER
     kinds = {records.rtype(rr) for rr in authority}
     if codes.SOA in kinds:
         return Verdict.NODATA
@@ -73,8 +79,9 @@ def is_valid_at(rr: RR, now: float) -> bool:
     return _ahead(int(now), inception) and _ahead(expiration, int(now))
 
 
-def _failure(rcode: int) -> Verdict:
-    return Verdict.FAILURE if rcode in (codes.SERVFAIL, codes.NOTIMP) else Verdict.UNFIT
+def signatures_hold(rrs: Iterable[RR], now: float) -> bool:
+    """Whether every RRSIG among the records is valid at `now` (Unix seconds); True without any."""
+    return all(is_valid_at(rr, now) for rr in rrs if records.rtype(rr) == codes.RRSIG)
 
 
 def _aliases(answer: Iterable[RR]) -> dict[Name, set[Name]]:
