@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from kdns.block import Block, Blocks, choose
 from kdns.chain import Client, Reply, Request
-from kdns.counting import DROPPED, count_query
+from kdns.counting import DROPPED, Counting
 from kdns.eager import Pending
 from kdns.errors import Dropped, NoAnswer, WireError
 from kdns.memo import Memo
@@ -38,6 +38,7 @@ class Answers:
         self.blocks = blocks
         self.any_class = any_class
         self.metrics = metrics
+        self._counting = Counting(metrics)
         self.pending = Pending()
         self._on_fault = on_fault
 
@@ -110,9 +111,9 @@ class Answers:
             return Reply(codes.SERVFAIL)
 
     def _refused(self, request: Request) -> Reply:
-        reply = Reply(codes.REFUSED)
-        count_query(self.metrics, request, reply, 0.0, zone=DROPPED)
-        return reply
+        size = fit.uncompressed_size(request.question, ((), (), ()))
+        self._counting.count(self._counting.kind(request, codes.REFUSED, "", DROPPED), request.size, size, 0.0)
+        return Reply(codes.REFUSED)
 
 
 async def _ask(block: Block, request: Request) -> Reply:

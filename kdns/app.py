@@ -114,7 +114,7 @@ class App:
     async def _next_look(self) -> bool:
         """Wait for the next time to look at the Corefile; whether it came by a signal."""
         settings = next((site.value(Reload) for site in self._instance.sites if site.value(Reload)), None)
-        wait = settings and settings.interval + random.uniform(-settings.jitter, settings.jitter)
+        wait = settings.interval + random.uniform(-settings.jitter, settings.jitter) if settings else None
         try:
             await asyncio.wait_for(self._signalled.wait(), wait)
         except TimeoutError:

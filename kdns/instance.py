@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from kdns.block import Block
 from kdns.chain import Page, link
@@ -20,8 +20,11 @@ from kdns.corefile.keys import read_key
 from kdns.errors import ConfigError
 from kdns.metrics import Metrics
 from kdns.plugins import ORDER
+from kdns.plugins.bind import Bind
+from kdns.plugins.root import Root
 from kdns.wire.names import Name
 
+T = TypeVar("T")
 Log = Callable[[str, str], None]
 
 VENDOR_CLOUDS = {"azure": "Azure DNS", "clouddns": "Google Cloud DNS", "route53": "Amazon Route 53"}
@@ -49,7 +52,7 @@ class Site:
         """The methods of this name that the block's plugins have."""
         return [getattr(plugin, name) for plugin in self.plugins.values() if hasattr(plugin, name)]
 
-    def value(self, kind: type[Any]) -> Any:
+    def value(self, kind: type[T]) -> T | None:
         """What a directive of the block returned that only configures, by its type; None without it."""
         return next((value for value in self.values if isinstance(value, kind)), None)
 
@@ -118,8 +121,8 @@ def set_up(blocks: Sequence[ServerBlock], around: Surroundings) -> Instance:
 
 def addresses(site: Site) -> tuple[str, ...]:
     """The addresses that a block is bound to, or none for all."""
-    bound = next((value for value in site.values if hasattr(value, "addresses")), None)
-    return tuple(bound.addresses) if bound is not None else ()
+    bound = site.value(Bind)
+    return bound.addresses if bound is not None else ()
 
 
 def _flat(keys: tuple[tuple[Key, ...], ...]) -> list[Key]:
@@ -145,13 +148,14 @@ def _site(block: ServerBlock, keys: tuple[tuple[Key, ...], ...], around: Surroun
 def _args(
     name: str, block: ServerBlock, keys: tuple[tuple[Key, ...], ...], around: Surroundings, values: list[object]
 ) -> Args:
-    root = next((value.directory for value in values if hasattr(value, "directory")), around.directory)
+    root = next((value.directory for value in values if isinstance(value, Root)), around.directory)
+    bound = next((value.addresses for value in values if isinstance(value, Bind)), ())
 
     def log(level: str, message: str) -> None:
         around.log(level, message if level == "LINE" else f"plugin/{name}: {message}")
 
     found = directives(block.directives[name])
-    return Args(name, found, keys, around.metrics, around.environ, root, log, tuple(values))
+    return Args(name, found, keys, around.metrics, around.environ, root, log, bound)
 
 
 def _module(name: str, args: Args) -> Any:

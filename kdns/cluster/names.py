@@ -93,6 +93,11 @@ def dotted_pod(key: Name, zone: Name) -> tuple[Address, Label] | None:
     return None if address is None else (address, bytes((len(labels[4]),)) + labels[4])
 
 
+def is_reverse(zone: Name) -> bool:
+    """Whether a zone (lower-cased) is one of reverse names."""
+    return zone.endswith((_IN_ADDR, _IP6))
+
+
 def reverse_address(key: Name) -> Address | None:
     """The address that a whole reverse name stands for (RFC 1035 section 3.5, RFC 3596 section 2.5), or None."""
     if key.endswith(_IN_ADDR):

@@ -17,6 +17,7 @@ from kdns.wire.records import RR
 
 DISABLED, INSECURE, VERIFIED = "disabled", "insecure", "verified"
 
+NS_DNS = b"\x02ns\x03dns"  # the name of the server where no service fronts it
 SCHEMA_VERSION = b"1.1.0"  # of the specification: the text of dns-version
 SCHEMA_TTL = 28_800  # seconds
 
@@ -94,6 +95,17 @@ def reverse(index: Index, rules: Rules, address: Address) -> Found:
     return Found(keys, tuple(Host(name, address) for name in names), missing=not names)
 
 
+def name_servers(index: Index, local: Iterable[Address]) -> tuple[Host, ...]:
+    """The names under which this server itself is found: of the services with an endpoint at a local address.
+
+    A headless service has the endpoint's name, any other its own with its cluster IPs. Without such a service it is
+    `ns.dns` with the local addresses.
+    """
+    mine = [(address, key) for address in local for key in index.endpoints_at(address)]
+    found = [host for _, key in mine for host in _fronting(index, key)]
+    return tuple(dict.fromkeys(found)) if mine else tuple(Host(NS_DNS, address) for address in local)
+
+
 def address_records(qname: Name, qtype: int, ttl: int, hosts: Iterable[Host]) -> tuple[RR, ...]:
     """A or AAAA records of the hosts, each address once."""
     size = 4 if qtype == codes.A else 16
@@ -120,6 +132,16 @@ def srv_records(qname: Name, zone: Name, ttl: int, hosts: tuple[Host, ...]) -> t
 def pointer_records(qname: Name, zone: Name, ttl: int, hosts: Iterable[Host]) -> tuple[RR, ...]:
     """PTR records to the hosts' targets in the primary zone."""
     return tuple(build.to_name(qname, codes.PTR, ttl, host.target + zone) for host in hosts)
+
+
+def _fronting(index: Index, service: bytes) -> Iterator[Host]:
+    entry = index.services.get(service)
+    if entry is None:
+        return
+    if entry.headless:
+        yield from (Host(member.label + service + SVC, member.address) for member in index.members(service))
+    else:
+        yield from (Host(service + SVC, address) for address in entry.addresses)
 
 
 def _pod(index: Index, rules: Rules, asked: Asked) -> Found:

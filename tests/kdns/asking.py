@@ -4,7 +4,7 @@
 waits is not pure. Records are written as zone-file text.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,14 +98,14 @@ def args(
     environ: Mapping[str, str] | None = None,
     directory: Path = Path(),
     log: Callable[[str, str], None] = lambda level, message: None,
-    values: Sequence[object] = (),
+    addresses: tuple[str, ...] = (),
 ) -> Args:
     """What set-up gets of a directive written as in a Corefile, in a block of these zones (one word each)."""
     block = f"{zones} {{\n{text}\n}}\n"
     (parsed,) = parse(block, "Corefile", ORDER, environ or {}, Files(_no_file, lambda pattern: [], print))
     ((name, tokens),) = parsed.directives.items()
     keys = tuple(tuple(read_key(token.text)) for token in parsed.keys)
-    return Args(name, directives(tokens), keys, metrics or Metrics(), environ or {}, directory, log, values)
+    return Args(name, directives(tokens), keys, metrics or Metrics(), environ or {}, directory, log, addresses)
 
 
 def _no_file(path: str) -> str:
