@@ -32,7 +32,7 @@ from ipamd.stores.sqlite_view import SqliteView
 T = TypeVar("T")
 
 BATCH = 256  # updates in one transaction at most, so that a burst does not hold up the loop for long
-BUSY_MS = 5000  # how long to wait for whoever else has the file open, a backup for instance
+BUSY_MS = 50  # how long to wait for somebody else who writes to the file; the event loop waits with us
 
 # What SQLite raises when the file, and not the statement, is to blame. Some of these roll the transaction back.
 FAILURES = (
