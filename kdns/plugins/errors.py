@@ -14,6 +14,7 @@ DURATION after the first of them one line says how many there were, at that leve
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from kdns.chain import Handler, Reply, Request, repeatable
 from kdns.corefile import Args, Line, duration, show_duration
@@ -23,7 +24,15 @@ from kdns.wire import codes, names
 
 LEVELS = {"warning": "WARNING", "error": "ERROR", "info": "INFO", "debug": "DEBUG"}
 
-Later = Callable[[float, Callable[[], object]], asyncio.TimerHandle]
+
+class Timer(Protocol):
+    """A call that was put off."""
+
+    def cancel(self) -> None:
+        """Do not call."""
+
+
+Later = Callable[[float, Callable[[], object]], Timer]
 Log = Callable[[str, str], None]
 
 
@@ -44,7 +53,7 @@ class _Count:
     def __init__(self, rule: Consolidate) -> None:
         self.rule = rule
         self.seen = 0
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: Timer | None = None
 
 
 @repeatable
