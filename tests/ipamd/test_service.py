@@ -1,0 +1,60 @@
+"""The use cases that other tests do not name: labels, lists, renewal."""
+
+import pytest
+
+from ipamd.errors import Invalid, UnknownLease, UnknownPool
+from ipamd.model import LeaseFilter, Owner, Wish
+from ipamd.service import LABELS, Service
+from tests.ipamd.clock import Clock
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{"a b": "c"}, {"a": "b c"}, {"-a": ""}, {"a": "x" * 64}, {f"k{n}": "" for n in range(LABELS + 1)}],
+)
+async def test_what_is_no_label_is_refused(service: Service, labels: dict[str, str]) -> None:
+    with pytest.raises(Invalid, match="label"):
+        await service.lease(Owner("Container", "c"), Wish(pool="pods", labels=labels))
+
+
+async def test_leases_are_listed_by_what_they_are(service: Service) -> None:
+    web, _ = await service.lease(Owner("Pod", "web", "shop"), Wish(pool="pods", labels={"app": "web"}))
+    node, _ = await service.lease(Owner("Node", "n1"), Wish(pool="pods", block=True))
+
+    def found(**wanted: object) -> list[int]:
+        return [lease.id for lease in service.list_leases(LeaseFilter(**wanted), 0, 10)]  # type: ignore[arg-type]
+
+    assert found() == [web.id, node.id]
+    assert found(address="10.244.1.200") == [node.id]
+    assert found(address="10.244.1.200", kind="Node", pool="pods") == [node.id]
+    assert found(address="10.244.1.200", kind="Pod") == []
+    assert found(address="10.244.0.2", labels={"app": "web"}, namespace="shop", name="web") == [web.id]
+    assert found(address="10.244.0.3") == found(address="8.8.8.8") == []
+    assert service.list_leases(LeaseFilter(address="10.244.0.2"), web.id, 10) == []
+    with pytest.raises(UnknownPool):
+        found(pool="nope")
+    with pytest.raises(Invalid):
+        found(address="nope")
+
+
+async def test_renewing_puts_off_the_end_by_the_ttl(service: Service, clock: Clock) -> None:
+    lease, _ = await service.lease(Owner("Container", "c"), Wish(pool="pods", ttl=60))
+    clock.now += 30
+    renewed = await service.renew(lease.id, None)
+    longer = await service.renew(lease.id, 600)
+
+    assert (lease.expires, renewed.expires) == (clock.now + 30, clock.now + 60)
+    assert (longer.ttl, longer.expires) == (600, clock.now + 600)
+    assert service.get_lease(lease.id) == longer
+
+
+async def test_a_lease_for_ever_stays_so_unless_it_is_given_an_end(service: Service) -> None:
+    lease, _ = await service.lease(Owner("Container", "c"), Wish(pool="pods"))
+
+    assert await service.renew(lease.id, None) == lease
+    assert (await service.renew(lease.id, 5)).ttl == 5
+
+
+async def test_a_lease_that_is_not_there_is_not_renewed(service: Service) -> None:
+    with pytest.raises(UnknownLease):
+        await service.renew(99, 5)
