@@ -161,7 +161,7 @@ class StoreUnavailable(IpamError):
 class StatusError(Exception):
     """A request on a Kubernetes path is refused: the members of the `Status` that says so.
 
-    `reason` is the API machinery's word for it (NotFound, Conflict, Invalid...), `details` names the object and the causes.
+    `reason` is the API machinery's word for it (NotFound, Conflict...), `details` names the object and the causes.
     """
 
     def __init__(self, status: int, reason: str, message: str, details: Object | None = None) -> None:
@@ -189,3 +189,36 @@ class ConfigError(Exception):
 
 class StartError(Exception):
     """A sound configuration that cannot be started (address or store in use, newer schema). The exit status is 1."""
+
+
+# Asking a daemon, for `ipamctl`: the text is complete, `exit_status` is what scripts see
+
+
+class AskError(Exception):
+    """A command of `ipamctl` that failed. Never raised itself: each subclass names one reason."""
+
+    exit_status: ClassVar[int]
+
+
+class Refused(AskError):
+    """The daemon has refused the request."""
+
+    exit_status = 1
+
+
+class Misused(AskError):
+    """The command line, or a file that it names, cannot be used."""
+
+    exit_status = 2
+
+
+class Unreachable(AskError):
+    """There is no daemon at the address, or it has gone away."""
+
+    exit_status = 3
+
+
+class Missing(AskError):
+    """There is no such thing at the daemon."""
+
+    exit_status = 4

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ipamd.json import Json, Object
-from ipamd.kube.document import child, text
+from ipamd.kube.document import child, peek, text
 from ipamd.kube.generated_names import generated_name
 from ipamd.kube.kinds import Kind
 from ipamd.kube.shapes import Meta
@@ -100,11 +100,15 @@ def stamp_new(kind: Kind, document: Object, namespace: str, moment: Moment) -> N
 
 
 def stamp_changed(kind: Kind, document: Object, old: Object) -> None:
-    """Carries over what a client cannot change; the generation counts changes of more than metadata and status."""
+    """Carries over what a client cannot change."""
     before = child(old, "metadata")
     fixed = ("name", "namespace", "uid", "creationTimestamp", "generation", "deletionTimestamp", "generateName")
     write_metadata(kind, document, {key: before[key] for key in fixed if key in before})
-    generation = before.get("generation")
+
+
+def count_generation(document: Object, old: Object) -> None:
+    """The generation counts changes of more than metadata and status; to be called when defaults are filled in."""
+    generation = peek(old, "metadata", "generation")
     if desired(document) != desired(old) and isinstance(generation, int):
         child(document, "metadata")["generation"] = generation + 1
 

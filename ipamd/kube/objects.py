@@ -14,7 +14,7 @@ from ipamd.json import Json, Object
 from ipamd.kube import endpoint_slices, namespaces, nodes, pods, services
 from ipamd.kube.document import child, decode, peek, text, without_nulls
 from ipamd.kube.kinds import KINDS, NAMESPACE, Kind
-from ipamd.kube.metadata import stamp_changed, stamp_new
+from ipamd.kube.metadata import count_generation, stamp_changed, stamp_new
 from ipamd.kube.status import already_exists, bad_request, conflict, modified, not_found
 from ipamd.kube.work import Work
 from ipamd.stores import Stored
@@ -66,7 +66,7 @@ def create(work: Work, target: Target, document: Object) -> Stored:
     if work.tx.get(kind.name, namespace, name) is not None:
         raise already_exists(kind, name)
     RULES[kind.name].admit_new(work, document)
-    return work.tx.put(kind.name, namespace, name, document)
+    return put(work, target._replace(name=name), document)
 
 
 def replace(work: Work, target: Target, document: Object) -> Stored:
@@ -101,6 +101,7 @@ def change(work: Work, target: Target, stored: Stored, document: Object) -> Stor
     document = merged_with_the_rest(target, old, document)
     stamp_changed(kind, document, old)
     RULES[kind.name].admit_change(work, old, document)
+    count_generation(document, old)
     child(document, "metadata")["resourceVersion"] = str(stored.revision)
     if document == old:
         return stored
@@ -120,8 +121,9 @@ def merged_with_the_rest(target: Target, old: Object, document: Object) -> Objec
 
 
 def put(work: Work, target: Target, document: Object) -> Stored:
-    """Stores the document."""
-    return work.tx.put(target.kind.name, target.namespace, target.name, document)
+    """Stores the document, with what tells its kind at its head, as people expect it."""
+    told = {field: document.pop(field) for field in ("apiVersion", "kind")}
+    return work.tx.put(target.kind.name, target.namespace, target.name, {**told, **document})
 
 
 def delete(work: Work, target: Target, preconditions: Preconditions) -> Stored:

@@ -124,8 +124,8 @@ def write_addresses(status: Object, addresses: list[str]) -> None:
 
 
 def with_reported(pod: Pod, given: Json, moment: Moment) -> list[Json]:
-    """The conditions given, and those that a kubelet would report beside them."""
+    """The conditions given; without a word on Ready among them, also those that a kubelet would report."""
     told = {condition.type for condition in pod.status.conditions}
-    missing = [kind for kind in REPORTED if kind not in told]
+    missing = [] if "Ready" in told else [kind for kind in REPORTED if kind not in told]
     added: list[Json] = [{"type": kind, "status": "True", "lastTransitionTime": moment.time} for kind in missing]
     return [*(given if isinstance(given, list) else []), *added]

@@ -1,0 +1,1 @@
+"""ipamctl: the command line of people and scripts, over the HTTP API and nothing else."""

@@ -1,0 +1,136 @@
+"""ipamctl: ask and steer an ipamd from the command line.
+
+Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 the server cannot be reached, 4 not found.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from ipamd import VERSION
+from ipamd.ctl.client import Client
+from ipamd.ctl.output import Output
+from ipamd.errors import AskError
+
+DEFAULT_SERVER = "http://127.0.0.1:8653"
+INTERRUPTED = 130  # the exit status that shells give a process that SIGINT has ended
+
+Command = Callable[[Client, argparse.Namespace, Output], None]
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a command and returns the exit status; what went wrong is said on standard error."""
+    given = parser().parse_args(arguments)
+    try:
+        command_named(given.command)(Client(given.server), given, Output(given.output))
+    except AskError as error:
+        print(f"ipamctl: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def command_named(name: str) -> Command:
+    """The function of a command. Its module is imported here, since YAML and the kinds take long and few need both."""
+    if name in ("apply", "delete"):
+        from ipamd.ctl import apply
+
+        return {"apply": apply.apply, "delete": apply.delete}[name]
+    if name in ("get", "watch"):
+        from ipamd.ctl import objects
+
+        return {"get": objects.get, "watch": objects.watch}[name]
+    from ipamd.ctl import leases
+
+    return {
+        "pools": leases.pools,
+        "lease": leases.lease,
+        "release": leases.release,
+        "renew": leases.renew,
+        "who": leases.who,
+    }[name]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="ipamctl", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    top.add_argument("--version", action="version", version=f"ipamctl {VERSION}")
+    server = os.environ.get("IPAMD_SERVER") or DEFAULT_SERVER
+    add_general(top, server, "table")
+    # The same may stand behind the command; what is not there must not undo what stood before it.
+    everywhere = argparse.ArgumentParser(add_help=False)
+    add_general(everywhere, argparse.SUPPRESS, argparse.SUPPRESS)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[everywhere])
+
+    add("pools", "show the pools and how full they are")
+    add_lease_commands(add)
+    add_manifest_commands(add)
+    add_object_commands(add)
+    return top
+
+
+def add_general(command: argparse.ArgumentParser, server: str, output: str) -> None:
+    """The flags of every command, with these defaults."""
+    where = f"default: $IPAMD_SERVER or {DEFAULT_SERVER}"
+    command.add_argument("--server", default=server, metavar="URL", help=where)
+    command.add_argument("-o", "--output", choices=("table", "wide", "json"), default=output)
+
+
+Adder = Callable[[str, str], argparse.ArgumentParser]
+
+
+def add_lease_commands(add: Adder) -> None:
+    """The commands about leases."""
+    lease = add("lease", "lease an address or a block; the same owner gets the same again")
+    lease.add_argument("pool")
+    lease.add_argument("--address", help="the address wanted (default: the next free one)")
+    lease.add_argument("--prefix-length", type=int, metavar="BITS", help="lease a block of this prefix length")
+    lease.add_argument("--owner", metavar="KIND/[NAMESPACE/]NAME", help="default: Host/ and the name of this machine")
+    lease.add_argument(
+        "--ttl", type=int, metavar="SECONDS", help="how long it lasts unless renewed (default: for ever)"
+    )
+    lease.add_argument("--label", action="append", metavar="KEY=VALUE", help="may be given several times")
+    add("release", "give a lease back").add_argument("lease", metavar="ID|ADDRESS")
+    renew = add("renew", "put off the end of a lease")
+    renew.add_argument("lease", metavar="ID|ADDRESS")
+    renew.add_argument("--ttl", type=int, metavar="SECONDS", help="default: as long as it was given for")
+    add("who", "show whose an address is").add_argument("address", metavar="ADDRESS")
+
+
+def add_manifest_commands(add: Adder) -> None:
+    """The commands about manifests."""
+    for name, text in (
+        ("apply", "create or replace the objects of Kubernetes manifests"),
+        ("delete", "delete the objects of Kubernetes manifests"),
+    ):
+        command = add(name, text)
+        where = "a YAML file, a directory of them, or - for standard input; several may follow"
+        command.add_argument("-f", "--filename", nargs="+", action="extend", required=True, help=where)
+
+
+def add_object_commands(add: Adder) -> None:
+    """The commands that look at objects."""
+    for name, text in (("get", "show objects"), ("watch", "show objects and then their changes")):
+        command = add(name, text)
+        command.add_argument("kind", metavar="KIND", help="pods, services, endpointslices, nodes, namespaces")
+        if name == "get":
+            command.add_argument("name", metavar="NAME", nargs="?", default="")
+        command.add_argument("-n", "--namespace", metavar="NAMESPACE", help="default: default")
+        command.add_argument("-A", "--all-namespaces", action="store_true")
+        command.add_argument("-l", "--selector", metavar="SELECTOR", help="by labels, such as app=web,tier!=test")
+
+
+if __name__ == "__main__":
+    main()
