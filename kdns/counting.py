@@ -3,9 +3,11 @@
 Used by the prometheus plugin for what reaches a block, and by the server for what it refuses itself (zone `dropped`).
 """
 
-from kdns.chain import Reply, Request
-from kdns.metrics import Metrics
-from kdns.wire import codes, fit, names
+from typing import NamedTuple
+
+from kdns.chain import Request
+from kdns.metrics import Labels, Metrics
+from kdns.wire import codes, names
 
 DROPPED = "dropped"  # the zone label of queries that reached no server block
 
@@ -19,20 +21,58 @@ _TYPES = frozenset(
 # Every other type is counted as "other", so that a client cannot make labels.
 
 
-def count_query(
-    metrics: Metrics, request: Request, reply: Reply, seconds: float, times: int = 1, zone: str = ""
-) -> None:
-    """Count a query with its reply, `times` times. `seconds` is what one took; `zone` replaces the block's own."""
-    asked = request.question
-    where = request.server, zone or names.show(request.zone), request.view
-    proto = request.client.proto
-    kind = codes.type_name(asked.qtype) if asked.qtype in _TYPES else "other"
-    family = "2" if request.client.is_ipv6 else "1"
-    size = fit.uncompressed_size(asked, (reply.answer, reply.authority, reply.additional))
-    metrics.family("dns_requests_total").add((*where, proto, family, kind), times)
-    metrics.family("dns_responses_total").add((*where, codes.rcode_name(reply.rcode), reply.by), times)
-    metrics.histogram("dns_request_duration_seconds").observe(where, seconds, times)
-    metrics.histogram("dns_request_size_bytes").observe((*where, proto), request.size, times)
-    metrics.histogram("dns_response_size_bytes").observe((*where, proto), size, times)
-    if asked.do:
-        metrics.family("dns_do_requests_total").add(where, times)
+class Kind(NamedTuple):
+    """The label values of one kind of query: alike for all that differ only in their sizes and times."""
+
+    where: Labels
+    sizes: Labels
+    request: Labels
+    response: Labels
+    do: bool
+
+
+class Counting:
+    """Counts queries. The label values of a kind are made once, and shared by all that count it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._requests = metrics.family("dns_requests_total")
+        self._responses = metrics.family("dns_responses_total")
+        self._do = metrics.family("dns_do_requests_total")
+        self._durations = metrics.histogram("dns_request_duration_seconds")
+        self._request_sizes = metrics.histogram("dns_request_size_bytes")
+        self._response_sizes = metrics.histogram("dns_response_size_bytes")
+        self._kinds: dict[tuple[object, ...], Kind] = {}  # bounded: no part of the key is a client's free choice
+
+    def kind(self, request: Request, rcode: int, by: str, zone: str = "") -> Kind:
+        """The kind of a query with this RCODE, written by the plugin `by`; `zone` replaces the block's own."""
+        client, asked = request.client, request.question
+        qtype = asked.qtype if asked.qtype in _TYPES else 0
+        key = (
+            request.server,
+            zone or request.zone,
+            request.view,
+            client.proto,
+            client.is_ipv6,
+            qtype,
+            rcode,
+            by,
+            asked.do,
+        )
+        found = self._kinds.get(key)
+        if found is None:
+            where = request.server, zone or names.show(request.zone), request.view
+            type_name = codes.type_name(qtype) if qtype else "other"
+            asking = *where, client.proto, "2" if client.is_ipv6 else "1", type_name
+            found = Kind(where, (*where, client.proto), asking, (*where, codes.rcode_name(rcode), by), asked.do)
+            self._kinds[key] = found
+        return found
+
+    def count(self, kind: Kind, asked: int, sent: int, seconds: float, times: int = 1) -> None:
+        """Count a query of `asked` octets and its reply of `sent`, `times` times, each of which took `seconds`."""
+        self._requests.add(kind.request, times)
+        self._responses.add(kind.response, times)
+        self._durations.observe(kind.where, seconds, times)
+        self._request_sizes.observe(kind.sizes, asked, times)
+        self._response_sizes.observe(kind.sizes, sent, times)
+        if kind.do:
+            self._do.add(kind.where, times)

@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 Labels = tuple[str, ...]
@@ -144,7 +144,11 @@ class Histogram:
 
 
 class Metrics:
-    """Every family of FAMILIES, by name. One a process, made by the app and given to the plugins' set-up."""
+    """Every family of FAMILIES, by name. One a process, made by the app and given to the plugins' set-up.
+
+    `registry` is where whoever publishes them finds all collectors of the process: this one, and those of the operating
+    system's and the interpreter's numbers.
+    """
 
     def __init__(self) -> None:
         self.families = {name: Family(name, about) for name, about in FAMILIES.items() if about.kind != "histogram"}
@@ -152,6 +156,10 @@ class Metrics:
             name: Histogram(name, about) for name, about in FAMILIES.items() if about.kind == "histogram"
         }
         self.before_scrape: list[Callable[[], None]] = []
+        self.registry = CollectorRegistry(auto_describe=True)
+        self.registry.register(self)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
 
     def family(self, name: str) -> Family:
         """The counter or gauge `coredns_NAME`. KeyError if FAMILIES has no such row."""
@@ -161,14 +169,13 @@ class Metrics:
         """The histogram `coredns_NAME`. KeyError if FAMILIES has no such row."""
         return self.histograms[f"coredns_{name}"]
 
-    def text(self, registry: CollectorRegistry) -> bytes:
-        """All that was counted in Prometheus' text format, after `registry`'s own collectors (process, runtime)."""
+    def collect(self) -> Iterator[Metric]:
+        """The families as prometheus_client's collector protocol wants them, those without a sample left out.
+
+        What was put off until somebody asks (`before_scrape`) is counted first.
+        """
         for settle in self.before_scrape:
             settle()
-        return generate_latest(registry)
-
-    def collect(self) -> Iterator[Metric]:
-        """The families as prometheus_client's collector protocol wants them. Families without a sample are left out."""
         yield from (_plain(family) for family in self.families.values() if family.values)
         yield from (_bucketed(histogram) for histogram in self.histograms.values() if histogram.values)
 

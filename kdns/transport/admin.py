@@ -13,8 +13,9 @@ from ssl import SSLContext
 from aiohttp import web
 
 from kdns.chain import Page
+from kdns.corefile import hostport
 from kdns.errors import StartError
-from kdns.transport import hostport, webconfig
+from kdns.transport import webconfig
 from kdns.transport.sockets import Endpoint, open_tcp
 
 IDLE = 5.0  # seconds that a connection may wait for its next request, and that a stop waits for requests under way

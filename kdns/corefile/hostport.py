@@ -1,4 +1,17 @@
-"""`host:port` as Go's net package takes it apart. Pure."""
+"""`host:port` as Go's net package takes it apart, and as the argument of directives that listen."""
+
+from kdns.corefile.args import Directive
+
+
+def argument(directive: Directive, default: str) -> str:
+    """The one word that a directive may have, checked to be host:port. ConfigError for another, or for more words."""
+    for word in directive.expect(0, 1):
+        try:
+            split(word)
+        except ValueError as wrong:
+            raise directive.error(str(wrong)) from None
+        return word
+    return default
 
 
 def split(text: str) -> tuple[str, str]:

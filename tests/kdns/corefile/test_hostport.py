@@ -2,7 +2,9 @@
 
 import pytest
 
-from kdns.transport.hostport import join, split
+from kdns.corefile.hostport import argument, join, split
+from kdns.errors import ConfigError
+from tests.kdns.asking import args
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,20 @@ def test_says_in_gos_words_what_is_no_address(text: str, complaint: str) -> None
         ValueError, match="^" + complaint.replace("[", r"\[").replace("]", r"\]").replace("{}", r"\{\}") + "$"
     ):
         split(text)
+
+
+@pytest.mark.parametrize(("text", "address"), [("health", ":8080"), ("health localhost:1", "localhost:1")])
+def test_a_directive_may_name_its_address(text: str, address: str) -> None:
+    assert argument(args(text).once(), ":8080") == address
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("health bla", "Corefile:2 - Error during parsing: address bla: missing port in address"),
+        ("health :1 :2", "Wrong argument count or unexpected line ending after ':2'"),
+    ],
+)
+def test_a_directive_that_names_none_is_told_where(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        argument(args(text).once(), ":8080")
