@@ -73,7 +73,8 @@ class Shelves:
     def judge(self, question: Question, reply: Reply, wall: Callable[[], float]) -> Judged:
         """What a reply to a question is, and for how long it may be kept. Its OPT is for one hop and goes."""
         found = verdict.of(question, reply.rcode, reply.answer, reply.authority)
-        if reply.edns is not None and reply.edns.do and _has_invalid_signature(reply, wall):
+        wants_signatures = question.do or (reply.edns is not None and reply.edns.do)
+        if wants_signatures and _has_invalid_signature(reply, wall):
             found = Verdict.UNFIT
         seconds = self._seconds(found, reply)
         resolves = reply.rcode == codes.NOERROR and verdict.resolves(question, reply.answer)

@@ -1,0 +1,34 @@
+"""The least TTL of a reply, and one TTL for all of its records."""
+
+import pytest
+
+from kdns.wire import ttl
+from tests.kdns.asking import records
+
+RRS = records("""
+    www.example.org. 300 IN A 192.0.2.1
+    www.example.org. 60 IN A 192.0.2.2
+""")
+
+
+@pytest.mark.parametrize(("most", "least"), [(3600, 60), (30, 30), (0, 0)])
+def test_the_least_ttl_is_within_its_bound(most: int, least: int) -> None:
+    assert ttl.least(RRS, most) == least
+
+
+def test_no_records_count_as_the_bound() -> None:
+    assert ttl.least((), 3600) == 3600
+
+
+def test_all_records_get_the_same_ttl() -> None:
+    assert ttl.each(RRS, 7) == records("""
+        www.example.org. 7 IN A 192.0.2.1
+        www.example.org. 7 IN A 192.0.2.2
+    """)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "low", "high", "clamped"), [(1, 5, 60, 5), (30, 5, 60, 30), (90, 5, 60, 60), (1, 90, 60, 60)]
+)
+def test_the_upper_bound_counts_where_the_bounds_cross(seconds: int, low: int, high: int, clamped: int) -> None:
+    assert ttl.clamp(seconds, low, high) == clamped
