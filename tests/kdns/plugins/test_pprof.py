@@ -127,24 +127,21 @@ async def test_says_how_memory_can_be_traced(plugin: Pprof) -> None:
     assert (status, "PYTHONTRACEMALLOC" in text) == (404, True)
 
 
-async def test_notes_what_held_the_event_loop_up() -> None:
-    """The longest delays first, those below the rate left out."""
-    times = iter([0.0, 0.002, 1.0, 1.5, 2.0, 2.0009, 3.0])
-    plugin = Pprof("localhost:0", 1_000_000, lambda: next(times), tick=0)
-    measuring = asyncio.create_task(plugin.run())
-    while len(delays := (await got(plugin, "/block"))[1].splitlines()) < 2:
-        await asyncio.sleep(0)
-    measuring.cancel()
-    assert [line.split(" at ")[0] for line in delays] == ["0.500000 s", "0.002000 s"]
-
-
-async def test_keeps_the_longest_delays_only() -> None:
-    ticks = (moment for number in range(1000) for moment in (number * 10.0, number * 10.0 + number / 1000))
-    plugin = Pprof("localhost:0", 1, lambda: next(ticks), tick=0)
-    with pytest.raises(RuntimeError, match="StopIteration"):  # the clock ran out
+@pytest.mark.parametrize(
+    ("late", "noted"),
+    [
+        ([0.002, 0.5, 0.0009], ["0.500000", "0.002000"]),  # seconds; the last is below the rate
+        ([number / 1000 for number in range(1, 1000)], [f"0.{number}000" for number in range(999, 949, -1)]),
+    ],
+)
+async def test_notes_what_held_the_event_loop_up_longest(late: list[float], noted: list[str]) -> None:
+    clock = (moment for number, delay in enumerate(late) for moment in (number, number + delay))
+    plugin = Pprof("localhost:0", 1_000_000, lambda: next(clock), tick=0)
+    with pytest.raises(RuntimeError, match="StopIteration"):  # the clock has run out
         await plugin.run()
-    delays = (await got(plugin, "/block"))[1].splitlines()
-    assert [line.split()[0] for line in delays] == [f"0.{number}000" for number in range(999, 949, -1)]
+    status, delays = await got(plugin, "/block")
+    assert status == 200
+    assert [line.split()[0] for line in delays.splitlines()] == noted
 
 
 async def test_notes_nothing_unless_told_to(plugin: Pprof) -> None:
