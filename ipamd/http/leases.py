@@ -116,13 +116,14 @@ def read_query(request: web.Request) -> tuple[LeaseFilter, int, int]:
             raise Malformed(f"label is KEY=VALUE, not {text!r}")
         labels[key] = value
     query = {name: request.query.get(name) for name in ("pool", "namespace", "kind", "name", "address")}
-    after, limit = number(request, "continue", 0, 1 << 62), number(request, "limit", PAGE, LARGEST_PAGE)
-    return LeaseFilter(**query, labels=labels), after, max(limit, 1)
+    after = number(request, "continue", 0, range(1 << 62))
+    limit = number(request, "limit", PAGE, range(1, LARGEST_PAGE + 1))
+    return LeaseFilter(**query, labels=labels), after, limit
 
 
-def number(request: web.Request, name: str, default: int, most: int) -> int:
-    """A parameter that is a number of at most `most`. Raises Malformed."""
+def number(request: web.Request, name: str, default: int, allowed: range) -> int:
+    """A parameter that is a number in the range. Raises Malformed."""
     text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
-        raise Malformed(f"{name} is a number from 0 to {most}, not {text!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) in allowed):
+        raise Malformed(f"{name} is a number from {allowed[0]} to {allowed[-1]}, not {text!r}")
     return int(text)

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from ipamd.errors import IpamError, StatusError
 from ipamd.http.routes import LARGEST_BODY, Surface
@@ -56,12 +57,26 @@ def pattern_of(request: web.Request) -> str:
     return resource.canonical if resource is not None else ""
 
 
+def logger() -> logging.Logger:
+    """Where aiohttp logs: all but the requests that are no HTTP, which are answered and are nobody's concern here."""
+    made = LOG.getChild("connection")
+    made.addFilter(is_no_client_error)
+    return made
+
+
+def is_no_client_error(record: logging.LogRecord) -> bool:
+    """Whether the record is about anything else than what a client sent."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 class Server:
     """An application on a TCP socket."""
 
     def __init__(self, application: web.Application) -> None:
         # Compressed bodies stay compressed, to be refused: a small one could unpack to any size.
-        self._runner = web.AppRunner(application, access_log=None, auto_decompress=False, shutdown_timeout=GRACE)
+        self._runner = web.AppRunner(
+            application, access_log=None, logger=logger(), auto_decompress=False, shutdown_timeout=GRACE
+        )
 
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port: the one that was free, if 0 was asked for. Raises OSError."""

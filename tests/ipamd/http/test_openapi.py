@@ -1,0 +1,65 @@
+"""The OpenAPI document: complete, consistent, and true."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.ipamd.daemon import Daemon
+
+METHODS = {"get", "post", "delete"}
+
+
+@pytest.fixture(scope="module")
+def document(ipamd: Daemon) -> Any:
+    """The document as it is served."""
+    return ipamd.request("GET", "/openapi.json").body
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every `$ref` in a document."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for inner in node.values():
+            yield from references(inner)
+    if isinstance(node, list):
+        for inner in node:
+            yield from references(inner)
+
+
+def test_every_reference_leads_somewhere(document: Any) -> None:
+    names = {reference.removeprefix("#/components/schemas/") for reference in references(document)}
+
+    assert names == set(document["components"]["schemas"])
+
+
+def test_every_operation_is_described(document: Any) -> None:
+    operations = [(path, method) for path, methods in document["paths"].items() for method in methods]
+    ids = [document["paths"][path][method]["operationId"] for path, method in operations]
+
+    assert len(operations) == 9
+    assert len(set(ids)) == 9
+    assert {method for _, method in operations} <= METHODS
+    for path, method in operations:
+        described = document["paths"][path][method]
+        in_path = [p["name"] for p in described.get("parameters", []) if p["in"] == "path"]
+        assert in_path == [part.strip("{}") for part in path.split("/") if part.startswith("{")]
+        assert described["summary"]
+
+
+def test_what_is_refused_is_documented(ipamd: Daemon, document: Any) -> None:
+    replies = document["paths"]["/v1/leases"]["post"]["responses"]
+
+    assert set(replies) == {"200", "201", "400", "404", "409", "415", "422", "503", "507"}
+    assert "`taken`" in replies["409"]["description"]
+    assert list(replies["409"]["content"]) == ["application/problem+json"]
+    assert ipamd.lease("x", "nope").body["code"] in replies["404"]["description"]
+
+
+def test_what_is_shown_is_what_is_documented(ipamd: Daemon, document: Any) -> None:
+    schema = document["components"]["schemas"]["LeaseBody"]
+    shown = ipamd.lease("documented").body
+
+    assert set(schema["required"]) <= set(shown) <= set(schema["properties"])
+    assert document["components"]["schemas"]["LeaseRequest"]["additionalProperties"] is False

@@ -1,0 +1,103 @@
+"""The configuration: what is read, what is refused, and that the shipped file says what ipamd does without one."""
+
+from pathlib import Path
+
+import pytest
+
+from ipamd.config import DEFAULT_POOLS, Endpoint, read_config, state_directory
+from ipamd.errors import ConfigError
+from ipamd.model import Pool
+
+SHIPPED = Path(__file__).parents[2] / "configs" / "ipamd.toml"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    """A file with that text."""
+    path = tmp_path / "ipamd.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_shipped_file_says_what_ipamd_does_without_one() -> None:
+    assert read_config(SHIPPED, None, None) == read_config(None, None, None)
+
+
+def test_a_file_sets_everything(tmp_path: Path) -> None:
+    text = """
+        listen = "[::1]:9"
+        store = "sqlite:/x/y.sqlite"
+        retention = 5
+        [pools.p]
+        cidrs = ["10.0.0.0/24", "10.0.2.0/24"]
+        purpose = "lb"
+        strategy = "random"
+        exclude = ["10.0.0.1"]
+        gateway = "10.0.0.2"
+        block_size = 28
+    """
+    config = read_config(written(tmp_path, text), None, None)
+
+    assert (config.listen, config.store, config.retention) == (Endpoint("::1", 9), Path("/x/y.sqlite"), 5)
+    assert str(config.listen) == "[::1]:9"
+    assert config.pools == (Pool("p", ("10.0.0.0/24", "10.0.2.0/24"), "lb", "random", ("10.0.0.1",), "10.0.0.2", 28),)
+
+
+def test_flags_go_before_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, 'listen = "127.0.0.1:1"\nstore = "sqlite:/a"')
+    config = read_config(path, "0.0.0.0:2", "sqlite:/b")
+
+    assert (config.listen, config.store) == (Endpoint("0.0.0.0", 2), Path("/b"))
+    assert config.pools == DEFAULT_POOLS
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("lissen = 1", "unknown key 'lissen'; there are listen, store, retention, pools"),
+        ("[pools.p]\ncidr = []", r"\[pools.p\] has an unknown key 'cidr'; there are cidrs, purpose"),
+        ("[pools.p]", "cidrs"),
+        ("[pools.p]\ncidrs = ['10.0.0.1/8']", "pool p: 10.0.0.1/8 has bits set"),
+        ("[pools.p]\ncidrs = ['10.0.0.0/8']\npurpose = 'x'", "purpose"),
+        ("[pools.P]\ncidrs = ['10.0.0.0/8']", "no name of a pool"),
+        ("pools = 3", "pools"),
+        ("retention = 'x'", "retention"),
+        ("retention = 0", "retention is a number of changes, at least 1, not 0"),
+        ("listen = '127.0.0.1'", "listen is HOST:PORT"),
+        ("listen = '127.0.0.1:70000'", "listen is HOST:PORT"),
+        ("listen = '::1:80'", "stands in brackets"),
+        ("listen = '[127.0.0.1]:80'", "stands in brackets"),
+        ("listen = ':80'", "listen is HOST:PORT"),
+        ("store = 'etcd:x'", "store is sqlite:PATH"),
+        ("store = 'sqlite:'", "store is sqlite:PATH"),
+        ("x = ", "ipamd.toml is no TOML"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        read_config(written(tmp_path, text), None, None)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read .*nope.toml: No such file"):
+        read_config(tmp_path / "nope.toml", None, None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "user", "expected"),
+    [
+        ({"STATE_DIRECTORY": "/run/a:/run/b"}, 1000, "/run/a"),
+        ({}, 0, "/var/lib/ipamd"),
+        ({"XDG_STATE_HOME": "/x"}, 1000, "/x/ipamd"),
+        ({"HOME": "/home/u"}, 1000, "/home/u/.local/state/ipamd"),
+    ],
+)
+def test_state_is_kept_where_the_system_has_it(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], user: int, expected: str
+) -> None:
+    for name in ("STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("os.geteuid", lambda: user)
+
+    assert state_directory() == Path(expected)
