@@ -6,13 +6,13 @@ configuration no longer wants is closed, what it wants in addition is opened bef
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from kdns.answer import Answers
 from kdns.block import Block, Blocks
 from kdns.errors import StartError
-from kdns.instance import Instance, addresses
+from kdns.instance import Instance, Site, addresses
 from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.transport.sockets import Endpoint, open_tcp, open_udp
@@ -48,17 +48,21 @@ def places(instance: Instance) -> dict[Place, Behind]:
     """Every place that a configuration listens on. StartError for a transport that is not there."""
     blocks: dict[Place, dict[Name, tuple[Block, ...]]] = {}
     other_classes: set[Place] = set()
-    for site in instance.sites:
-        for key, block in site.blocks().items():
-            if key.scheme != "dns":
-                raise StartError(f"{key}: this version of kdns serves dns:// only, {key.scheme}:// is not there yet")
-            for address in addresses(site) or ("",):
-                place = Place(key.scheme, address, key.port)
-                zones = blocks.setdefault(place, {})
-                zones[key.zone] = (*zones.get(key.zone, ()), block)
-                if any(name in site.plugins for name in OTHER_CLASSES):
-                    other_classes.add(place)
+    for site, place, block in (row for site in instance.sites for row in _placed(site)):
+        zones = blocks.setdefault(place, {})
+        zones[block.zone] = (*zones.get(block.zone, ()), block)
+        if any(name in site.plugins for name in OTHER_CLASSES):
+            other_classes.add(place)
     return {place: Behind(zones, place in other_classes) for place, zones in blocks.items()}
+
+
+def _placed(site: Site) -> Iterator[tuple[Site, Place, Block]]:
+    """Each block of a site with each of its places."""
+    for key, block in site.blocks().items():
+        if key.scheme != "dns":
+            raise StartError(f"{key}: this version of kdns serves dns:// only, {key.scheme}:// is not there yet")
+        for address in addresses(site) or ("",):
+            yield site, Place(key.scheme, address, key.port), block
 
 
 class Listener:

@@ -102,26 +102,30 @@ def read(message: bytes, at: int) -> tuple[Name, int]:
     Pointers must go strictly backwards, which bounds the work: no loop, no chain longer than the name (RFC 9267).
     WireError for anything else.
     """
-    parts: list[bytes] = []
-    size, after, lowest = 1, 0, at
     try:
-        while length := message[at]:
-            if length <= MAX_LABEL:
-                parts.append(message[at : at + 1 + length])
-                at += 1 + length
-                size += 1 + length
-                if at >= len(message) or size > MAX_NAME:
-                    raise WireError("name runs past its bounds")
-                continue
-            if length < 0xC0:
-                raise WireError(f"unknown label type {length:#x}")
-            after = after or at + 2
-            at = (length & 0x3F) << 8 | message[at + 1]
-            if at >= lowest:
-                raise WireError("compression pointer does not go backwards")
-            lowest = at
+        return _follow(message, at)
     except IndexError:
         raise WireError("name runs past the end of the message") from None
+
+
+def _follow(message: bytes, at: int) -> tuple[Name, int]:
+    parts: list[bytes] = []
+    size, after, lowest = 1, 0, at
+    while length := message[at]:
+        if length <= MAX_LABEL:
+            parts.append(message[at : at + 1 + length])
+            at += 1 + length
+            size += 1 + length
+            if size > MAX_NAME:
+                raise WireError("name of more than 255 octets")
+            continue
+        if length < 0xC0:
+            raise WireError(f"unknown label type {length:#x}")
+        after = after or at + 2
+        at = (length & 0x3F) << 8 | message[at + 1]
+        if at >= lowest:
+            raise WireError("compression pointer does not go backwards")
+        lowest = at
     return b"".join(parts) + ROOT, after or at + 1
 
 

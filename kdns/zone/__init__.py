@@ -1,0 +1,1 @@
+"""Tables of records and addresses that are not a cluster's, and how they are looked up: pure."""
