@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import random
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -441,3 +442,43 @@ async def test_what_a_server_forgot_to_send_is_found_within_the_hour(bench: Benc
         bench.server.end_watches()
         await bench.converged()
     assert bench.mirror.calls == ["put ghost", "synced", "delete ghost"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_the_order_of_troubles_the_truth_is_reached(
+    bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflector, "PAGE", 3)
+    chance = random.Random(seed)
+
+    def change() -> None:
+        name = f"s{chance.randrange(8)}"
+        if chance.random() < 0.6 or ("default", name) not in bench.truth():
+            bench.put(name, f"10.0.0.{chance.randrange(256)}")
+        else:
+            bench.delete(name)
+
+    faults = [
+        apiserver.refusal(410), apiserver.refusal(429), apiserver.refusal(500), apiserver.refusal(401),
+        apiserver.reset(), apiserver.body(GONE), apiserver.body(b"half a li"), apiserver.body(b""),
+    ]  # fmt: skip
+    troubles: list[Callable[[], None]] = [
+        lambda: bench.server.next_list(chance.choice(faults)),
+        lambda: bench.server.next_watch(chance.choice(faults)),
+        lambda: bench.server.end_watches(chance.choice(["close", "reset", "cut"])),
+        bench.server.bookmark,
+        bench.server.compact,
+    ]
+    async with bench.reflecting():
+        for _ in range(25):
+            for _ in range(chance.randrange(4)):
+                change()
+            chance.choice(troubles)()
+            for _ in range(chance.randrange(6)):
+                await asyncio.sleep(0)
+        await bench.converged()
+        bench.put("last")
+        await bench.converged()
+
+    calls = [call for call in bench.mirror.calls if call != "synced"]
+    assert len(calls) == len(bench.mirror.calls) - 1
