@@ -24,13 +24,15 @@ class Daemon:
         self.store = directory / "ipamd.sqlite"
         self.errors = directory / "errors.log"
         self.flags: list[str] = []
+        self.prefix: list[str] = []  # a command that runs the daemon in its own surroundings
         self.port = 0
 
     def start(self) -> None:
         """Start it, and return when it listens."""
-        command = [sys.executable, "-m", "ipamd", "--listen", "127.0.0.1:0", "--store", f"sqlite:{self.store}"]
+        flags = ["--listen", "127.0.0.1:0", "--store", f"sqlite:{self.store}", *self.flags]
+        command = [*self.prefix, sys.executable, "-m", "ipamd", *flags]
         with self.errors.open("ab") as errors:
-            self.process = subprocess.Popen([*command, *self.flags], stdout=subprocess.PIPE, stderr=errors)
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
         assert line.startswith("ipamd: listening on http://127.0.0.1:"), self.errors.read_text()
