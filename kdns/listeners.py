@@ -7,6 +7,7 @@ configuration no longer wants is closed, what it wants in addition is opened bef
 import asyncio
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from kdns.answer import Answers
@@ -48,7 +49,7 @@ def places(instance: Instance) -> dict[Place, Behind]:
     """Every place that a configuration listens on. StartError for a transport that is not there."""
     blocks: dict[Place, dict[Name, tuple[Block, ...]]] = {}
     other_classes: set[Place] = set()
-    for site, place, block in (row for site in instance.sites for row in _placed(site)):
+    for site, place, block in chain.from_iterable(map(_placed, instance.sites)):
         zones = blocks.setdefault(place, {})
         zones[block.zone] = (*zones.get(block.zone, ()), block)
         if any(name in site.plugins for name in OTHER_CLASSES):

@@ -46,12 +46,22 @@ DIRECTIONS = [
     ("kdns.zone*", ("kdns.errors", "kdns.wire*", "kdns.zone*"), "tables of records, whoever serves them"),
     ("kdns.metrics", ("kdns.errors",), "counted by everybody"),
     ("kdns.chain", ("kdns.errors", "kdns.wire*"), "the plugin's shape"),
+    (
+        "kdns.caching*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.metrics", "kdns.wire*", "kdns.caching*"),
+        "replies kept, whoever keeps them",
+    ),
+    (
+        "kdns.forwarding*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.transport*", "kdns.forwarding*"),
+        "what forward's properties mean",
+    ),
     ("kdns.corefile*", ("kdns.errors", "kdns.metrics", "kdns.wire*", "kdns.corefile*"), "text to values"),
     ("kdns.plugins", (), "the order is data"),
     (
         "kdns.plugins.*",
         ("kdns", "kdns.errors", "kdns.chain", "kdns.counting", "kdns.metrics", "kdns.corefile*", "kdns.wire*",
-         "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.transport*"),
+         "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.forwarding*", "kdns.transport*"),
         "a plugin knows the shape and the nouns, never another plugin",
     ),
     ("kdns.up", ("kdns", "kdns.errors"), "the demo starts processes; it is none of them"),
@@ -196,7 +206,7 @@ def test_a_plugin_has_the_plugins_shape(path: Path) -> None:
 @each_test
 def test_tests_are_real(path: Path) -> None:
     text = path.read_text()
-    assert not re.search(r"\bunittest\.mock\b|\bmonkeypatch\.setattr\b|\bMagicMock\b", text)
+    assert not re.search(r"\bunittest\.mock\b|\bMagicMock\b|\.setattr\([a-z_.]+, \"[a-z]", text)
     assert not re.search(r"\bpytest\.(skip|mark\.(skip|skipif|xfail))\b", text) or path == Path(__file__)
     assert not re.search(r"\btime\.sleep\(|\basyncio\.sleep\((?!0\))", text) or path == Path(__file__)
 
