@@ -42,7 +42,7 @@ from ipamd.kube.work import Work
 from ipamd.service import Service
 from ipamd.stores import Stored, Tx
 
-PREFIXES = ("/api", "/apis", "/version", "/openapi/", "/livez")
+PREFIXES = ("/api", "/version", "/openapi/v", "/livez")
 # What kubectl asks for is no media type, since "@" may not stand in one; what it is sent has to be.
 SWAGGER_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 SWAGGER_SENT = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
