@@ -19,6 +19,7 @@ from kdns.errors import ConfigError
 MAX_IMPORTS = 10_000
 MAX_TOKENS = 2_000_000  # what snippets that import snippets may grow to
 MAX_REPLACEMENTS = 100  # environment variables whose values name variables
+MAX_WORD = 1 << 20  # characters to which they may make a word grow
 
 
 class Files(NamedTuple):
@@ -92,17 +93,17 @@ class _Parser:
     def _contents(self) -> dict[str, tuple[Token, ...]]:
         braced = self._at < len(self._tokens) and self._tokens[self._at].text == "{"
         self._at += braced
-        found: dict[str, tuple[Token, ...]] = {}
+        found: dict[str, list[Token]] = {}
         while self._at < len(self._tokens) and self._tokens[self._at].text != "}":
             if self._tokens[self._at].text == "import":
                 self._import()
                 continue
             name, tokens = self._directive()
-            found[name] = (*found.get(name, ()), *tokens)
+            found.setdefault(name, []).extend(tokens)
         if braced and self._at >= len(self._tokens):
             raise self._expected("}")
         self._at += braced
-        return found
+        return {name: tuple(tokens) for name, tokens in found.items()}
 
     def _directive(self) -> tuple[str, list[Token]]:
         name = self._replaced()
@@ -203,7 +204,10 @@ class _Parser:
             if at < 0 or stop <= at + len(start):
                 return text
             reference = text[at : stop + len(end)]
-            text = text.replace(reference, self._environ.get(reference[len(start) : -len(end)], ""))
+            value = self._environ.get(reference[len(start) : -len(end)], "")
+            if len(text) + text.count(reference) * len(value) > MAX_WORD:
+                break
+            text = text.replace(reference, value)
         raise self._error(f"environment variables that name each other in '{self._tokens[self._at].text}'")
 
     def _begins_line(self) -> bool:
