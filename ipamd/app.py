@@ -46,15 +46,15 @@ async def opened(config: Config) -> AsyncIterator[tuple[Service, Server]]:
         await kubernetes.start()
         metrics = Metrics(service)
         server = Server(build([kubernetes.surface(), rest.surface(service, metrics)], metrics))
-        loops = [service.log.run(), Expiry(store, service.release_in, time.time).run()]
-        tasks = [asyncio.create_task(loop) for loop in loops]
-        try:
-            yield service, server
-        finally:
-            await server.stop()
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+        async with asyncio.TaskGroup() as group:  # a loop that fails ends the daemon: it must not go on without
+            loops = [service.log.run(), Expiry(store, service.release_in, time.time).run()]
+            tasks = [group.create_task(loop) for loop in loops]
+            try:
+                yield service, server
+            finally:
+                await server.stop()
+                for task in tasks:
+                    task.cancel()
     finally:
         await store.close()
 

@@ -27,55 +27,59 @@ CONDITIONS = (
 )  # of a Pod that runs, as a kubelet reports them
 
 
-def identify(view: View, owner: Owner, random: Random) -> Owner:
-    """The Pod that is meant, with its namespace and uid. One that does not exist yet gets a new uid.
-
-    Raises Invalid if it is no name of a Pod, Conflict if the Pod exists under another uid.
-    """
+def named(owner: Owner) -> Owner:
+    """The Pod that is meant, with its namespace. Raises Invalid if it is no name of a Pod."""
     owner = replace(owner, namespace=owner.namespace or DEFAULT_NAMESPACE)
     if not SUBDOMAIN.fullmatch(owner.name) or not LABEL.fullmatch(owner.namespace):
         raise Invalid(f"{owner.namespace}/{owner.name} is no name of a Pod: DNS labels in lower case are (RFC 1123)")
+    return owner
+
+
+def found(view: View, owner: Owner) -> Object | None:
+    """The Pod as it stands, or None."""
     stored = view.get(POD, owner.namespace, owner.name)
-    if stored is None:
+    return None if stored is None else stored_object(stored.body)
+
+
+def identify(owner: Owner, pod: Object | None, random: Random) -> Owner:
+    """The owner with the uid of the Pod, or a new one for a Pod that does not exist yet.
+
+    Raises Conflict if the Pod exists under another uid.
+    """
+    if pod is None:
         return replace(owner, uid=owner.uid or new_uid(random))
-    uid = text(stored_object(stored.body), "metadata", "uid")
+    uid = text(pod, "metadata", "uid")
     if owner.uid and uid != owner.uid:
         raise Conflict(f"the Pod {owner.namespace}/{owner.name} has the uid {uid}, not {owner.uid}", uid=uid)
     return replace(owner, uid=uid)
 
 
-def comes_from_lease(view: View, owner: Owner) -> bool:
+def comes_from_lease(view: View, owner: Owner, pod: Object | None) -> bool:
     """Whether the Pod exists because of its leases, or will."""
-    if view.get(POD, owner.namespace, owner.name) is None:
-        return True
-    return any(lease.made_pod for lease in view.leases_of(owner))
+    return pod is None or any(lease.made_pod for lease in view.leases_of(owner))
 
 
-def bind(tx: Tx, lease: Lease, random: Random) -> None:
+def bind(tx: Tx, lease: Lease, pod: Object | None, random: Random) -> None:
     """Give the Pod the address of a new lease; make the Pod, and its namespace, if there is none."""
     owner = lease.owner
-    stored = tx.get(POD, owner.namespace, owner.name)
-    if stored is None:
+    if pod is None:
         ensure_namespace(tx, owner.namespace, random)
-        document = new_pod(lease)
-    else:
-        document = stored_object(stored.body)
-    write_addresses(document, [*addresses(document), lease.address])
-    tx.put(POD, owner.namespace, owner.name, document)
+        pod = new_pod(lease)
+    write_addresses(pod, [*addresses(pod), lease.address])
+    tx.put(POD, owner.namespace, owner.name, pod)
 
 
 def unbind(tx: Tx, lease: Lease) -> None:
     """Take the address of a lease that was released from the Pod, or the Pod away if it lived by this lease alone."""
     owner = lease.owner
-    stored = tx.get(POD, owner.namespace, owner.name)
-    if stored is None:
+    pod = found(tx, owner)
+    if pod is None:
         return
     if lease.made_pod and not tx.leases_of(owner):
         tx.delete(POD, owner.namespace, owner.name)
         return
-    document = stored_object(stored.body)
-    write_addresses(document, [address for address in addresses(document) if address != lease.address])
-    tx.put(POD, owner.namespace, owner.name, document)
+    write_addresses(pod, [address for address in addresses(pod) if address != lease.address])
+    tx.put(POD, owner.namespace, owner.name, pod)
 
 
 def addresses(document: Object) -> list[str]:

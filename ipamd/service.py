@@ -106,11 +106,13 @@ class Service:
     def _lease(self, tx: Tx, owner: Owner, wish: Wish) -> tuple[Lease, bool]:
         if owner.kind != pod_of_lease.POD:
             return self.leases.allocate(tx, owner, wish)
-        owner = pod_of_lease.identify(tx, owner, self._random)
-        made_pod = pod_of_lease.comes_from_lease(tx, owner)
+        owner = pod_of_lease.named(owner)
+        pod = pod_of_lease.found(tx, owner)
+        owner = pod_of_lease.identify(owner, pod, self._random)
+        made_pod = pod_of_lease.comes_from_lease(tx, owner, pod)
         lease, is_new = self.leases.allocate(tx, owner, wish, made_pod)
         if is_new and lease.is_single:
-            pod_of_lease.bind(tx, lease, self._random)
+            pod_of_lease.bind(tx, lease, pod, self._random)
         return lease, is_new
 
     def _list_leases(self, view: View, wanted: LeaseFilter, after: int, limit: int) -> Sequence[Lease]:

@@ -33,7 +33,6 @@ CREATE TABLE log (
     kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
     body BLOB NOT NULL, previous BLOB, previous_revision INTEGER
 );
-CREATE INDEX log_by_key ON log (kind, namespace, name, revision);
 """
 
 MIGRATIONS = (FIRST,)
