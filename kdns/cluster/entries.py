@@ -82,7 +82,7 @@ def service_entry(service: Service) -> ServiceEntry:
     ports = tuple(Port(label(p.name or ""), label(p.protocol or "TCP"), p.port) for p in spec.ports or ())
     ports = ports or (Port(b"\0", b"\0", NO_PORT),)
     if spec.type == "ExternalName":
-        return ServiceEntry((), ports, alias=_alias(spec.external_name or ""))
+        return ServiceEntry((), (), alias=_alias(spec.external_name or ""))
     given = spec.cluster_ips or [spec.cluster_ip or ""]
     external, external_names = _external(service)
     if "None" in given:

@@ -172,7 +172,7 @@ def _slice_keys(entry: SliceEntry) -> Changed:
 def _hold(holders: Holders, address: Address, key: bytes) -> None:
     held = holders.get(address, ())
     if key not in held:
-        holders[address] = (*held, key)
+        holders[address] = tuple(sorted((*held, key)))  # which of several is first must not depend on the past
 
 
 def _release(holders: Holders, address: Address, key: bytes) -> None:

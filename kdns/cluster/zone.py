@@ -56,8 +56,11 @@ class ClusterZones:
         if self.dotted and (spelled := cluster_names.dotted_pod(key, zone)) is not None:
             address, namespace = spelled
             return publish.pod(self.index, self.rules, namespace, address)
-        found = publish.find(self.index, self.rules, cluster_names.read(key, zone, zonal=self.zonal))
-        if qtype == codes.TXT and not found.hosts and found.alias is None:
+        asked = cluster_names.read(key, zone, zonal=self.zonal)
+        if asked is not None and asked.branch and cluster_names.is_reverse(zone):
+            return Found(missing=True)
+        found = publish.find(self.index, self.rules, asked)
+        if qtype == codes.TXT and not found.hosts and found.alias is None and not (asked and asked.topology):
             return found._replace(missing=True)  # as CoreDNS has it: branches and namespaces are not there for TXT
         return found
 
@@ -72,7 +75,7 @@ class ClusterZones:
             return publish.address_records(asked.qname, asked.qtype, ttl, found.hosts), NOTHING
         if asked.qtype == codes.SRV:
             return publish.srv_records(asked.qname, sent, ttl, found.hosts)
-        if asked.qtype == codes.PTR:
+        if asked.qtype == codes.PTR and cluster_names.reverse_address(asked.key) is not None:
             return publish.pointer_records(asked.qname, self.primary, ttl, found.hosts), NOTHING
         if asked.qtype == codes.TXT and asked.key == _DNS_VERSION + zone:
             return (build.txt(asked.qname, publish.SCHEMA_TTL, publish.SCHEMA_VERSION),), NOTHING
