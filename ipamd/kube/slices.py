@@ -27,7 +27,7 @@ from ipamd.json import Object
 from ipamd.kube.kinds import ENDPOINT_SLICE, POD, SERVICE
 from ipamd.kube.metadata import Moment
 from ipamd.kube.shapes import EndpointSlice, Pod, Service
-from ipamd.stores import Change, Tx
+from ipamd.stores import Change, Tx, View
 
 PAGE = 200  # slices read at once
 Index = dict[tuple[str, str], list[Service]]  # by the first pair of the selector
@@ -130,9 +130,9 @@ def index_of(tx: Tx, namespace: str) -> Index:
     return index
 
 
-def wanted_by(tx: Tx, service: Service) -> Wanted:
+def wanted_by(view: View, service: Service) -> Wanted:
     """The endpoints of a Service, from all the Pods of its namespace."""
-    pods = (msgspec.json.decode(stored.body, type=Pod) for stored in tx.list(POD.name, service.metadata.namespace))
+    pods = (msgspec.json.decode(stored.body, type=Pod) for stored in view.list(POD.name, service.metadata.namespace))
     return {pod.metadata.name: endpoints_of(service, pod) for pod in pods if selects(service, pod.metadata.labels)}
 
 
