@@ -150,11 +150,16 @@ def _rcodes(line: Line) -> frozenset[int]:
 
 
 def _except(line: Line, settings: Settings) -> Settings:
-    try:
-        found = tuple(zone for text in _many(line) for zone in zones(text))
-    except ConfigError:
-        found = ()  # what is no name excepts nothing, as in CoreDNS
+    found = tuple(zone for text in _many(line) for zone in _zones(text))
     return replace(settings, excepted=settings.excepted + found)
+
+
+def _zones(text: str) -> list[Name]:
+    """The zones of a name or CIDR. What is neither excepts nothing, as in CoreDNS."""
+    try:
+        return zones(text)
+    except ConfigError:
+        return []
 
 
 def _health_check(line: Line, settings: Settings) -> Settings:

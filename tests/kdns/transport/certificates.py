@@ -1,25 +1,30 @@
-"""A certificate authority of a test's own, made with the openssl command."""
+"""Certificates for tests: a self-signed one for 127.0.0.1 and dns.example, made by openssl."""
 
+import ssl
 import subprocess
 from pathlib import Path
 
 
-def authority(folder: Path, name: str) -> Path:
-    """`NAME.crt` and `NAME.key` of a new authority; gives the certificate's path."""
-    return _signed(folder, name, "-addext", "basicConstraints=critical,CA:TRUE")
-
-
-def certificate(folder: Path, name: str, issuer: str, subject: str = "IP:127.0.0.1") -> Path:
-    """`NAME.crt` and `NAME.key` for an address, signed by the authority `issuer` of the same folder."""
-    ca = "-CA", str(folder / f"{issuer}.crt"), "-CAkey", str(folder / f"{issuer}.key")
-    return _signed(folder, name, *ca, "-addext", f"subjectAltName={subject}", "-addext", "basicConstraints=CA:FALSE")
-
-
-def _signed(folder: Path, name: str, *more: str) -> Path:
-    made = folder / f"{name}.crt"
-    curve = "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"
-    files = "-keyout", str(folder / f"{name}.key"), "-out", str(made)
+def make(directory: Path) -> Path:
+    """A file with certificate and key, which is its own authority."""
+    key, file = directory / "key.pem", directory / "certificate.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", *curve, "-subj", f"/CN={name}", *files, *more], check=True, capture_output=True
-    )
-    return made
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=dns.example", "-addext", "subjectAltName=DNS:dns.example,IP:127.0.0.1",
+         "-keyout", str(key), "-out", str(file)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    file.write_text(file.read_text() + key.read_text())
+    return file
+
+
+def server_side(file: Path) -> ssl.SSLContext:
+    """A server that shows the certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def client_side(file: Path) -> ssl.SSLContext:
+    """A client that trusts the certificate."""
+    return ssl.create_default_context(cafile=str(file))

@@ -1,0 +1,148 @@
+"""Upstreams over TLS and HTTPS, on real sockets with a real certificate."""
+
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from kdns.errors import UpstreamError, WrongReply
+from kdns.metrics import Metrics
+from kdns.transport.address import Address
+from kdns.transport.upstream import Health, Manner, Upstream
+from kdns.wire import codes, message, question, records
+from tests.kdns.asking import question as ask_for
+from tests.kdns.transport import certificates
+from tests.kdns.upstream import Received, address_of_name, other_question, reply, upstream
+
+WWW = ask_for("www.example.org. A")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 and dns.example."""
+    return certificates.make(tmp_path_factory.mktemp("certificate"))
+
+
+def addresses_in(octets: bytes) -> list[str]:
+    """The answer section as RDATA texts."""
+    return [message.to_text(rr).split()[-1] for rr in records.read_message(octets).answer]
+
+
+@pytest.mark.parametrize("server_name", ["", "dns.example"])
+async def test_over_tls_the_certificate_must_name_the_upstream(certificate: Path, server_name: str) -> None:
+    metrics = Metrics()
+    async with upstream(address_of_name, certificates.server_side(certificate)) as server:
+        manner = Manner(tls=certificates.client_side(certificate))
+        one = Upstream(server.address._replace(server_name=server_name), manner, metrics)
+        for _ in range(2):
+            assert addresses_in(await one.exchange(WWW, "udp", 2.0)) == ["192.0.2.1"]
+        await one.close()
+
+    assert server.accepted == 1
+    assert metrics.family("proxy_conn_cache_misses_total").values == {("forward", server.to, "tcp-tls"): 1}
+
+
+async def test_a_certificate_for_another_name_is_refused(certificate: Path) -> None:
+    async with upstream(address_of_name, certificates.server_side(certificate)) as server:
+        manner = Manner(tls=certificates.client_side(certificate))
+        one = Upstream(server.address._replace(server_name="other.example"), manner, Metrics())
+        with pytest.raises(UpstreamError, match="CERTIFICATE_VERIFY_FAILED"):
+            await one.exchange(WWW, "tcp", 2.0)
+        await one.close()
+    assert not server.received
+
+
+async def test_over_tls_the_probe_goes_over_tls(certificate: Path) -> None:
+    async with upstream(address_of_name, certificates.server_side(certificate)) as server:
+        manner = Manner(tls=certificates.client_side(certificate), health=Health(interval=0.01))
+        one = Upstream(server.address, manner, Metrics())
+        one.check()
+        await server.until_received(1)
+        await one.close()
+
+    assert (server.received[0].text, server.received[0].proto) == (". NS", "tcp")
+
+
+class WebServer:
+    """A DNS over HTTPS server that answers every name with one address, and remembers how it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, bytes]] = []  # method, content type, packet
+        self.status = 200
+        self.is_wrong = False
+        self.port = 0
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        return Address("https", "127.0.0.1", self.port)
+
+    async def answer(self, asked: web.Request) -> web.Response:
+        """One exchange of RFC 8484."""
+        packet = await asked.read()
+        if asked.method == "GET":
+            text = asked.query["dns"]
+            packet = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        self.asked.append((asked.method, asked.headers.get("Content-Type", ""), packet))
+        received = Received(packet, question.parse(packet), "tcp", ())
+        body = other_question(received) if self.is_wrong else reply(received, "www.example.org. 60 IN A 192.0.2.1")
+        return web.Response(status=self.status, body=body, content_type="application/dns-message")
+
+
+@asynccontextmanager
+async def web_server(certificate: Path) -> AsyncIterator[WebServer]:
+    """Run a DNS over HTTPS server while the block lasts."""
+    server = WebServer()
+    app = web.Application()
+    app.router.add_route("*", "/dns-query", server.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificates.server_side(certificate))
+    await site.start()
+    server.port = runner.addresses[0][1]
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(("method", "content_type"), [("POST", "application/dns-message"), ("GET", "")])
+async def test_over_https_either_method_can_ask(certificate: Path, method: str, content_type: str) -> None:
+    async with web_server(certificate) as server:
+        one = Upstream(server.address, Manner(tls=certificates.client_side(certificate), method=method), Metrics())
+        assert addresses_in(await one.exchange(WWW, "udp", 2.0)) == ["192.0.2.1"]
+        await one.close()
+
+    ((used, kind, packet),) = server.asked
+    assert (used, kind) == (method, content_type.strip())
+    assert question.parse(packet) == WWW._replace(id=0)
+
+
+async def test_over_https_a_status_other_than_200_is_a_failure(certificate: Path) -> None:
+    async with web_server(certificate) as server:
+        server.status = 503
+        one = Upstream(server.address, Manner(tls=certificates.client_side(certificate)), Metrics())
+        with pytest.raises(UpstreamError, match="HTTP status 503"):
+            await one.exchange(WWW, "udp", 2.0)
+        await one.close()
+
+
+async def test_over_https_a_reply_to_another_question_is_told_apart(certificate: Path) -> None:
+    async with web_server(certificate) as server:
+        server.is_wrong = True
+        one = Upstream(server.address, Manner(tls=certificates.client_side(certificate)), Metrics())
+        with pytest.raises(WrongReply):
+            await one.exchange(WWW, "udp", 2.0)
+        await one.close()
+    assert WrongReply.rcode == codes.FORMERR
+
+
+async def test_over_https_a_certificate_nobody_trusts_is_a_failure(certificate: Path) -> None:
+    async with web_server(certificate) as server:
+        one = Upstream(server.address, Manner(), Metrics())
+        with pytest.raises(UpstreamError, match="CERTIFICATE_VERIFY_FAILED"):
+            await one.exchange(WWW, "udp", 2.0)
+        await one.close()
