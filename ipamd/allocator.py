@@ -7,8 +7,8 @@ through the dynamic upper band of every CIDR before the static lower one, as Kub
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -95,6 +95,8 @@ class Space:
         self._sets: list[FreeSet] = [free_set(cidr, withheld(pool, cidr)) for cidr in self.cidrs]
         self.capacity = sum(free.capacity for free in self._sets)
         self._by_base = sorted((cidr.base, index) for index, cidr in enumerate(self.cidrs))
+        self._block_bands = bands(self.cidrs, has_static=False)
+        self._single_bands = bands(self.cidrs, has_static=pool.purpose == "services")
         self._last: Block | None = None  # the one given last, where round-robin goes on
 
     def choose(self, wish: Wish, random: Random) -> Block:
@@ -142,20 +144,19 @@ class Space:
         self.used -= 1 << block.bits
         self.leases -= 1
 
-    def take_all(self, blocks: Iterable[Block]) -> None:
-        """Record many used blocks at once, oldest first, as when a store is opened."""
-        singles: list[list[int]] = [[] for _ in self.cidrs]
-        for block in blocks:
-            if block.bits:
-                self.take(block)
-                continue
-            index, offset = self._place(block)
-            singles[index].append(offset)
-            self.used += 1
-            self.leases += 1
-            self._last = block
-        for free, offsets in zip(self._sets, singles, strict=True):
-            free.take_singles(offsets)
+    def take_all(self, held: Sequence[tuple[int, int]]) -> None:
+        """Record many used blocks at once, oldest first, as when a store is opened: (first address, prefix length)."""
+        singles = sorted(first for first, length in held if length == self.width)
+        for cidr, free in zip(self.cidrs, self._sets, strict=True):
+            inside = singles[bisect_left(singles, cidr.base) : bisect_right(singles, cidr.last)]
+            free.take_singles(first - cidr.base for first in inside)
+        self.used += len(singles)
+        self.leases += len(singles)
+        for first, length in held:
+            if length != self.width:
+                self.take(Block(first, self.width - length))
+        for first, length in held[-1:]:
+            self._last = Block(first, self.width - length)
 
     def can_hold(self, block: Block) -> bool:
         """Whether the block lies in one of the CIDRs and has no address that is never handed out."""
@@ -201,13 +202,8 @@ class Space:
         return block
 
     def _searches(self, bits: int, random: Random) -> Iterator[Search]:
-        upper = [Search(index, self._static(cidr, bits), cidr.size) for index, cidr in enumerate(self.cidrs)]
-        lower = [Search(search.cidr, 0, search.start) for search in upper if search.start]
-        for band in (upper, lower):
+        for band in self._block_bands if bits else self._single_bands:
             yield from rotated(band, self._beginning(band, random))
-
-    def _static(self, cidr: Cidr, bits: int) -> int:
-        return static_band(cidr) if self.pool.purpose == "services" and not bits else 0
 
     def _beginning(self, band: list[Search], random: Random) -> tuple[int, int]:
         """Where in the band the search begins: (position in the band, offset)."""
@@ -219,6 +215,12 @@ class Space:
             after = offset + (1 << self._last.bits)
             return next(((at, after) for at, search in enumerate(band) if search.cidr == index), (0, 0))
         return 0, 0
+
+
+def bands(cidrs: Sequence[Cidr], has_static: bool) -> tuple[list[Search], list[Search]]:
+    """What to search first and what only then: of every CIDR the part above its static band, and that band."""
+    upper = [Search(index, static_band(cidr) if has_static else 0, cidr.size) for index, cidr in enumerate(cidrs)]
+    return upper, [Search(search.cidr, 0, search.start) for search in upper if search.start]
 
 
 def rotated(band: list[Search], beginning: tuple[int, int]) -> Iterator[Search]:

@@ -5,16 +5,17 @@ does so inside a transaction, and registers how to change them back if that is n
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
-from ipamd.allocator import Space, block_of
+from ipamd.allocator import Block, Space
 from ipamd.errors import AlreadyExists, PoolInUse, PoolOverlap, UnknownPool
-from ipamd.model import POOL, LeaseFilter, Pool, Purpose, Wish
-from ipamd.ranges import Address
+from ipamd.model import POOL, Lease, Pool, Purpose, Wish
+from ipamd.ranges import Address, Cidr
 from ipamd.stores import Tx, View
 
-PAGE = 50_000  # leases read at once when the spaces are filled
+PAGE = 50_000  # blocks read at once when the spaces are filled
 
 
 class Pools:
@@ -81,6 +82,7 @@ class Pools:
         """
         present = self._spaces.get(pool.name)
         if present is None or present.pool != pool:
+            check_leases(pool, tx)
             self._put(tx, filled(pool, tx))
 
     def _put(self, tx: Tx, space: Space) -> Space:
@@ -111,14 +113,24 @@ class Pools:
 
 
 def filled(pool: Pool, view: View) -> Space:
-    """The space of a pool, with its leases taken. Raises PoolInUse if one of them cannot stand in it."""
-    space, after = Space(pool), 0
-    while leases := view.leases(LeaseFilter(pool=pool.name), after, PAGE):
-        for lease in leases:
-            block = block_of(lease)
-            if not space.can_hold(block):
-                detail = f"pool {pool.name} cannot be so: {lease} is leased to {lease.owner}"
-                raise PoolInUse(detail, pool=pool.name, lease=str(lease.id))
-        space.take_all(map(block_of, leases))
-        after = leases[-1].id
+    """The space of a pool, with its leases taken."""
+    space, held = Space(pool), iter(view.held_blocks(pool.name))
+    while page := [*islice(held, PAGE)]:
+        space.take_all(page)
     return space
+
+
+def check_leases(pool: Pool, view: View) -> None:
+    """Raise PoolInUse if a lease of the pool of that name could not stand in this one."""
+    space = Space(pool)
+    for first, length in view.held_blocks(pool.name):
+        if not space.can_hold(Block(first, space.width - length)):
+            raise stands_in_the_way(pool, view.lease_meeting(pool.name, Cidr(space.family, first, length)))
+
+
+def stands_in_the_way(pool: Pool, lease: Lease | None) -> PoolInUse:
+    """The refusal to change a pool under a lease that could not stand in it."""
+    if lease is None:
+        return PoolInUse(f"pool {pool.name} cannot be so", pool=pool.name)
+    detail = f"pool {pool.name} cannot be so: {lease} is leased to {lease.owner}"
+    return PoolInUse(detail, pool=pool.name, lease=str(lease.id))

@@ -6,7 +6,7 @@ what it reads stays true until it has written; the result is handed back when it
 state is `store.view(fn)`. Every change gets the next revision, in one order without gaps; a revision never comes again.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from ipamd.json import Object
@@ -78,6 +78,9 @@ class View(Protocol):
 
     def lease_meeting(self, pool: str, block: Cidr) -> Lease | None:
         """The last lease of the pool that has an address in the block, which may be a single address, or None."""
+
+    def held_blocks(self, pool: str) -> Iterable[tuple[int, int]]:
+        """What the leases of the pool hold, the oldest lease first: first address, as a number, and prefix length."""
 
     def leases_of(self, owner: Owner) -> Sequence[Lease]:
         """The leases of the owner, whatever its uid, in order of their ids."""

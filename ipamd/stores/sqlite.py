@@ -204,7 +204,7 @@ class SqliteStore:
                 self._commit = asyncio.get_running_loop().run_in_executor(self._thread, timed, self._tx.commit)
                 self._commit.add_done_callback(lambda commit: self._committed(batch, commit))
                 return
-        except FAILURES as failure:
+        except apsw.Error as failure:
             self._failed(batch, failure)
             return
         self._tx.abandon()
@@ -215,14 +215,16 @@ class SqliteStore:
         self._commit = None
         try:
             seconds = commit.result()
-        except FAILURES as failure:
+        except apsw.Error as failure:
             self._failed(batch, failure)
             return
         self.revision = self._tx.revision
         self.compacted = self._tx.compacted
-        for listener in self._listeners:
-            listener(self._tx.changes_made, seconds)
-        self._answer(batch)
+        try:
+            for listener in self._listeners:
+                listener(self._tx.changes_made, seconds)
+        finally:
+            self._answer(batch)
 
     def _answer(self, batch: list[Waiting]) -> None:
         for update in batch:

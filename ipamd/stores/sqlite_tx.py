@@ -55,6 +55,8 @@ class SqliteTx(SqliteView):
         self.now, self.changes_made = now, []
         self._before = self._revision, self.compacted
         self._undo.clear()
+        if self._connection.in_transaction:  # one that could not even be rolled back when it failed
+            self._connection.execute("ROLLBACK")
         self._connection.execute("BEGIN IMMEDIATE")
 
     def mark(self) -> tuple[int, int, int]:

@@ -4,7 +4,7 @@ Strategy: one statement a method, its text constant so that SQLite keeps it prep
 octets, so that the order of the index is the order of addresses.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import apsw
 import msgspec
@@ -66,6 +66,7 @@ SELECT {LEASE_COLUMNS} FROM leases WHERE pool = ? AND address <= ? ORDER BY addr
 LEASES_OF = f"""
 SELECT {LEASE_COLUMNS} FROM leases WHERE owner_kind = ? AND owner_namespace = ? AND owner_name = ? ORDER BY id
 """
+HELD_BLOCKS = "SELECT address, prefix_length FROM leases WHERE +pool = ? ORDER BY id"
 EXPIRING = f"SELECT {LEASE_COLUMNS} FROM leases WHERE expires <= ? ORDER BY expires LIMIT ?"
 LAST_CHANGES = "SELECT kind, max(revision) FROM log GROUP BY kind"
 
@@ -153,6 +154,11 @@ class SqliteView:
             return None
         held = Cidr(block.family, read_address(lease.address).value, lease.prefix_length)
         return lease if held.overlaps(block) else None
+
+    def held_blocks(self, pool: str) -> Iterator[tuple[int, int]]:
+        """What the leases of the pool hold, the oldest lease first: first address, as a number, and prefix length."""
+        for octets, length in self._connection.execute(HELD_BLOCKS, (pool,)):
+            yield int.from_bytes(octets, "big"), length
 
     def leases_of(self, owner: Owner) -> Sequence[Lease]:
         """The leases of the owner, whatever its uid, in order of their ids."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class Reply(NamedTuple):
-    """A response, its body decoded if there is one."""
+    """A response, its body decoded if it is JSON or text."""
 
     status: int
     headers: dict[str, str]
@@ -66,8 +66,12 @@ class Daemon:
             content = response.read()
         finally:
             connection.close()
-        is_json = "json" in (response.headers.get("Content-Type") or "")
-        shown = json.loads(content) if is_json else content.decode()
+        media = response.headers.get("Content-Type") or "text/plain"
+        shown: Any = content
+        if "json" in media:
+            shown = json.loads(content)
+        elif media.startswith("text/"):
+            shown = content.decode()
         return Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, shown)
 
     def lease(self, name: str, pool: str = "pods", kind: str = "Container", **wish: object) -> Reply:
