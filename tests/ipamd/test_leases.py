@@ -220,4 +220,4 @@ def addresses(lease: Lease) -> set[int]:
 
 
 TestModel: Any = Model.TestCase
-TestModel.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+TestModel.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
