@@ -134,7 +134,7 @@ def fitted(question: Question, reply: Reply, client: Client) -> bytes:
         size = question.edns.size if question.edns else 0
         size = min(size, reply.bound) if reply.bound else size
         opt = fit.opt(question.edns, reply.edns, reply.rcode, size)
-    word = fit.flags(question, reply.flags, reply.rcode)
+    word = fit.flags(question, reply.flags, reply.rcode) & ~reply.cleared
     return fit.fit(question, word, sections, opt, limit, compress_above)
 
 

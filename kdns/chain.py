@@ -13,6 +13,7 @@ What else a plugin can do it says by having a method; the server looks for these
     async lameduck()   awaited at shutdown (not at reload) while everything still answers
     async close()      awaited when the configuration is replaced or the server stops
     ready() -> bool    for the ready plugin
+    labels(request)    what it knows about a query, label to text, for the metadata plugin
     follow(forget)     given what to call with the index keys that just changed, in the same step as the change
 
 **The memo.** A Reply whose `keep` is set may be sent again, as it stands, to whoever sends the same packet, until one
@@ -72,8 +73,9 @@ class Reply(NamedTuple):
     """An answer as values: RCODE, header flags to set (AA, RA, AD, TC of wire.codes), and records section by section.
 
     The server copies ID, opcode, RD, CD and the question from the query, and adds OPT by its own rules; `edns` is an
-    OPT that a plugin or an upstream gave. `bound` > 0 lowers the client's UDP size to so many octets. `by` names the
-    plugin that wrote it. `keep`: see the module's head.
+    OPT that a plugin or an upstream gave. `cleared` are header bits to clear though the query has them (RD, CD);
+    `bound` > 0 lowers the client's UDP size to so many octets. `by` names the plugin that wrote it. `keep`: see the
+    module's head.
     """
 
     rcode: int = codes.NOERROR
@@ -82,6 +84,7 @@ class Reply(NamedTuple):
     additional: tuple[RR, ...] = ()
     flags: int = 0
     edns: Edns | None = None
+    cleared: int = 0
     bound: int = 0
     by: str = ""
     keep: Keep | None = None

@@ -1,6 +1,6 @@
 """Coroutines begun at once, without a Task: most chains answer without waiting for anything.
 
-`begin` steps a coroutine up to its first wait. If it ends there, the result is at hand in the same step; otherwise a
+`started` steps a coroutine up to its first wait. If it ends there, the result is at hand in the same step; otherwise a
 Task carries on from that point. (Python 3.12 has eager tasks; this does for 3.11 what is needed here: the first step
 runs outside a Task, so a plugin must not ask for the current task before it has waited once.)
 """
@@ -21,19 +21,30 @@ class Pending:
 
     def begin(self, work: Coroutine[Any, Any, T], done: Callable[[T], object]) -> None:
         """Step `work`; call `done` with its result at once or when it has it. `work` must not raise."""
-        try:
-            waiting = work.send(None)
-        except StopIteration as end:
-            done(end.value)
+        begun = started(work)
+        if not isinstance(begun, asyncio.Task):
+            done(begun)
             return
-        task = asyncio.get_running_loop().create_task(_carry_on(work, waiting))
-        self.tasks.add(task)
-        task.add_done_callback(lambda ended: self._end(ended, done))
+        self.tasks.add(begun)
+        begun.add_done_callback(lambda ended: self._end(ended, done))
 
     def _end(self, task: asyncio.Task[T], done: Callable[[T], object]) -> None:
         self.tasks.discard(task)
         if not task.cancelled():
             done(task.result())
+
+
+def started(work: Coroutine[Any, Any, T]) -> "T | asyncio.Task[T]":
+    """Step `work` up to its first wait: its result if it ends before, else a Task that carries on.
+
+    What `work` raises before its first wait is raised here.
+    """
+    try:
+        waiting = work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    return asyncio.get_running_loop().create_task(_carry_on(work, waiting))
 
 
 @coroutine

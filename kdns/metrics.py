@@ -88,6 +88,11 @@ FAMILIES: dict[str, Described] = {
     "coredns_health_request_failures_total": Described("counter", "Failures of the server's own health request."),
     "coredns_hosts_entries": Described("gauge", "Entries in hosts files and Corefile lines.", ("hostsfile",)),
     "coredns_hosts_reload_timestamp_seconds": Described("gauge", "Time at which a hosts file was last read."),
+    "coredns_local_localhost_requests_total": Described("counter", "Requests for names below localhost."),
+    "coredns_acl_blocked_requests_total": Described("counter", "Requests that acl refused.", _SZV),
+    "coredns_acl_filtered_requests_total": Described("counter", "Requests that acl answered with nothing.", _SZV),
+    "coredns_acl_dropped_requests_total": Described("counter", "Requests that acl did not answer.", _SZV),
+    "coredns_acl_allowed_requests_total": Described("counter", "Requests that acl let pass.", ("server", "view")),
     "coredns_reload_failed_total": Described("counter", "Failed attempts to reload the configuration."),
     "coredns_reload_version_info": Described("gauge", "Hash of the running configuration.", ("hash", "value")),
     "coredns_kubernetes_dns_programming_duration_seconds": Described(

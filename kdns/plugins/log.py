@@ -181,7 +181,7 @@ def _rcode(seen: Seen) -> str:
 def _reply_flags(seen: Seen) -> str:
     if seen.reply is None:
         return "-"
-    word = fit.flags(seen.request.question, seen.reply.flags, seen.reply.rcode)
+    word = fit.flags(seen.request.question, seen.reply.flags, seen.reply.rcode) & ~seen.reply.cleared
     return ",".join(name for name, bit in _FLAGS.items() if word & bit)
 
 

@@ -1,0 +1,179 @@
+"""acl: who may ask what.
+
+Syntax:
+    acl [ZONES...] {
+        allow|block|filter|drop [type QTYPE...] [net ADDRESS|CIDR...]     # `*` stands for all, as does leaving it out
+    }
+
+Directives whose zones hold the name are tried in order, in each the lines in order. The first line that fits type and
+client decides, and ends the search: allow passes the query on, block answers REFUSED, filter NOERROR with nothing, both
+with an Extended DNS Error (RFC 8914), and drop does not answer. What no line fits is allowed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from kdns.chain import Client, Handler, Plugin, Reply, Request
+from kdns.corefile import Args, Directive, Line
+from kdns.errors import Dropped
+from kdns.metrics import Metrics
+from kdns.wire import codes, edns, names
+from kdns.wire.edns import Edns
+from kdns.wire.names import Name
+
+SIZE = 4096  # octets: the UDP size that a reply states to a client that stated none
+
+BLOCKED, FILTERED = 15, 17  # INFO-CODEs of Extended DNS Errors (RFC 8914 sections 4.16 and 4.18)
+
+_WRITTEN = {"block": (codes.REFUSED, BLOCKED), "filter": (codes.NOERROR, FILTERED)}
+_COUNTED = {"block": "blocked", "filter": "filtered", "drop": "dropped"}
+
+
+class Nets:
+    """A set of networks, asked in a step a prefix length."""
+
+    def __init__(self, cidrs: Sequence[str]) -> None:
+        """ValueError for what is neither an address nor a CIDR; host bits do not matter."""
+        found: dict[tuple[int, int], set[int]] = {}
+        for cidr in cidrs:
+            net = ip_network(cidr, strict=False)
+            shift = net.max_prefixlen - net.prefixlen
+            found.setdefault((net.version, shift), set()).add(int(net.network_address) >> shift)
+        self._prefixes = [(version, shift, prefixes) for (version, shift), prefixes in found.items()]
+
+    def holds(self, address: str) -> bool:
+        """Whether an address (without zone) is in one of the networks. ValueError if it is none."""
+        wanted = ip_address(address)
+        number = int(wanted)
+        return any(
+            version == wanted.version and number >> shift in prefixes for version, shift, prefixes in self._prefixes
+        )
+
+
+EVERYWHERE = Nets(("0.0.0.0/0", "::/0"))
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One line: what happens to the types (None: all) that clients of the networks ask for."""
+
+    action: str
+    types: frozenset[int] | None
+    nets: Nets
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One directive."""
+
+    zones: tuple[Name, ...]
+    policies: tuple[Policy, ...]
+
+
+class Acl:
+    """The plugin of one server block."""
+
+    def __init__(self, rules: Sequence[Rule], metrics: Metrics, log: Callable[[str, str], None]) -> None:
+        self._rules = rules
+        self._families = {action: metrics.family(f"acl_{name}_requests_total") for action, name in _COUNTED.items()}
+        self._allowed = metrics.family("acl_allowed_requests_total")
+        self._log = log
+
+    async def __call__(self, request: Request, rest: Handler) -> Reply:
+        """The reply from below to those who may ask."""
+        action, zone = self._decision(request)
+        if action == "allow":
+            self._allowed.add((request.server, request.view))
+            return await rest(request)
+        self._families[action].add((request.server, names.show(zone), request.view))
+        if action == "drop":
+            raise Dropped
+        rcode, error = _WRITTEN[action]
+        options = edns.pack_options([(edns.EDE, error.to_bytes(2, "big"))])
+        return Reply(rcode, edns=Edns(SIZE, options, edns.DO), by="acl")
+
+    def _decision(self, request: Request) -> tuple[str, Name]:
+        """What happens to the query, and by which zone of the Corefile."""
+        asked = request.question
+        for rule in self._rules:
+            zone = next((above for above in names.ancestors(asked.key) if above in rule.zones), None)
+            if zone is None:
+                continue
+            action = self._action(rule.policies, asked.qtype, request.client)
+            if action is not None:
+                return action, zone
+        return "allow", names.ROOT
+
+    def _action(self, policies: Sequence[Policy], qtype: int, client: Client) -> str | None:
+        address = client.address.partition("%")[0]
+        try:
+            return next(
+                (
+                    policy.action
+                    for policy in policies
+                    if (policy.types is None or qtype in policy.types) and policy.nets.holds(address)
+                ),
+                None,
+            )
+        except ValueError:
+            self._log("ERROR", f"Blocking request. Unable to parse source address: {client.address}")
+            return "block"
+
+
+def setup(args: Args) -> Plugin:
+    """The plugin of one server block. ConfigError for unknown actions and types, and for what is no network."""
+    rules = [Rule(args.origins(directive.words), _policies(directive)) for directive in args.directives]
+    return Acl(rules, args.metrics, args.log)
+
+
+def _policies(directive: Directive) -> tuple[Policy, ...]:
+    return tuple(map(_policy, directive.lines))
+
+
+def _policy(line: Line) -> Policy:
+    action = line.name.lower()
+    if action not in ("allow", *_COUNTED):
+        raise line.error(f"unexpected token \"{line.name}\"; expect 'allow', 'block', 'filter' or 'drop'")
+    sections = _sections(line)
+    return Policy(action, _types(line, sections), _nets(line, sections))
+
+
+def _sections(line: Line) -> Mapping[str, list[str]]:
+    """The words behind each `type` and `net`."""
+    sections: dict[str, list[str]] = {}
+    words: list[str] | None = None
+    for word in line.args:
+        if word.lower() in ("type", "net"):
+            _complete(line, sections)
+            words = sections.setdefault(word.lower(), [])
+        elif words is None:
+            raise line.error(f"unexpected token \"{word}\"; expect 'type | net'")
+        else:
+            words.append(word)
+    _complete(line, sections)
+    return sections
+
+
+def _complete(line: Line, sections: Mapping[str, list[str]]) -> None:
+    for name, words in sections.items():
+        if not words:
+            raise line.error(f'no token specified in "{name}" section')
+
+
+def _types(line: Line, sections: Mapping[str, list[str]]) -> frozenset[int] | None:
+    words = sections.get("type", ["*"])
+    for word in words:
+        if word != "*" and word not in codes.TYPES.values():
+            raise line.error(f'unexpected token "{word}"; expect legal QTYPE')
+    return None if "*" in words else frozenset(map(codes.type_number, words))
+
+
+def _nets(line: Line, sections: Mapping[str, list[str]]) -> Nets:
+    words = sections.get("net", ["*"])
+    for word in words:
+        try:
+            Nets([] if word == "*" else [word])
+        except ValueError:
+            raise line.error(f'illegal CIDR notation "{word}"') from None
+    return EVERYWHERE if "*" in words else Nets(words)
