@@ -51,6 +51,8 @@ class Pprof:
         self._rate = rate
         self._clock = clock
         self._tick = tick
+        if rate > 0:
+            self.run = self._measure
         self._delays: list[tuple[float, float]] = []  # a heap of (seconds late, Unix time)
         self._contents: dict[str, tuple[Callable[[Mapping[str, str]], Awaitable[Content]], str]] = {
             "block": (self._block, "what held the event loop up"),
@@ -66,9 +68,9 @@ class Pprof:
         both = [(ROOT, self._index), (f"{ROOT}/", self._index), *named]
         return tuple(Page(self._address, path, get) for path, get in both)
 
-    async def run(self) -> None:
-        """Measure how late the event loop is."""
-        while self._rate > 0:
+    async def _measure(self) -> None:
+        """Note how late the event loop is, for ever."""
+        while True:
             due = self._clock() + self._tick
             await asyncio.sleep(self._tick)
             self._note(self._clock() - due, time.time())
