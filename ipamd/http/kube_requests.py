@@ -6,7 +6,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from ipamd.errors import Malformed
+from ipamd.errors import EncodedBody, Malformed
 from ipamd.json import Json, Object
 from ipamd.kube.document import DEEPEST, decode, too_deep
 from ipamd.kube.kinds import Kind
@@ -37,11 +37,19 @@ def media_type(request: web.Request) -> str:
     return request.content_type if "Content-Type" in request.headers else JSON
 
 
+async def read_body(request: web.Request) -> bytes:
+    """The body. Raises EncodedBody when it is compressed."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding != "identity":
+        raise EncodedBody(f"the body is in Content-Encoding {encoding}; send it as it is")
+    return await request.read()
+
+
 async def read_object(request: web.Request) -> Object:
     """The body as an object. Raises StatusError 415 or Malformed."""
     if media_type(request) != JSON:
         raise unsupported_media((JSON,))
-    return decode(await request.read())
+    return decode(await read_body(request))
 
 
 async def read_patch(request: web.Request, kind: Kind) -> Patch:
@@ -49,7 +57,7 @@ async def read_patch(request: web.Request, kind: Kind) -> Patch:
     media = media_type(request)
     if media not in PATCHES:
         raise unsupported_media(PATCHES)
-    body = read_json(await request.read())
+    body = read_json(await read_body(request))
     match media:
         case "application/json-patch+json":
             return partial(json_patch, operations=body)
@@ -71,7 +79,7 @@ def read_json(raw: bytes) -> Json:
 
 async def read_delete_options(request: web.Request) -> DeleteOptions:
     """The body of a deletion; an empty one asks for nothing. Raises StatusError 400 or 415."""
-    raw = await request.read()
+    raw = await read_body(request)
     if not raw:
         return DeleteOptions()
     if media_type(request) != JSON:

@@ -58,7 +58,8 @@ def test_an_invalid_object_is_told_every_cause() -> None:
     told = status.body(status.invalid(ENDPOINT_SLICE, "x", causes))
 
     assert told["message"] == (
-        'EndpointSlice.discovery.k8s.io "x" is invalid: [spec.a: Required value, spec.b: Invalid value: 7: must be less]'
+        'EndpointSlice.discovery.k8s.io "x" is invalid: '
+        "[spec.a: Required value, spec.b: Invalid value: 7: must be less]"
     )
     assert told["details"] == {
         "name": "x",

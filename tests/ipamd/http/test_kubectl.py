@@ -1,0 +1,162 @@
+"""kubectl, the real one, against a daemon."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.ipamd.daemon import Daemon
+
+ROOT = Path(__file__).resolve().parents[3]
+DEMO = ROOT / "configs" / "demo"
+
+Kubectl = Callable[..., str]
+
+MANIFEST = """
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}, {name: admin, port: 81}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web-0, labels: {app: web}}
+spec: {containers: [{name: web, image: web}]}
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """An environment without the configuration and cache of whoever runs the tests."""
+    return {**os.environ, "KUBECONFIG": os.devnull, "HOME": str(tmp_path)}
+
+
+@pytest.fixture
+def kubectl(daemon: Daemon, environment: dict[str, str]) -> Kubectl:
+    """Runs kubectl and returns what it prints; it has to succeed unless told otherwise."""
+
+    def run(*arguments: str, stdin: str = "", fails: bool = False) -> str:
+        done = subprocess.run(
+            ["kubectl", "-s", daemon.url, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode != 0) is fails, done.stderr
+        return done.stderr if fails else done.stdout
+
+    return run
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def test_the_demo_cluster_is_applied_and_listed(kubectl: Kubectl) -> None:
+    kubectl("create", "-f", str(DEMO / "10-namespaces.yaml"))
+    applied = kubectl("apply", "-f", str(DEMO))
+    assert "service/web created" in applied
+    # The Namespaces lack the annotation of `apply` the first time round; after that nothing changes.
+    assert {line.split()[-1] for line in kubectl("apply", "-f", str(DEMO)).splitlines()} == {"unchanged"}
+
+    listed = kubectl("get", "pods,svc,endpointslices", "-A")
+
+    assert "NAMESPACE" in listed
+    found = {(row[0], row[1]): row[2:] for row in rows(listed) if len(row) > 2}
+    assert found["data", "pod/db-0"][:3] == ["1/1", "Running", "0"]
+    assert found["data", "pod/queue-1"][0] == "0/1"
+    assert found["kube-system", "service/kube-dns"][:4] == [
+        "ClusterIP",
+        "10.96.0.10",
+        "<none>",
+        "53/UDP,53/TCP,9153/TCP",
+    ]
+    assert found["shop", "service/web"][2] == "203.0.113.10"
+    assert found["shop", "service/payments"][:3] == ["ExternalName", "<none>", "payments.example.com"]
+    slices = [row for row in rows(listed) if row and "endpointslice" in row[-1 if len(row) == 1 else 1]]
+    assert len(slices) >= 12
+
+
+def test_objects_are_created_patched_labelled_and_deleted(kubectl: Kubectl) -> None:
+    assert kubectl("create", "-f", "-", stdin=MANIFEST).splitlines() == ["service/web created", "pod/web-0 created"]
+    assert "already exists" in kubectl("create", "-f", "-", stdin=MANIFEST, fails=True)
+
+    kubectl("patch", "svc", "web", "-p", '{"spec":{"ports":[{"port":80,"targetPort":8080}]}}')
+    kubectl("patch", "svc", "web", "--type=json", "-p", '[{"op":"replace","path":"/spec/ports/1/port","value":82}]')
+    kubectl("patch", "svc", "web", "--type=merge", "-p", '{"metadata":{"annotations":{"a":"b"}}}')
+    service = json.loads(kubectl("get", "svc", "web", "-o", "json"))
+    assert [(p["port"], p["targetPort"]) for p in service["spec"]["ports"]] == [(80, 8080), (82, 81)]
+    assert service["metadata"]["annotations"] == {"a": "b"}
+
+    kubectl("label", "pod", "web-0", "tier=front")
+    assert kubectl("get", "pods", "-l", "tier=front", "-o", "name") == "pod/web-0\n"
+    kubectl("label", "pod", "web-0", "tier-")
+    assert kubectl("get", "pods", "-l", "tier", "-o", "name") == ""
+    assert kubectl("get", "pods", "--field-selector", "status.podIP=10.244.0.2", "-o", "name") == "pod/web-0\n"
+    assert "condition met" in kubectl("wait", "--for=condition=Ready", "pod/web-0", "--timeout=5s")
+
+    assert 'pod "web-0" deleted' in kubectl("delete", "pod", "web-0")
+    assert 'service "web" deleted' in kubectl("delete", "svc", "web")
+    assert 'pods "web-0" not found' in kubectl("get", "pod", "web-0", fails=True)
+
+
+def test_a_namespace_goes_with_its_contents(kubectl: Kubectl) -> None:
+    kubectl("create", "-f", "-", stdin='{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"temp"}}')
+    kubectl("create", "-n", "temp", "-f", "-", stdin=MANIFEST)
+
+    kubectl("delete", "namespace", "temp")
+
+    assert kubectl("get", "pods,svc", "-n", "temp", "-o", "name") == ""
+
+
+def test_a_dry_run_on_the_server_changes_nothing(kubectl: Kubectl) -> None:
+    tried = kubectl("apply", "--dry-run=server", "-f", "-", stdin=MANIFEST)
+
+    assert "service/web created (server dry run)" in tried
+    assert "not found" in kubectl("get", "svc", "web", fails=True)
+
+
+def test_server_side_apply_is_refused(kubectl: Kubectl) -> None:
+    assert "not available" in kubectl("apply", "--server-side", "-f", "-", stdin=MANIFEST, fails=True)
+
+
+def test_a_watch_sees_changes(daemon: Daemon, kubectl: Kubectl, environment: dict[str, str]) -> None:
+    kubectl("create", "-f", "-", stdin=MANIFEST)
+    command = [
+        "kubectl",
+        "-s",
+        daemon.url,
+        "get",
+        "pods",
+        "-w",
+        "--no-headers",
+        "-o",
+        "custom-columns=N:.metadata.name",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline() == "web-0\n"
+        kubectl("label", "pod", "web-0", "a=b")
+        assert watching.stdout.readline() == "web-0\n"
+        kubectl("create", "-f", "-", stdin=MANIFEST.replace("web-0", "web-1").replace("name: web}", "name: other}"))
+        assert watching.stdout.readline() == "web-1\n"
+        watching.terminate()
+
+
+def test_a_table_of_a_watch_lines_up(daemon: Daemon, kubectl: Kubectl, environment: dict[str, str]) -> None:
+    kubectl("create", "-f", "-", stdin=MANIFEST)
+    with subprocess.Popen(
+        ["kubectl", "-s", daemon.url, "get", "pods", "-w"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline().split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
+        assert watching.stdout.readline().split()[:3] == ["web-0", "1/1", "Running"]
+        kubectl("patch", "pod", "web-0", "-p", '{"metadata":{"labels":{"a":"b"}}}')
+        assert watching.stdout.readline().split()[:3] == ["web-0", "1/1", "Running"]
+        watching.terminate()
