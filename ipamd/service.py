@@ -11,7 +11,9 @@ from typing import NamedTuple
 
 from ipamd import pod_of_lease
 from ipamd.allocator import Space
-from ipamd.errors import Invalid
+from ipamd.errors import Conflict, Invalid
+from ipamd.json import stored_object
+from ipamd.kube.document import peek
 from ipamd.leases import Leases
 from ipamd.log import Log
 from ipamd.model import Lease, LeaseFilter, Owner, Pool, Wish
@@ -21,6 +23,8 @@ from ipamd.selectors import KEY, VALUE
 from ipamd.stores import Store, Tx, View
 
 LABELS = 64  # on one lease at most
+
+SHOWN = {"Service": "clusterIPs", "Node": "podCIDRs"}  # where the spec of an object shows its leases for good
 
 
 class Usage(NamedTuple):
@@ -90,18 +94,34 @@ class Service:
         return self.store.view(partial(self._list_leases, wanted=wanted, after=after, limit=limit))
 
     async def renew(self, lease_id: int, ttl: int | None) -> Lease:
-        """Have the lease expire `ttl` seconds from now, None: as many as it was given. Raises UnknownLease."""
-        return await self.store.update(lambda tx: self.leases.renew(tx, self.leases.get(tx, lease_id), ttl))
+        """Have the lease expire `ttl` seconds from now, None: as many as it was given.
+
+        Raises UnknownLease, or Conflict if an object shows the address and so has to keep it.
+        """
+        return await self.store.update(partial(self._renew, lease_id=lease_id, ttl=ttl))
 
     async def release(self, lease_id: int) -> None:
-        """Give the addresses of a lease back. Its Pod loses them, or goes if a lease made it. Raises UnknownLease."""
-        await self.store.update(lambda tx: self.release_in(tx, self.leases.get(tx, lease_id)))
+        """Give the addresses of a lease back. Its Pod loses them, or goes if a lease made it.
+
+        Raises UnknownLease, or Conflict if an object shows the address: then the lease goes with that.
+        """
+        await self.store.update(partial(self._release, lease_id=lease_id))
 
     def release_in(self, tx: Tx, lease: Lease) -> None:
         """Release, as above, a lease that is there, in a transaction that does more."""
         self.leases.release(tx, lease)
         if lease.owner.kind == pod_of_lease.POD:
             pod_of_lease.unbind(tx, lease)
+
+    def _renew(self, tx: Tx, lease_id: int, ttl: int | None) -> Lease:
+        lease = self.leases.get(tx, lease_id)
+        check_not_shown(tx, lease)
+        return self.leases.renew(tx, lease, ttl)
+
+    def _release(self, tx: Tx, lease_id: int) -> None:
+        lease = self.leases.get(tx, lease_id)
+        check_not_shown(tx, lease)
+        self.release_in(tx, lease)
 
     def _lease(self, tx: Tx, owner: Owner, wish: Wish) -> tuple[Lease, bool]:
         if owner.kind != pod_of_lease.POD:
@@ -137,6 +157,15 @@ def is_wanted(lease: Lease, wanted: LeaseFilter) -> bool:
     asked = ((wanted.pool, lease.pool), (wanted.kind, owner.kind), (wanted.namespace, owner.namespace))
     named = all(want is None or want == has for want, has in (*asked, (wanted.name, owner.name)))
     return named and wanted.labels.items() <= lease.labels.items()
+
+
+def check_not_shown(view: View, lease: Lease) -> None:
+    """Raise Conflict if the owner is a Kubernetes object that has what is leased in its spec, which cannot change."""
+    owner = lease.owner
+    stored = view.get(owner.kind, owner.namespace, owner.name) if owner.kind in SHOWN else None
+    listed = peek(stored_object(stored.body), "spec", SHOWN[owner.kind]) if stored is not None else None
+    if isinstance(listed, list) and str(lease) in listed:
+        raise Conflict(f"{lease} is in the spec of {owner}, and goes with it", lease=str(lease.id))
 
 
 def check_labels(labels: dict[str, str]) -> None:

@@ -82,8 +82,8 @@ def routes(service: Service) -> tuple[Route, ...]:
     all_leases, one_lease, renewal = "/v1/leases", "/v1/leases/{id}", "/v1/leases/{id}/renew"
     listing: Refusals = (Malformed, Invalid, UnknownPool)
     creating: Refusals = (*READING, *ALLOCATING, *WRITING)
-    renewing: Refusals = (*READING, UnknownLease, *WRITING)
-    releasing: Refusals = (UnknownLease, *WRITING)
+    renewing: Refusals = (*READING, UnknownLease, Conflict, *WRITING)
+    releasing: Refusals = (UnknownLease, Conflict, *WRITING)
     made = {201: LeaseBody, 200: LeaseBody}
     one = {200: LeaseBody}
     return (

@@ -126,6 +126,22 @@ async def test_several_leases_in_one_transaction_are_all_or_nothing(service: Ser
     assert lease.address == "10.244.0.2"
 
 
+async def test_a_release_that_is_not_kept_frees_nothing(service: Service) -> None:
+    lease, _ = await service.lease(WEB, Wish(pool="tiny"))
+
+    def release_and_fail(tx: Tx) -> None:
+        service.leases.release(tx, lease)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await service.store.update(release_and_fail)
+    other, _ = await service.lease(DB, Wish(pool="tiny"))
+
+    assert service.get_lease(lease.id) == lease
+    assert other.address != lease.address
+    assert service.pool("tiny").used == 2
+
+
 async def test_all_leases_of_an_owner_go_at_once(service: Service) -> None:
     for pool in ("pods", "pods-v6", "tiny"):
         await service.lease(WEB, Wish(pool=pool))

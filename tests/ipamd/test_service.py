@@ -2,7 +2,8 @@
 
 import pytest
 
-from ipamd.errors import Invalid, UnknownLease, UnknownPool
+from ipamd.errors import Conflict, Invalid, UnknownLease, UnknownPool
+from ipamd.json import Object
 from ipamd.model import LeaseFilter, Owner, Wish
 from ipamd.service import LABELS, Service
 from tests.ipamd.clock import Clock
@@ -58,3 +59,19 @@ async def test_a_lease_for_ever_stays_so_unless_it_is_given_an_end(service: Serv
 async def test_a_lease_that_is_not_there_is_not_renewed(service: Service) -> None:
     with pytest.raises(UnknownLease):
         await service.renew(99, 5)
+
+
+async def test_what_an_object_shows_in_its_spec_is_neither_released_nor_given_an_end(service: Service) -> None:
+    block, _ = await service.lease(Owner("Node", "n1"), Wish(pool="pods", block=True))
+    spare, _ = await service.lease(Owner("Node", "n1"), Wish(pool="tiny"))
+    node: Object = {"metadata": {"name": "n1"}, "spec": {"podCIDRs": [str(block)]}}
+    await service.store.update(lambda tx: tx.put("Node", "", "n1", node))
+
+    with pytest.raises(Conflict, match=r"10.244.1.0/24 is in the spec of Node n1"):
+        await service.release(block.id)
+    with pytest.raises(Conflict):
+        await service.renew(block.id, 5)
+    await service.release(spare.id)
+    await service.store.update(lambda tx: tx.delete("Node", "", "n1"))
+    await service.release(block.id)
+    assert service.pool("pods").leases == 0
