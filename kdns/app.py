@@ -16,6 +16,7 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -192,7 +193,8 @@ class _Source:
 
 def log(level: str, message: str) -> None:
     """A line in CoreDNS's form; the level LINE is an INFO line of which the plugin wrote the whole text."""
-    print(f"[{'INFO' if level == 'LINE' else level}] {message}", flush=True)
+    with suppress(OSError):  # a full disk or a reader that went away is no reason to stop answering
+        print(f"[{'INFO' if level == 'LINE' else level}] {message}", flush=True)
 
 
 def digest(blocks: Sequence[ServerBlock]) -> str:

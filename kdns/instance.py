@@ -59,7 +59,7 @@ class Site:
     def blocks(self) -> dict[Key, Block]:
         """The block's chain under each of its keys."""
         chain = [plugin for plugin in self.plugins.values() if callable(plugin)]
-        handler = link(chain) if self.plugins else None
+        handler = link(chain) if chain else None
         return {key: Block(key.zone, handler) for each in self.keys for key in each}
 
 

@@ -1,0 +1,26 @@
+"""What the tests of kdns share: servers in processes of their own, stopped when the test is over."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kdns.server import Kdns
+
+
+@pytest.fixture
+def kdns(tmp_path: Path) -> Iterator[Callable[[str], Kdns]]:
+    """A function that starts a server on a Corefile and returns it."""
+    made: list[Kdns] = []
+
+    def start(corefile: str, *flags: str) -> Kdns:
+        directory = tmp_path / str(len(made))
+        directory.mkdir()
+        made.append(Kdns(directory, corefile))
+        made[-1].start(*flags)
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.stop()
+        assert "Traceback" not in each.output.read_text()
