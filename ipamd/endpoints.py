@@ -149,7 +149,7 @@ def reconcile(
 
 def renewed(draft: Draft, missing: dict[tuple[str, Group], Endpoint], only: str) -> Iterator[Endpoint]:
     """The endpoints that stay in a slice, each as it is to be; what has found its place is no longer missing."""
-    for old in draft.endpoints:
+    for old in draft.slice.endpoints:
         pod = old.target_ref.name if old.target_ref else ""
         if only and pod != only:
             yield old

@@ -27,10 +27,37 @@ from ipamd.json import Object
 from ipamd.kube.kinds import ENDPOINT_SLICE, POD, SERVICE
 from ipamd.kube.metadata import Moment
 from ipamd.kube.shapes import EndpointSlice, Pod, Service
-from ipamd.stores import Change, Tx, View
+from ipamd.stores import Change, Stored, Tx, View
 
 PAGE = 200  # slices read at once
+KEPT = 256  # decoded slices, of up to 100 endpoints each
 Index = dict[tuple[str, str], list[Service]]  # by the first pair of the selector
+
+
+class DecodedSlices:
+    """The slices read last, decoded: one Pod of a large Service changes one slice, and the others are only looked at.
+
+    A slice is known by its revision; as a revision that is rolled back is given again, a rollback has to clear this.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], tuple[int, EndpointSlice]] = {}
+
+    def slice_of(self, stored: Stored) -> EndpointSlice:
+        """A stored slice, decoded."""
+        key = stored.namespace, stored.name
+        revision, found = self._kept.get(key, (0, None))
+        if found is None or revision != stored.revision:
+            self._kept.pop(key, None)
+            found = msgspec.json.decode(stored.body, type=EndpointSlice)
+            self._kept[key] = stored.revision, found
+            if len(self._kept) > KEPT:
+                del self._kept[next(iter(self._kept))]
+        return found
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._kept.clear()
 
 
 class SliceUpkeep:
@@ -38,6 +65,7 @@ class SliceUpkeep:
 
     def __init__(self) -> None:
         self._index: dict[str, Index] = {}
+        self._decoded = DecodedSlices()
         self._is_writing = False
 
     def follow(self, tx: Tx, change: Change) -> None:
@@ -94,7 +122,8 @@ class SliceUpkeep:
 
     def _write(self, tx: Tx, service: Service, wanted: Wanted, only: str = "") -> None:
         namespace = service.metadata.namespace
-        present = [*slices_near(tx, service)]
+        tx.on_rollback(self._decoded.clear)
+        present = [*slices_near(tx, service, self._decoded)]
         ours = [found for found in present if is_ours(found) and belongs_to(found, service)]
         taken = [found.metadata.name for found in present]
         changes = reconcile(service, ours, taken, wanted, Moment(tx.now, "").precise_time, only=only)
@@ -105,7 +134,9 @@ class SliceUpkeep:
                 tx.delete(ENDPOINT_SLICE.name, namespace, name)
 
     def _delete_slices(self, tx: Tx, service: Service) -> None:
-        ours = [found for found in slices_near(tx, service) if is_ours(found) and belongs_to(found, service)]
+        ours = [
+            found for found in slices_near(tx, service, self._decoded) if is_ours(found) and belongs_to(found, service)
+        ]
         with self._writing():
             for found in ours:
                 tx.delete(ENDPOINT_SLICE.name, service.metadata.namespace, found.metadata.name)
@@ -136,7 +167,7 @@ def wanted_by(view: View, service: Service) -> Wanted:
     return {pod.metadata.name: endpoints_of(service, pod) for pod in pods if selects(service, pod.metadata.labels)}
 
 
-def slices_near(tx: Tx, service: Service) -> Iterator[EndpointSlice]:
+def slices_near(tx: Tx, service: Service, decoded: DecodedSlices) -> Iterator[EndpointSlice]:
     """The slices whose names begin as those of the Service do: among them are all of its own that are ours."""
     namespace, prefix = service.metadata.namespace, name_prefix(service.metadata.name)
     after = (namespace, prefix)
@@ -144,7 +175,7 @@ def slices_near(tx: Tx, service: Service) -> Iterator[EndpointSlice]:
         for stored in page:
             if not stored.name.startswith(prefix):
                 return
-            yield msgspec.json.decode(stored.body, type=EndpointSlice)
+            yield decoded.slice_of(stored)
         after = (namespace, page[-1].name)
 
 

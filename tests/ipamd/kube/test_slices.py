@@ -161,6 +161,22 @@ async def test_a_service_that_was_rolled_back_is_forgotten(cluster: Cluster) -> 
     assert cluster.all("EndpointSlice") == []
 
 
+async def test_slices_that_were_rolled_back_are_forgotten_though_their_revisions_come_again(cluster: Cluster) -> None:
+    await service(cluster)
+
+    def create_and_fail(work: Work) -> None:
+        for name in ("a", "b"):
+            objects.create(work, cluster.target("Pod", name, "default"), {"metadata": {"name": name, **WEB}})
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await cluster.do(create_and_fail)
+    for name in ("c", "d"):
+        await cluster.create("Pod", name, metadata=WEB)
+
+    assert [pod for pod, *_ in endpoints(cluster)] == ["c", "d"]
+
+
 async def test_many_pods_fill_several_slices_and_each_change_writes_one(cluster: Cluster) -> None:
     await service(cluster)
     for number in range(101):
