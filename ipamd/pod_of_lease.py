@@ -19,6 +19,7 @@ from ipamd.stores import Tx, View
 POD = "Pod"
 NAMESPACE = "Namespace"
 DEFAULT_NAMESPACE = "default"
+DELETION = b"deletionTimestamp"
 CONDITIONS = (
     "PodScheduled",
     "Initialized",
@@ -121,9 +122,11 @@ def ensure_namespace(tx: Tx, name: str, random: Random) -> None:
     Raises Conflict if it is being deleted.
     """
     stored = tx.get(NAMESPACE, "", name)
-    if stored is not None and text(stored_object(stored.body), "metadata", "deletionTimestamp"):
-        raise Conflict(f"the namespace {name} is being deleted", namespace=name)
     if stored is not None:
+        # Only a document that has the word is worth decoding: this is done for every Pod.
+        is_marked = DELETION in stored.body and text(stored_object(stored.body), "metadata", "deletionTimestamp")
+        if is_marked:
+            raise Conflict(f"the namespace {name} is being deleted", namespace=name)
         return
     uid = new_uid(random)
     document: Object = {
