@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from random import SystemRandom
 
@@ -31,13 +31,27 @@ async def serve(config: Config) -> None:
         except OSError as error:
             raise StartError(f"cannot listen on {endpoint}: {error.strerror}") from None
         print(f"ipamd: listening on http://{Endpoint(endpoint.host, port)}", flush=True)
-        await stopping.wait()
+        expiry = Expiry(service.store, service.release_in, time.time)
+        await run_until(stopping, [service.log.run(), expiry.run()])
         service.log.close()  # ends the watches, which would otherwise never end
+
+
+async def run_until(stopping: asyncio.Event, loops: Sequence[Coroutine[None, None, None]]) -> None:
+    """Run the loops until it is time to stop. One that fails raises here: the daemon must not go on without it."""
+    stop = asyncio.create_task(stopping.wait())
+    tasks = [asyncio.create_task(each) for each in loops]
+    await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    failed = [task for task in tasks if task.done()]
+    for task in (stop, *tasks):
+        task.cancel()
+    await asyncio.wait([stop, *tasks])
+    for task in failed:
+        task.result()
 
 
 @asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[tuple[Service, Server]]:
-    """The service and its server, with what runs beside them; all is closed at the end."""
+    """The service, ready for requests, and its server; all is closed at the end."""
     store = SqliteStore(config.store)
     try:
         service = Service(store, Log(store, config.retention), SystemRandom())
@@ -46,15 +60,10 @@ async def opened(config: Config) -> AsyncIterator[tuple[Service, Server]]:
         await kubernetes.start()
         metrics = Metrics(service)
         server = Server(build([kubernetes.surface(), rest.surface(service, metrics)], metrics))
-        async with asyncio.TaskGroup() as group:  # a loop that fails ends the daemon: it must not go on without
-            loops = [service.log.run(), Expiry(store, service.release_in, time.time).run()]
-            tasks = [group.create_task(loop) for loop in loops]
-            try:
-                yield service, server
-            finally:
-                await server.stop()
-                for task in tasks:
-                    task.cancel()
+        try:
+            yield service, server
+        finally:
+            await server.stop()
     finally:
         await store.close()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ipamd.app import run_until
 from tests.ipamd.daemon import Daemon
 
 CLIENTS = 64
@@ -47,8 +48,9 @@ def test_a_store_in_use_and_a_port_in_use_are_told_with_status_1(daemon: Daemon,
     port = run("--listen", f"127.0.0.1:{daemon.port}", "--store", f"sqlite:{tmp_path}/other.sqlite")
 
     assert (store.returncode, port.returncode) == (1, 1)
-    assert "is in use by another ipamd" in store.stderr
-    assert f"cannot listen on 127.0.0.1:{daemon.port}" in port.stderr
+    assert store.stderr == f"ipamd: the store {daemon.store} is in use by another ipamd\n"
+    assert port.stderr.startswith(f"ipamd: cannot listen on 127.0.0.1:{daemon.port}: ")
+    assert port.stderr.endswith("address already in use\n")
 
 
 def test_a_configuration_that_contradicts_the_leases_is_told(daemon: Daemon, tmp_path: Path) -> None:
@@ -71,6 +73,30 @@ def test_a_pool_that_rest_made_and_the_leases_are_there_after_a_restart(daemon: 
     assert daemon.lease("c", "lab").body == lease
     assert daemon.lease("d", "lab").body["address"] == "192.0.2.3"
     assert daemon.errors.read_text() == ""
+
+
+async def test_a_loop_that_fails_ends_the_daemon() -> None:
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    ended = asyncio.Event()
+
+    async def go_on() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(ZeroDivisionError):
+        await run_until(asyncio.Event(), [go_on(), fail()])
+    assert ended.is_set()
+
+
+async def test_loops_end_without_complaint_when_it_is_time_to_stop() -> None:
+    stopping = asyncio.Event()
+    stopping.set()
+
+    await run_until(stopping, [asyncio.sleep(3600)])
 
 
 class Clients:
