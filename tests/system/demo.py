@@ -104,7 +104,11 @@ class Demo:
     def shell(self, command: str) -> str:
         """Run a command line as the README prints it, with this cluster's ports in place of the usual ones."""
         line = command.replace("8653", str(self.http)).replace("1053", str(self.dns)).replace("9153", str(self.admin))
-        environment = {**os.environ, "IPAMD_SERVER": self.api, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        environment = {
+            **os.environ,
+            "IPAMD_SERVER": self.api,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }
         return subprocess.run(line, shell=True, check=True, capture_output=True, text=True, env=environment).stdout
 
     def kubectl(self, *words: str, stdin: str = "") -> str:

@@ -1,4 +1,4 @@
-"""What the tests of kdns share: servers in processes of their own, stopped when the test is over."""
+"""What all tests share: servers in processes of their own, stopped when the test is over."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
