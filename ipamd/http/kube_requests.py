@@ -6,9 +6,9 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from ipamd.errors import EncodedBody, Malformed
+from ipamd.errors import EncodedBody
 from ipamd.json import Json, Object
-from ipamd.kube.document import DEEPEST, decode, too_deep
+from ipamd.kube.document import decode, decode_any, without_nulls
 from ipamd.kube.kinds import Kind
 from ipamd.kube.objects import Target
 from ipamd.kube.options import DeleteOptions, is_dry_run
@@ -57,24 +57,13 @@ async def read_patch(request: web.Request, kind: Kind) -> Patch:
     media = media_type(request)
     if media not in PATCHES:
         raise unsupported_media(PATCHES)
-    body = read_json(await read_body(request))
+    body = decode_any(await read_body(request))
     match media:
         case "application/json-patch+json":
             return partial(json_patch, operations=body)
         case "application/merge-patch+json":
             return partial(merge, patch=body)
     return partial(strategic_merge, kind.name, patch=body)
-
-
-def read_json(raw: bytes) -> Json:
-    """Any JSON value. Raises Malformed."""
-    try:
-        value: Json = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Malformed(f"not JSON: {error}") from error
-    if too_deep(value, DEEPEST):
-        raise Malformed(f"nested deeper than {DEEPEST} levels")
-    return value
 
 
 async def read_delete_options(request: web.Request) -> DeleteOptions:
@@ -85,8 +74,8 @@ async def read_delete_options(request: web.Request) -> DeleteOptions:
     if media_type(request) != JSON:
         raise unsupported_media((JSON,))
     try:
-        return msgspec.json.decode(raw, type=DeleteOptions)
-    except (msgspec.DecodeError, RecursionError) as error:
+        return msgspec.convert(without_nulls(decode(raw)), DeleteOptions)
+    except msgspec.ValidationError as error:
         raise bad_request(f"not DeleteOptions: {error}") from error
 
 

@@ -16,12 +16,18 @@ DEEPEST = (
 
 def decode(raw: bytes) -> Object:
     """Reads one JSON object. Raises Malformed when `raw` is anything else, or nested deeper than DEEPEST."""
+    value = decode_any(raw)
+    if not isinstance(value, dict):
+        raise Malformed("not a JSON object")
+    return value
+
+
+def decode_any(raw: bytes) -> Json:
+    """Reads one JSON value. Raises Malformed when `raw` is none, or nested deeper than DEEPEST."""
     try:
         value: Json = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise Malformed(f"not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise Malformed("not a JSON object")
     if too_deep(value, DEEPEST):
         raise Malformed(f"nested deeper than {DEEPEST} levels")
     return value

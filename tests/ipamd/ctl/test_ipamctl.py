@@ -1,6 +1,9 @@
 """ipamctl as people and scripts run it: what it prints, and its exit status."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -206,6 +209,32 @@ def test_the_demo_cluster_comes_up_from_its_directory(ipamctl: Ipamctl) -> None:
     assert wide[0][-6:] == ["IP", "NODE", "NOMINATED", "NODE", "READINESS", "GATES"]
     assert len(wide) == 3
     assert ipamctl("get", "po", "-l", "app=none").out == "nothing found\n"
+
+
+def test_a_long_apply_shows_a_bar_to_whoever_is_looking(daemon: Daemon, tmp_path: Path) -> None:
+    pods = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"p{number}"}} for number in range(60)]
+    (tmp_path / "pods.json").write_text(json.dumps({"kind": "PodList", "items": pods}))
+    command = [sys.executable, "-m", "ipamd.ctl", "--server", daemon.url, "apply", "-f", str(tmp_path)]
+    terminal, inside = pty.openpty()
+
+    with subprocess.Popen(command, stdout=inside, stderr=inside) as applying:
+        os.close(inside)
+        shown = read_terminal(terminal)
+
+    assert applying.returncode == 0
+    assert "100%" in shown
+    assert "60 created" in shown
+    assert "pod/p1 created" not in shown
+
+
+def read_terminal(terminal: int) -> str:
+    """What was written to a terminal until its last writer closed it."""
+    parts = []
+    with contextlib.suppress(OSError):  # what Linux says when nobody is left at the other end
+        while part := os.read(terminal, 4096):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode()
 
 
 @pytest.mark.parametrize("form", ["table", "json"])
