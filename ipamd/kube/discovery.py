@@ -9,6 +9,7 @@ from ipamd.kube.kinds import KINDS, Kind
 GROUPS = tuple(dict.fromkeys(kind.group for kind in KINDS if kind.group))
 VERBS: tuple[Json, ...] = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 STATUS_VERBS: tuple[Json, ...] = ("get", "patch", "update")
+IN_ALL = ("Pod", "Service")  # the kinds that `kubectl get all` means
 KUBERNETES = (1, 32)  # the minor version whose answers these are
 
 
@@ -49,6 +50,8 @@ def entries(kind: Kind) -> list[Object]:
     }
     if kind.shorts:
         main["shortNames"] = [*kind.shorts]
+    if kind.name in IN_ALL:
+        main["categories"] = ["all"]
     status: Object = {
         "name": f"{kind.plural}/status",
         "singularName": "",

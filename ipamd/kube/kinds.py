@@ -57,7 +57,6 @@ SERVICE = Kind("Service", "services", ("svc",), Service, fields=("spec.clusterIP
 ENDPOINT_SLICE = Kind("EndpointSlice", "endpointslices", (), EndpointSlice, "discovery.k8s.io", has_status=False)
 
 KINDS: tuple[Kind, ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE)
-BY_PLURAL = {(kind.group, kind.plural): kind for kind in KINDS}
 BY_NAME = {kind.name: kind for kind in KINDS}
 FLAGS = ("spec.unschedulable", "spec.hostNetwork")  # fields that are booleans: absent means false
 

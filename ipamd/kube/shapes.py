@@ -155,7 +155,6 @@ class ServiceSpec(Struct, frozen=True, rename="camel"):
     ip_family_policy: str = ""
     external_name: str = ""
     external_ips: tuple[str, ...] = field(name="externalIPs", default=())
-    load_balancer_ip: str = field(name="loadBalancerIP", default="")
     external_traffic_policy: str = ""
     health_check_node_port: int = 0
     allocate_load_balancer_node_ports: bool = True

@@ -67,6 +67,7 @@ def test_discovery_lists_every_kind_with_its_status() -> None:
     ]
     pods = next(entry for entry in core["resources"] if entry["name"] == "pods")
     assert pods["shortNames"] == ["po"]
+    assert pods["categories"] == ["all"]
     assert {"list", "watch", "patch", "deletecollection"} <= {*pods["verbs"]}
 
 
