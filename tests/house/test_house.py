@@ -56,12 +56,17 @@ DIRECTIONS = [
         ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.transport*", "kdns.forwarding*"),
         "what forward's properties mean",
     ),
+    (
+        "kdns.rewriting*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.rewriting*"),
+        "what rewrite's rules mean",
+    ),
     ("kdns.corefile*", ("kdns.errors", "kdns.metrics", "kdns.wire*", "kdns.corefile*"), "text to values"),
     ("kdns.plugins", (), "the order is data"),
     (
         "kdns.plugins.*",
         ("kdns", "kdns.errors", "kdns.chain", "kdns.counting", "kdns.metrics", "kdns.corefile*", "kdns.wire*",
-         "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.forwarding*", "kdns.transport*"),
+         "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.forwarding*", "kdns.rewriting*", "kdns.transport*"),
         "a plugin knows the shape and the nouns, never another plugin",
     ),
     ("kdns.up", ("kdns", "kdns.errors"), "the demo starts processes; it is none of them"),
@@ -74,8 +79,8 @@ DIRECTIONS = [
 # Modules without I/O: no event loop, socket, clock or disk.
 PURE = (
     "kdns.errors", "kdns.chain", "kdns.block", "kdns.memo", "kdns.wire*", "kdns.cluster*", "kdns.zone*",
-    "kdns.corefile*", "ipamd.model", "ipamd.ranges", "ipamd.freesets", "ipamd.allocator", "ipamd.endpoints",
-    "ipamd.selectors", "ipamd.patch",
+    "kdns.corefile*", "kdns.rewriting*", "ipamd.model", "ipamd.ranges", "ipamd.freesets", "ipamd.allocator",
+    "ipamd.endpoints", "ipamd.selectors", "ipamd.patch",
 )  # fmt: skip
 
 # Imports inside functions, each with its reason.
