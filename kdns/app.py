@@ -78,6 +78,8 @@ class App:
         fresh = set_up(blocks, self._around)
         wanted = places(fresh)
         try:
+            if not self._instance.sites:  # a first start may wait for a cluster: its health shows meanwhile
+                await self._admin.serve(fresh.pages())
             await fresh.start(self._listeners.forget, lambda fault: log("ERROR", fault))
             await self._admin.serve(fresh.pages())
             await self._listeners.serve(wanted)

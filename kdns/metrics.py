@@ -17,6 +17,7 @@ Labels = tuple[str, ...]
 TIME_BUCKETS = tuple(0.00025 * 2**n for n in range(16))  # seconds
 SLIM_TIME_BUCKETS = tuple(0.00025 * 10**n for n in range(5))  # seconds
 PROGRAMMING_BUCKETS = tuple(0.001 * 2**n for n in range(20))  # seconds
+CLIENT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds
 SIZE_BUCKETS = (0, 100, 200, 300, 400, 511, 1023, 2047, 4095, 8291, 16e3, 32e3, 48e3, 64e3)  # octets
 
 
@@ -99,10 +100,7 @@ FAMILIES: dict[str, Described] = {
         "histogram", "Time from the change of an endpoint to its answer.", ("service_kind",), PROGRAMMING_BUCKETS
     ),
     "coredns_kubernetes_rest_client_request_duration_seconds": Described(
-        "histogram", "Time of requests to the API server.", ("verb", "host"), TIME_BUCKETS
-    ),
-    "coredns_kubernetes_rest_client_rate_limiter_duration_seconds": Described(
-        "histogram", "Time that requests to the API server waited.", ("verb", "host"), TIME_BUCKETS
+        "histogram", "Time of requests to the API server.", ("verb", "host"), CLIENT_BUCKETS
     ),
     "coredns_kubernetes_rest_client_requests_total": Described(
         "counter", "Requests to the API server by status.", ("code", "method", "host")
