@@ -1,193 +1,174 @@
-"""The cluster as DNS sees it, kept up to date event by event.
+"""Services and endpoints as DNS sees them, kept up to date event by event.
 
-Each `put_...` and `delete_...` replaces what one object says and returns the keys of the answers that may be different
-now; a put that changes nothing for DNS returns none. Keys are what a reply names in `keep.names`:
+Each `put_...` and `delete_...` replaces what one object says and returns the keys of what may be answered differently
+now; a put that changes nothing for DNS returns none. What a service publishes is made anew when it is next asked for,
+so that an event costs what its object has and a service in motion is not made ready for nobody. Keys are what a reply
+names in `keep.names`:
 
-    a service      its key, name and namespace labels as in a question: b"\\x03web\\x07default"
-    a namespace    its label: b"\\x07default"
-    an address     b"\\x00" and the packed address (of reverse names, and of verified pods)
+    a service      its name's and namespace's label as in a question: b"\\x03web\\x07default"
+    an address     its record without the owner (for reverse names)
 
-A question for something that is not there depends on the same keys, so its answer too ends when the thing appears.
+A question for what is not there depends on the same keys, so its answer too ends when the thing appears. Where several
+objects share an answer they come in the order of their names: an index has the same answers however it came about.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from typing import TypeVar
 
 from kdns.cluster.entries import (
-    Address,
+    Form,
     Label,
-    Member,
-    PodEntry,
+    Labels,
     ServiceEntry,
     SliceEntry,
-    label,
-    pod_entry,
+    Tail,
+    import_entry,
     service_entry,
     service_key,
     slice_entry,
 )
-from kdns.cluster.objects import EndpointSlice, Namespace, Pod, Service
+from kdns.cluster.names import Asked
+from kdns.cluster.objects import EndpointSlice, Service, ServiceImport
+from kdns.cluster.publish import Found, Host, Key, Published, hosts, publish, select
 
-Key = bytes
 Changed = tuple[Key, ...]
-Holders = dict[Address, tuple[bytes, ...]]
+Where = tuple[str, str]  # namespace and name
+T = TypeVar("T")
 
 UNCHANGED: Changed = ()
 
 
-def address_key(address: Address) -> Key:
-    """The key of answers about an address."""
-    return b"\0" + address
+def namespace_of(service: Labels) -> Label:
+    """The namespace's label of a service's key."""
+    return service[1 + service[0] :]
 
 
 class Index:
-    """Services, endpoints, namespaces and pods. `serial` is the Unix time of the last change that alters answers."""
+    """The services of a cluster or clusterset. `serial` is the Unix time of the last change that alters answers."""
 
-    def __init__(self, *, pod_names: bool = False, serial: int = 0) -> None:
-        self.services: dict[bytes, ServiceEntry] = {}
-        self.namespaces: set[Label] = set()
-        self.serial = serial
-        self._pod_names = pod_names
-        self._slices: dict[bytes, dict[str, SliceEntry]] = {}  # by service, by slice name
-        self._slice_owner: dict[tuple[str, str], bytes] = {}
-        self._pods: dict[tuple[str, str], PodEntry] = {}
-        self._services_at: Holders = {}
-        self._endpoints_at: Holders = {}
-        self._pods_at: Holders = {}
+    def __init__(self, form: Form, *, ignore_empty: bool = False) -> None:
+        self.form = form
+        self.serial = 0
+        self._ignore_empty = ignore_empty
+        self._services: dict[Labels, ServiceEntry] = {}
+        self._slices: dict[Where, SliceEntry] = {}
+        self._slices_of: dict[Labels, tuple[Where, ...]] = {}
+        self._services_at: dict[Tail, tuple[Labels, ...]] = {}
+        self._slices_at: dict[Tail, tuple[Where, ...]] = {}
+        self._published: dict[Labels, Published] = {}
 
-    def slices(self, service: bytes) -> list[SliceEntry]:
-        """The slices of a service, by name."""
-        found = self._slices.get(service)
-        return [found[name] for name in sorted(found)] if found else []
+    def find(self, asked: Asked) -> Found:
+        """What the name of a service, or one below it, has."""
+        key = asked.name + asked.namespace
+        service = self._published.get(key) or self._publish(key)
+        if service is None:
+            return Found((key, asked.namespace), missing=True)
+        return select(service, asked)
 
-    def members(self, service: bytes) -> Iterator[Member]:
-        """Every ready address of a service."""
-        for entry in self.slices(service):
-            yield from entry.members
+    def hosts(self, asked: Asked) -> tuple[Host, ...]:
+        """The addresses and ports of what was asked for, for SRV."""
+        key = asked.name + asked.namespace
+        service = self._published.get(key) or self._publish(key)
+        return hosts(service, asked) if service is not None else ()
 
-    def services_at(self, address: Address) -> tuple[bytes, ...]:
-        """The services that have this address as a cluster IP."""
-        return self._services_at.get(address, ())
+    def entry(self, service: Labels) -> ServiceEntry | None:
+        """A service by its key."""
+        return self._services.get(service)
 
-    def endpoints_at(self, address: Address) -> tuple[bytes, ...]:
-        """The services that have an endpoint with this address."""
-        return self._endpoints_at.get(address, ())
+    def services_at(self, tail: Tail) -> list[Labels]:
+        """The keys of the services that have this cluster IP, sorted."""
+        return sorted(self._services_at.get(tail, ()))
 
-    def has_pod(self, namespace: Label, address: Address) -> bool:
-        """Whether a pod of the namespace has this address."""
-        return namespace in self._pods_at.get(address, ())
+    def slices_at(self, tail: Tail) -> list[SliceEntry]:
+        """The slices that have this address, by name."""
+        return [self._slices[where] for where in sorted(self._slices_at.get(tail, ()))]
 
     def put_service(self, service: Service) -> Changed:
-        """A Service is new or differs."""
-        key = service_key(service.metadata.namespace, service.metadata.name)
-        return self._replace_service(key, service_entry(service))
+        """A Service is new or differs. WireError for a name that cannot be one; then nothing changes."""
+        meta = service.metadata
+        return self._replace_service(service_key(meta.namespace, meta.name), service_entry(service, self.form))
+
+    def put_import(self, imported: ServiceImport) -> Changed:
+        """A ServiceImport is new or differs. WireError for a name that cannot be one; then nothing changes."""
+        meta = imported.metadata
+        return self._replace_service(service_key(meta.namespace, meta.name), import_entry(imported, self.form))
 
     def delete_service(self, namespace: str, name: str) -> Changed:
-        """A Service is gone."""
+        """A Service or ServiceImport is gone."""
         return self._replace_service(service_key(namespace, name), None)
 
     def put_slice(self, slice_: EndpointSlice) -> Changed:
-        """An EndpointSlice is new or differs, perhaps in the service that it belongs to."""
-        where = slice_.metadata.namespace, slice_.metadata.name
-        entry = slice_entry(slice_, pod_names=self._pod_names)
-        owner = self._slice_owner.get(where)
-        before = self._slices[owner].get(where[1]) if owner is not None else None
-        if entry == before:
-            return UNCHANGED
-        changed = self.delete_slice(*where)
-        if entry is None:
-            return changed
-        self._slice_owner[where] = entry.service
-        self._slices.setdefault(entry.service, {})[where[1]] = entry
-        for member in entry.members:
-            _hold(self._endpoints_at, member.address, entry.service)
-        return (*changed, *_slice_keys(entry))
+        """An EndpointSlice is new or differs, perhaps in the service that it belongs to.
+
+        WireError for a name that cannot be one; then nothing changes.
+        """
+        meta = slice_.metadata
+        return self._replace_slice((meta.namespace or "", meta.name), slice_entry(slice_, self.form))
 
     def delete_slice(self, namespace: str, name: str) -> Changed:
         """An EndpointSlice is gone."""
-        owner = self._slice_owner.pop((namespace, name), None)
-        if owner is None:
-            return UNCHANGED
-        entry = self._slices[owner].pop(name)
-        still = {member.address for member in self.members(owner)}
-        for member in entry.members:
-            if member.address not in still:
-                _release(self._endpoints_at, member.address, owner)
-        if not self._slices[owner]:
-            del self._slices[owner]
-        return _slice_keys(entry)
+        return self._replace_slice((namespace, name), None)
 
-    def put_namespace(self, namespace: Namespace) -> Changed:
-        """A Namespace is there."""
-        name = label(namespace.metadata.name)
-        if name in self.namespaces:
-            return UNCHANGED
-        self.namespaces.add(name)
-        return (name,)
-
-    def delete_namespace(self, name: str) -> Changed:
-        """A Namespace is gone."""
-        self.namespaces.discard(label(name))
-        return (label(name),)
-
-    def put_pod(self, pod: Pod) -> Changed:
-        """A Pod is new or differs."""
-        return self._replace_pod((pod.metadata.namespace, pod.metadata.name), pod_entry(pod))
-
-    def delete_pod(self, namespace: str, name: str) -> Changed:
-        """A Pod is gone."""
-        return self._replace_pod((namespace, name), None)
-
-    def _replace_service(self, key: bytes, entry: ServiceEntry | None) -> Changed:
-        before = self.services.get(key)
-        if entry == before:
-            return UNCHANGED
-        for address in before.addresses if before else ():
-            _release(self._services_at, address, key)
+    def _publish(self, key: Labels) -> Published | None:
+        entry = self._services.get(key)
         if entry is None:
-            del self.services[key]
-        else:
-            self.services[key] = entry
-        for address in entry.addresses if entry else ():
-            _hold(self._services_at, address, key)
-        touched = {address for each in (before, entry) if each for address in each.addresses}
-        return (key, *map(address_key, touched))
+            return None
+        keys = key, namespace_of(key)
+        slices = [self._slices[where] for where in self._slices_of.get(key, ())]
+        service = publish(entry, slices, keys, ignore_empty=self._ignore_empty)
+        self._published[key] = service
+        return service
 
-    def _replace_pod(self, where: tuple[str, str], entry: PodEntry | None) -> Changed:
-        before = self._pods.pop(where, None)
+    def _replace_service(self, key: Labels, entry: ServiceEntry | None) -> Changed:
+        before = self._services.pop(key, None)
         if entry is not None:
-            self._pods[where] = entry
+            self._services[key] = entry
         if entry == before:
             return UNCHANGED
-        if before is not None:
-            _leave(self._pods_at, before.address, before.namespace)
+        self._published.pop(key, None)
+        old = before.tails if before else ()
+        new = entry.tails if entry else ()
+        _release(self._services_at, set(old).difference(new), key)
+        _hold(self._services_at, set(new).difference(old), key)
+        return (key, *set(old).symmetric_difference(new))
+
+    def _replace_slice(self, where: Where, entry: SliceEntry | None) -> Changed:
+        before = self._slices.pop(where, None)
         if entry is not None:
-            self._pods_at[entry.address] = (*self._pods_at.get(entry.address, ()), entry.namespace)
-        return tuple(address_key(each.address) for each in (before, entry) if each)
+            self._slices[where] = entry
+        if entry == before:
+            return UNCHANGED
+        owners = {each.service for each in (before, entry) if each}
+        for owner in owners:
+            self._published.pop(owner, None)
+            present = [other for other in self._slices_of.pop(owner, ()) if other != where]
+            if entry is not None and entry.service == owner:
+                present.append(where)
+            if present:
+                self._slices_of[owner] = tuple(sorted(present))
+        old, new = _named(before), _named(entry)
+        _release(self._slices_at, old.keys() - new.keys(), where)
+        _hold(self._slices_at, new.keys() - old.keys(), where)
+        renamed = [tail for tail in old.keys() | new.keys() if len(owners) > 1 or old.get(tail) != new.get(tail)]
+        return (*owners, *renamed)
 
 
-def _slice_keys(entry: SliceEntry) -> Changed:
-    return (entry.service, *(address_key(member.address) for member in entry.members))
+def _hold(holders: dict[Tail, tuple[T, ...]], tails: Iterable[Tail], holder: T) -> None:
+    alone = (holder,)  # one tuple for all: most addresses have one holder, and there are many
+    for tail in tails:
+        others = holders.get(tail)
+        holders[tail] = alone if others is None else (*others, holder)
 
 
-def _hold(holders: Holders, address: Address, key: bytes) -> None:
-    held = holders.get(address, ())
-    if key not in held:
-        holders[address] = tuple(sorted((*held, key)))  # which of several is first must not depend on the past
+def _release(holders: dict[Tail, tuple[T, ...]], tails: Iterable[Tail], holder: T) -> None:
+    for tail in tails:
+        others = tuple(other for other in holders.pop(tail) if other != holder)
+        if others:
+            holders[tail] = others
 
 
-def _release(holders: Holders, address: Address, key: bytes) -> None:
-    held = tuple(other for other in holders.get(address, ()) if other != key)
-    if held:
-        holders[address] = held
-    else:
-        holders.pop(address, None)
-
-
-def _leave(holders: Holders, address: Address, key: bytes) -> None:
-    """Take one of several equal holders away: host-network pods of a node share its address."""
-    held = list(holders[address])
-    held.remove(key)
-    if held:
-        holders[address] = tuple(held)
-    else:
-        del holders[address]
+def _named(entry: SliceEntry | None) -> dict[Tail, list[Labels]]:
+    found: dict[Tail, list[Labels]] = {}
+    for name, tail in zip(entry.names, entry.tails, strict=True) if entry else ():
+        found.setdefault(tail, []).append(name)
+    return found

@@ -5,118 +5,122 @@
     SVC.NS.svc                                  a service
     EP.SVC.NS.svc                               an endpoint of it
     _PORT._PROTO.SVC.NS.svc                     a port of it (the underscores may be missing)
-    ZONE....pin|prefer._zone.SVC.NS.svc         its endpoints in a topology zone (with `zonal`)
-    1-2-3-4.NS.pod                              a pod by its address
+    EP.CLUSTER.SVC.NS.svc                       in a clusterset, without any underscore: an endpoint in a cluster
+    ZONE....pin|prefer._zone.SVC.NS.svc         its endpoints in a topology zone (`zonal`)
+    1-2-3-4.NS.pod                              a pod by its address; labels in front of it do not matter
+    1.2.3.4.NS.pod | 1.2.3.4.NS.svc             the same (`dotted_pod_names`)
 
 There are no wildcards. Names are read from the key's octets; the parts are slices of it.
 """
 
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from kdns.cluster.entries import Address, Label
-from kdns.wire import names
+from kdns.cluster.entries import NO_NAME, Label, Labels
 from kdns.wire.names import Name
 
-SVC, POD = b"\x03svc", b"\x03pod"
-ANY: Label = b"\0"
+SVC: Label = b"\x03svc"
+POD: Label = b"\x03pod"
 
-_IN_ADDR, _IP6 = b"\x07in-addr\x04arpa\0", b"\x03ip6\x04arpa\0"
-_POLICIES = {b"\x03pin": True, b"\x06prefer": False}
+_ZONE: Label = b"\x05_zone"
+_PINNED: dict[Label, bool] = {b"\x03pin": True, b"\x06prefer": False}
+
+
+class Grammar(NamedTuple):
+    """Which names a zone has besides those of every cluster."""
+
+    clusterset: bool = False
+    zonal: bool = False
+    dotted: bool = False
 
 
 class Asked(NamedTuple):
-    """A parsed name. Labels with their length octet; b"" where the name has no such part.
+    """A parsed name. Labels have their length octet; b"" stands for a part that the name does not have.
 
-    `branch` is SVC, POD, or b"" for the apex and the two branches themselves. `topology` is a zone's name in lower
-    case, and `pin` whether only endpoints in it are wanted.
+    `branch` is SVC, POD, or b"" for the apex and the two branches themselves. `name` is the service's, or spells the
+    pod's address. `port` and `protocol` are without underscore, NO_NAME where any will do. `topology` is a zone's
+    name, and `pin` whether only endpoints in it are wanted.
     """
 
-    branch: bytes = b""
+    branch: Label = b""
     namespace: Label = b""
     name: Label = b""
-    endpoint: Label = b""
-    port: Label = ANY
-    protocol: Label = ANY
+    endpoint: Labels = b""
+    port: Label = NO_NAME
+    protocol: Label = NO_NAME
     topology: bytes = b""
     pin: bool = False
 
     @property
-    def service(self) -> bytes:
-        """The key of the service in the index."""
-        return self.name + self.namespace
-
-    @property
-    def is_port(self) -> bool:
-        """Whether a port or protocol was asked for."""
-        return self.port != ANY or self.protocol != ANY
+    def has_port(self) -> bool:
+        """Whether a port or a protocol was asked for."""
+        return self.port != NO_NAME or self.protocol != NO_NAME
 
 
-def read(key: Name, zone: Name, *, zonal: bool = False) -> Asked | None:
-    """What a key at or below `zone` asks for; None where the grammar has no such name (NXDOMAIN)."""
-    labels = [bytes((len(part),)) + part for part in names.labels(key[: len(key) - len(zone)] + names.ROOT)]
-    if not labels:
-        return Asked()
-    branch = labels.pop()
+APEX = Asked()
+
+
+def split(key: Name, zone: Name) -> list[Label] | None:
+    """The labels of a key in front of `zone`; None if it is not in that zone."""
+    if not key.endswith(zone):
+        return None
+    end = len(key) - len(zone)
+    found = []
+    at = 0
+    while at < end:
+        after = at + 1 + key[at]
+        found.append(key[at:after])
+        at = after
+    return found if at == end else None
+
+
+def read(labels: list[Label], grammar: Grammar) -> Asked | None:
+    """What the labels in front of a zone ask for; None where the grammar has no such name (NXDOMAIN)."""
+    count = len(labels)
+    if not count:
+        return APEX
+    branch = labels[-1]
     if branch not in (SVC, POD):
         return None
-    if not labels:
-        return Asked()
-    namespace = labels.pop()
-    name = labels.pop() if labels else b""
-    asked = Asked(branch, namespace, name)
-    if not labels:
-        return asked
-    if len(labels) == 1:
-        return asked._replace(endpoint=labels[0])
-    if len(labels) == 2:
-        return asked._replace(port=_bare(labels[0]), protocol=_bare(labels[1]))
-    if zonal and branch == SVC and labels[-1] == b"\x05_zone" and labels[-2] in _POLICIES:
-        topology = b".".join(label[1:] for label in labels[:-2])
-        return asked._replace(topology=topology, pin=_POLICIES[labels[-2]])
-    return None
+    match count:
+        case 1:
+            return APEX
+        case 2:
+            return Asked(branch, labels[0])
+        case 3:
+            return Asked(branch, labels[1], labels[0])
+        case 4:
+            return Asked(branch, labels[2], labels[1], labels[0])
+        case 5:
+            return _pair(labels, branch, grammar)
+    return _longer(labels, branch, grammar)
 
 
-def dashed_address(label: Label) -> Address | None:
-    """The address that a pod's label spells: three single dashes are dots of IPv4, otherwise dashes are colons."""
-    text = label[1:]
-    is_ipv4 = text.count(b"-") == 3 and b"--" not in text
-    return _address(text.replace(b"-", b"." if is_ipv4 else b":"))
+def _pair(labels: list[Label], branch: Label, grammar: Grammar) -> Asked:
+    first, second, name, namespace, _ = labels
+    if grammar.clusterset and not (_is_marked(first) or _is_marked(second)):
+        return Asked(branch, namespace, name, first + second)
+    return Asked(branch, namespace, name, b"", _bare(first), _bare(second))
 
 
-def dotted_pod(key: Name, zone: Name) -> tuple[Address, Label] | None:
-    """The address and namespace of `10.244.0.1.NS.pod` or `10.244.0.1.NS.svc`: an IPv4 address in dots."""
-    labels = names.labels(key[: len(key) - len(zone)] + names.ROOT)
-    if len(labels) != 6 or labels[-1] not in (b"pod", b"svc"):
+def _longer(labels: list[Label], branch: Label, grammar: Grammar) -> Asked | None:
+    name, namespace = labels[-3], labels[-2]
+    if grammar.dotted and len(labels) == 6 and all(label[1:].isdigit() for label in labels[:4]):
+        address = b"-".join(label[1:] for label in labels[:4])
+        return (
+            Asked(POD, namespace, bytes((len(address),)) + address) if len(address) <= len("255-255-255-255") else None
+        )
+    if not grammar.zonal or grammar.clusterset or branch != SVC or labels[-4] != _ZONE:
         return None
-    address = _address(b".".join(labels[:4]))
-    return None if address is None else (address, bytes((len(labels[4]),)) + labels[4])
+    pin = _PINNED.get(labels[-5])
+    if pin is None:
+        return None
+    topology = b".".join(label[1:] for label in labels[:-5])  # a zone's name may have dots
+    return Asked(branch, namespace, name, topology=topology, pin=pin)
 
 
-def is_reverse(zone: Name) -> bool:
-    """Whether a zone (lower-cased) is one of reverse names."""
-    return zone.endswith((_IN_ADDR, _IP6))
-
-
-def reverse_address(key: Name) -> Address | None:
-    """The address that a whole reverse name stands for (RFC 1035 section 3.5, RFC 3596 section 2.5), or None."""
-    if key.endswith(_IN_ADDR):
-        return _address(b".".join(reversed(names.labels(key[: -len(_IN_ADDR)] + names.ROOT))))
-    if key.endswith(_IP6):
-        digits = names.labels(key[: -len(_IP6)] + names.ROOT)
-        if len(digits) == 32 and all(len(digit) == 1 for digit in digits):
-            joined = b"".join(reversed(digits))
-            return _address(b":".join(joined[at : at + 4] for at in range(0, 32, 4)))
-    return None
+def _is_marked(label: Label) -> bool:
+    return label[1:2] == b"_"
 
 
 def _bare(label: Label) -> Label:
-    return bytes((len(label) - 2,)) + label[2:] if label[1:2] == b"_" else label
-
-
-def _address(text: bytes) -> Address | None:
-    try:
-        shown = text.decode("ascii")
-        return IPv6Address(shown).packed if ":" in shown else IPv4Address(shown).packed
-    except (AddressValueError, UnicodeDecodeError):
-        return None
+    return bytes((len(label) - 2,)) + label[2:] if _is_marked(label) else label

@@ -1,4 +1,4 @@
-"""The Kubernetes objects, as far as DNS reads them. Unknown fields are skipped, absent and null ones are alike."""
+"""The Kubernetes objects, as far as DNS reads them. Unknown fields are skipped; absent and null ones are alike."""
 
 from msgspec import Struct, field
 
@@ -9,14 +9,14 @@ class Metadata(Struct, rename="camel"):
     """ObjectMeta."""
 
     name: str = ""
-    namespace: str = ""
+    namespace: str | None = None
     labels: Labels | None = None
     annotations: Labels | None = None
     deletion_timestamp: str | None = None
 
 
 class ServicePort(Struct):
-    """One port of a Service."""
+    """One port of a Service or ServiceImport."""
 
     port: int
     name: str | None = None
@@ -29,36 +29,15 @@ class ServiceSpec(Struct):
     type: str | None = None
     cluster_ip: str | None = field(default=None, name="clusterIP")
     cluster_ips: list[str] | None = field(default=None, name="clusterIPs")
-    external_ips: list[str] | None = field(default=None, name="externalIPs")
     external_name: str | None = field(default=None, name="externalName")
     ports: list[ServicePort] | None = None
-
-
-class Ingress(Struct):
-    """One address of a load balancer."""
-
-    ip: str | None = None
-    hostname: str | None = None
-
-
-class LoadBalancer(Struct):
-    """The load balancer of a Service's status."""
-
-    ingress: list[Ingress] | None = None
-
-
-class ServiceStatus(Struct, rename="camel"):
-    """The status of a Service."""
-
-    load_balancer: LoadBalancer | None = None
 
 
 class Service(Struct):
     """v1 Service."""
 
     metadata: Metadata
-    spec: ServiceSpec = field(default_factory=ServiceSpec)
-    status: ServiceStatus | None = None
+    spec: ServiceSpec | None = None
 
 
 class Conditions(Struct):
@@ -70,18 +49,22 @@ class Conditions(Struct):
 class Reference(Struct):
     """ObjectReference."""
 
-    kind: str | None = None
     name: str | None = None
 
 
 class Endpoint(Struct, rename="camel"):
     """One endpoint of a slice."""
 
-    addresses: list[str] = field(default_factory=list)
+    addresses: list[str] | None = None
     conditions: Conditions | None = None
     hostname: str | None = None
     target_ref: Reference | None = None
     zone: str | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may be given to clients."""
+        return self.conditions is None or self.conditions.ready is not False
 
 
 class EndpointPort(Struct):
@@ -92,13 +75,27 @@ class EndpointPort(Struct):
     protocol: str | None = None
 
 
-class EndpointSlice(Struct, rename="camel"):
+class EndpointSlice(Struct):
     """discovery.k8s.io/v1 EndpointSlice."""
 
     metadata: Metadata
-    address_type: str = "IPv4"
     endpoints: list[Endpoint] | None = None
     ports: list[EndpointPort] | None = None
+
+
+class ServiceImportSpec(Struct):
+    """The specification of a ServiceImport: `type` is ClusterSetIP or Headless."""
+
+    type: str | None = None
+    ips: list[str] | None = None
+    ports: list[ServicePort] | None = None
+
+
+class ServiceImport(Struct):
+    """multicluster.x-k8s.io/v1alpha1 ServiceImport."""
+
+    metadata: Metadata
+    spec: ServiceImportSpec | None = None
 
 
 class Namespace(Struct):
@@ -111,11 +108,10 @@ class PodStatus(Struct):
     """The status of a Pod."""
 
     pod_ip: str | None = field(default=None, name="podIP")
-    phase: str | None = None
 
 
 class Pod(Struct):
     """v1 Pod."""
 
     metadata: Metadata
-    status: PodStatus = field(default_factory=PodStatus)
+    status: PodStatus | None = None

@@ -1,19 +1,16 @@
-"""A cluster's index kept equal to an API server: a reflector for each kind, their events put into the index.
+"""Objects of an API server taken in by whoever keeps them: a reflector for each kind, and word of every change.
 
 A change takes effect in the loop step in which its octets arrive, and whoever keeps answers is told in the same step.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from kdns.cluster import objects
-from kdns.cluster.entries import service_key
-from kdns.cluster.index import Changed, Index
-from kdns.errors import StartError
+from kdns.errors import StartError, WireError
 from kdns.metrics import Metrics
 from kdns.transport.access import Access
 from kdns.transport.kubeapi import KubeApi
@@ -21,40 +18,62 @@ from kdns.transport.reflector import Log, Reflector, Resource
 
 T = TypeVar("T")
 
+Keys = Collection[bytes]
+
 TELL = 0.5  # seconds between two words about a start that waits
-LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown"
-TRIGGERED = "endpoints.kubernetes.io/last-change-trigger-time"
 
 
 @dataclass(frozen=True)
-class Scope:
-    """What to watch: label selectors for services and endpoints, and for namespaces; whether endpoints and pods."""
+class Watch(Generic[T]):
+    """One kind of objects and who takes it in. `put` and `delete` return the keys of what changed by it.
 
-    labels: str = ""
-    namespace_labels: str = ""
-    endpoints: bool = True
-    pods: bool = False
+    `put` may raise WireError for an object that cannot be named in DNS: what was known of it stays. `changed` is
+    called with keys that changed, in the same step.
+    """
+
+    resource: Resource[T]
+    put: Callable[[T], Keys]
+    delete: Callable[[str, str], Keys]
+    changed: Callable[[Keys], None]
 
 
 @dataclass(frozen=True)
-class _Sink(Generic[T]):
-    put: Callable[[T], None]
-    delete: Callable[[str, str], None]
+class Intake(Generic[T]):
+    """The sink of one watch."""
+
+    watch: Watch[T]
     synced: Callable[[], None]
+    log: Log
+
+    def put(self, obj: T) -> None:
+        """Take an object in."""
+        try:
+            keys = self.watch.put(obj)
+        except WireError as fault:
+            self.log("WARNING", f"{self.watch.resource.plural}: an object that DNS cannot name: {fault}")
+            return
+        if keys:
+            self.watch.changed(keys)
+
+    def delete(self, namespace: str, name: str) -> None:
+        """Let an object go; one that could not be named was never taken in."""
+        with suppress(WireError):
+            keys = self.watch.delete(namespace, name)
+            if keys:
+                self.watch.changed(keys)
 
 
 class Mirror:
-    """The index of one cluster. `access` is asked for the API server at start; ValueError if there is none."""
+    """Watches of one API server. `access` is asked for it at start: ValueError if there is none."""
 
-    def __init__(self, index: Index, scope: Scope, access: Callable[[], Access], metrics: Metrics, log: Log) -> None:
-        self.index = index
-        self._scope = scope
+    def __init__(self, watches: Sequence[Watch[Any]], access: Callable[[], Access], metrics: Metrics, log: Log) -> None:
+        self._watches = watches
         self._access = access
         self._metrics = metrics
         self._log = log
-        self._forget: Callable[[Collection[bytes]], None] = lambda keys: None
+        self._unsynced = len(watches)
+        self._begun = asyncio.Event()
         self._synced = asyncio.Event()
-        self._unsynced = 0
         self._api: KubeApi | None = None
 
     @property
@@ -62,96 +81,43 @@ class Mirror:
         """Whether the first lists are complete."""
         return self._synced.is_set()
 
-    def follow(self, forget: Callable[[Collection[bytes]], None]) -> None:
-        """Call `forget` with the keys that change, in the same step."""
-        self._forget = forget
-
-    async def start(self, timeout: float) -> None:
+    async def start(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Wait for the first lists, but at most `timeout` seconds. StartError if there is no API server to ask."""
         try:
-            self._access()
+            self._api = KubeApi(self._access(), self._metrics)
         except ValueError as fault:
             raise StartError(f"plugin/kubernetes: {fault}") from None
-        deadline = time.monotonic() + timeout
-        while not self.synced and (left := deadline - time.monotonic()) > 0:
-            try:
-                await asyncio.wait_for(self._synced.wait(), min(TELL, left))
-            except TimeoutError:
+        self._begun.set()
+        deadline = clock() + timeout
+        while not self.synced and (left := deadline - clock()) > 0:
+            if not await _within(min(TELL, left), self._synced.wait()):
                 self._log("INFO", "waiting for Kubernetes API before starting server")
         if not self.synced:
             self._log("WARNING", "starting server with unsynced Kubernetes API")
 
     async def run(self) -> None:
-        """Follow the API server for ever."""
-        self._api = KubeApi(self._access(), self._metrics)
-        reflectors = self._reflectors(self._api)
-        self._unsynced = len(reflectors)
+        """Follow the API server for ever, from `start` on."""
+        await self._begun.wait()
+        assert self._api is not None
         async with asyncio.TaskGroup() as group:
-            for reflector in reflectors:
-                group.create_task(reflector.run())
+            for watch in self._watches:
+                sink = Intake(watch, self._one_synced, self._log)
+                group.create_task(Reflector(self._api, watch.resource, sink, self._log).run())
 
     async def close(self) -> None:
         """Close the connections to the API server."""
         if self._api is not None:
             await self._api.close()
 
-    def _reflectors(self, api: KubeApi) -> list[Reflector[Any]]:
-        index, scope = self.index, self._scope
-        services = Resource("/api/v1/services", objects.Service, scope.labels)
-        namespaces = Resource("/api/v1/namespaces", objects.Namespace, scope.namespace_labels)
-        slices = Resource("/apis/discovery.k8s.io/v1/endpointslices", objects.EndpointSlice, scope.labels)
-        pods = Resource("/api/v1/pods", objects.Pod, "", LIVE_PODS)
-        found: list[Reflector[Any]] = [
-            self._reflector(api, services, index.put_service, index.delete_service),
-            self._reflector(api, namespaces, index.put_namespace, lambda _, name: index.delete_namespace(name)),
-        ]
-        if scope.endpoints:
-            found.append(self._reflector(api, slices, self._put_slice, index.delete_slice))
-        if scope.pods:
-            found.append(self._reflector(api, pods, index.put_pod, index.delete_pod))
-        return found
-
-    def _reflector(
-        self,
-        api: KubeApi,
-        resource: Resource[T],
-        put: Callable[[T], Changed],
-        delete: Callable[[str, str], Changed],
-    ) -> Reflector[T]:
-        def take(obj: T) -> None:
-            self._changed(put(obj))
-
-        def drop(namespace: str, name: str) -> None:
-            self._changed(delete(namespace, name))
-
-        return Reflector(api, resource, _Sink(take, drop, self._one_synced), self._log)
-
-    def _changed(self, keys: Changed) -> None:
-        if keys:
-            self.index.serial = int(time.time())
-            self._forget(keys)
-
     def _one_synced(self) -> None:
         self._unsynced -= 1
         if not self._unsynced:
             self._synced.set()
 
-    def _put_slice(self, slice_: objects.EndpointSlice) -> Changed:
-        changed = self.index.put_slice(slice_)
-        triggered = (slice_.metadata.annotations or {}).get(TRIGGERED)
-        if changed and triggered and self.synced:
-            self._observe_programming(slice_, triggered)
-        return changed
 
-    def _observe_programming(self, slice_: objects.EndpointSlice, triggered: str) -> None:
-        """How long ago the change happened that a headless service's slice tells of, as CoreDNS counts it."""
-        owner = (slice_.metadata.labels or {}).get("kubernetes.io/service-name", "")
-        service = self.index.services.get(service_key(slice_.metadata.namespace, owner))
-        if service is None or not service.headless:
-            return
-        try:
-            seconds = time.time() - datetime.fromisoformat(triggered).timestamp()
-        except ValueError:
-            return
-        durations = self._metrics.histogram("kubernetes_dns_programming_duration_seconds")
-        durations.observe(("headless_with_selector",), max(0.0, seconds))
+async def _within(seconds: float, wait: Awaitable[object]) -> bool:
+    try:
+        await asyncio.wait_for(wait, seconds)
+    except TimeoutError:
+        return False
+    return True

@@ -42,6 +42,11 @@ DIRECTIONS = [
     ("kdns", (), "the version, and nothing else"),
     ("kdns.errors", (), "the bottom: everybody raises"),
     ("kdns.wire.*", ("kdns.errors", "kdns.wire*"), "octets know nothing of servers"),
+    (
+        "kdns.cluster.settings",
+        ("kdns.errors", "kdns.corefile*", "kdns.wire*", "kdns.cluster*"),
+        "what kubernetes's properties mean",
+    ),
     ("kdns.cluster*", ("kdns.errors", "kdns.wire*", "kdns.cluster*"), "objects to records, whoever serves them"),
     ("kdns.zone*", ("kdns.errors", "kdns.wire*", "kdns.zone*"), "tables of records, whoever serves them"),
     ("kdns.metrics", ("kdns.errors",), "counted by everybody"),

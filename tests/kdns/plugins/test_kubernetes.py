@@ -1,42 +1,63 @@
-"""kubernetes: its properties, and what it does with what the index has."""
+"""kubernetes: what it makes of a question, and of an API server over a real connection."""
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from msgspec import convert
+from msgspec import to_builtins
 
-from kdns.chain import Reply, Request
-from kdns.cluster import objects
+from kdns.chain import Keep, Reply, Request
+from kdns.cluster.programming import TRIGGERED
+from kdns.cluster.zone import SERIAL
 from kdns.errors import REFUSED, ConfigError, NoAnswer, StartError
+from kdns.metrics import Metrics
 from kdns.plugins import kubernetes
-from kdns.plugins.kubernetes import Kubernetes
+from kdns.transport.mirror import Intake, Keys
 from kdns.wire import codes, names
 from kdns.wire.names import Name
+from tests.kdns.apiserver import ApiServer
 from tests.kdns.asking import args, ask, records, texts
-from tests.kdns.cluster.making import namespace, put, service, slice_of
+from tests.kdns.cluster.making import Object, external, namespace, pod, service, service_import, slice_of
 
-ENDPOINT = "endpoint http://127.0.0.1:1"
 SVC = "default.svc.cluster.local."
+COLLECTIONS = {
+    "Namespace": "/api/v1/namespaces",
+    "Service": "/api/v1/services",
+    "Pod": "/api/v1/pods",
+    "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
+    "ServiceImport": "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports",
+}
+HTTP = [("http", 80, "TCP")]
+THINGS = (
+    namespace("default"),
+    service("web", ["10.96.0.7"], HTTP),
+    external("out", "www.example.org"),
+    external("in", f"web.{SVC}"),
+    external("ring", f"gnir.{SVC}"),
+    external("gnir", f"ring.{SVC}"),
+    external("lost", f"nope.{SVC}"),
+    slice_of("web", [{"addresses": ["10.244.0.7"], "targetRef": {"name": "web-0"}}], HTTP),
+)
 
 
-def plugin(properties: str = "", *, synced: bool = True, zones: str = "cluster.local") -> Kubernetes:
-    made = kubernetes.setup(args(f"kubernetes {zones} {{\n{ENDPOINT}\n{properties}\n}}"))
-    index = made._zones.index
-    put(
-        index,
-        namespace("default"),
-        service("web", ["10.96.0.7"], [("http", 80)]),
-        service("out", type="ExternalName", externalName="www.example.org"),
-        service("in", type="ExternalName", externalName=f"web.{SVC}"),
-        service("ring", type="ExternalName", externalName=f"gnir.{SVC}"),
-        service("gnir", type="ExternalName", externalName=f"ring.{SVC}"),
-        service("lost", type="ExternalName", externalName=f"nope.{SVC}"),
-        slice_of("web", [{"addresses": ["10.244.0.7"], "targetRef": {"kind": "Pod", "name": "web-0"}}], [("http", 80)]),
-    )
-    if synced:
-        made._mirror._synced.set()
+def plugin(properties: str = "", *, synced: bool = True, zones: str = "cluster.local", **more: Any) -> Any:
+    """The plugin with THINGS taken in, as its watches would; with `synced` also told that this is all."""
+    text = f"kubernetes {zones} {{\nendpoint http://127.0.0.1:1\n{properties}\n}}"
+    made = kubernetes.setup(args(text, **more))
+    take(made, *THINGS)
+    for watch in made._mirror._watches if synced else ():
+        Intake(watch, made._mirror._one_synced, print).synced()
     return made
+
+
+def take(made: Any, *things: Object) -> None:
+    """Put objects where the watch of their kind puts them."""
+    for thing in things:
+        for watch in made._mirror._watches:
+            if watch.resource.kind is type(thing):
+                Intake(watch, made._mirror._one_synced, print).put(thing)
 
 
 def test_answers_are_authoritative_and_name_what_they_depend_on() -> None:
@@ -44,59 +65,81 @@ def test_answers_are_authoritative_and_name_what_they_depend_on() -> None:
 
     assert texts(reply.answer) == [f"web.{SVC} 5 IN A 10.96.0.7"]
     assert (reply.flags, reply.by) == (codes.AA, "kubernetes")
-    assert reply.keep is not None
-    assert set(reply.keep.names) == {b"\x03web\x07default", b"\x07default"}
+    assert reply.keep == Keep((b"\x03web\x07default", b"\x07default"))
 
 
 def test_an_empty_answer_has_the_soa_and_is_kept_for_its_time_only() -> None:
-    reply = ask(plugin("ttl 30"), f"nope.{SVC} A", now=100.0)
+    reply = ask(plugin("ttl 3600"), f"nope.{SVC} A", now=100.0)
 
     assert reply.rcode == codes.NXDOMAIN
     (soa,) = texts(reply.authority)
-    assert soa.startswith("cluster.local. 30 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. ")
-    assert reply.keep is not None
-    assert reply.keep.until == 130.0
+    assert soa.startswith("cluster.local. 300 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. ")
+    assert soa.endswith(" 7200 1800 86400 3600")
+    assert reply.keep == Keep((b"\x04nope\x07default", b"\x07default"), 400.0)
+
+
+def test_the_soa_is_in_the_question_s_case() -> None:
+    (soa,) = texts(ask(plugin(), "x.Cluster.Local. A").authority)
+    assert soa.startswith("Cluster.Local. 5 IN SOA ns.dns.Cluster.Local. ")
 
 
 def test_other_names_are_left_to_the_next_plugin() -> None:
-    assert texts(ask(plugin(), "example.org. A", rest="example.org. 1 IN A 192.0.2.1").answer)
+    assert ask(plugin(), "example.org. A", rest="example.org. 1 IN A 192.0.2.1").by == "canned"
 
 
 def test_names_that_are_not_there_fall_through_where_that_was_asked_for() -> None:
-    rest = Reply(answer=records(f"nope.{SVC} 1 IN A 192.0.2.1"))
-    assert ask(plugin("fallthrough"), f"nope.{SVC} A", rest=rest).answer
+    rest = Reply(answer=records(f"nope.{SVC} 1 IN A 192.0.2.1"), keep=Keep((b"theirs",), 7.0))
     assert ask(plugin("fallthrough example.org"), f"nope.{SVC} A", rest=rest).rcode == codes.NXDOMAIN
+
+    reply = ask(plugin("fallthrough"), f"nope.{SVC} A", rest=rest)
+    assert reply.answer == rest.answer
+    assert reply.keep == Keep((b"theirs", b"\x04nope\x07default", b"\x07default"), 7.0)
+
+    unkept = ask(plugin("fallthrough"), f"nope.{SVC} A", rest=rest._replace(keep=None))
+    assert unkept.keep is None
+
+
+def test_names_that_have_other_records_do_not_fall_through() -> None:
+    assert ask(plugin("fallthrough"), f"web.{SVC} AAAA", rest=Reply(codes.REFUSED)).rcode == codes.NOERROR
 
 
 def test_nothing_is_said_not_to_be_there_before_the_first_lists_are_complete() -> None:
-    reply = ask(plugin(synced=False), f"nope.{SVC} A")
-    assert (reply.rcode, reply.keep) == (codes.SERVFAIL, None)
-    assert not plugin(synced=False).ready()
+    unsynced = plugin(synced=False)
+    reply = ask(unsynced, f"nope.{SVC} A")
+
+    assert (reply.rcode, len(reply.authority), reply.keep) == (codes.SERVFAIL, 1, None)
+    assert ask(unsynced, f"web.{SVC} A").rcode == codes.NOERROR
+    assert (unsynced.ready(), plugin().ready()) == (False, True)
 
 
-def test_transfers_are_refused() -> None:
+@pytest.mark.parametrize("kind", ["AXFR", "IXFR"])
+def test_transfers_are_refused(kind: str) -> None:
     with pytest.raises(NoAnswer) as refused:
-        ask(plugin(), "cluster.local. AXFR")
+        ask(plugin(), f"cluster.local. {kind}")
     assert refused.value.rcode == REFUSED
 
 
-def answering(answer: str) -> Any:
-    async def found(request: Request, name: Name, qtype: int, /) -> Reply:
-        return Reply(answer=records(answer), flags=codes.TC)
+def answering(answer: str, flags: int = 0) -> Any:
+    async def found() -> Reply:
+        return Reply(codes.NXDOMAIN, records(answer), flags=flags, keep=Keep())
 
-    def lookup(request: Request, name: Name, qtype: int, /) -> Awaitable[Reply]:
-        assert names.show(name) == "www.example.org."
-        return found(request, name, qtype)
+    def lookup(_: Request, name: Name, qtype: int, /) -> Awaitable[Reply]:
+        assert (names.show(name), qtype) == ("www.example.org.", codes.A)
+        return found()
 
     return lookup
 
 
-def test_an_external_name_brings_the_addresses_of_its_target() -> None:
-    reply = ask(plugin(), f"out.{SVC} A", ask=answering("www.example.org. 9 IN A 192.0.2.80"))
+def test_an_external_name_brings_what_the_server_has_of_its_target() -> None:
+    reply = ask(plugin(), f"out.{SVC} A", ask=answering("www.example.org. 9 IN A 192.0.2.80", codes.TC))
 
     assert texts(reply.answer) == [f"out.{SVC} 5 IN CNAME www.example.org.", "www.example.org. 9 IN A 192.0.2.80"]
-    assert reply.flags == codes.AA | codes.TC
-    assert reply.keep is None
+    assert (reply.rcode, reply.flags, reply.keep) == (codes.NOERROR, codes.AA | codes.TC, None)
+
+
+def test_an_external_name_whose_target_has_nothing_is_still_an_alias() -> None:
+    reply = ask(plugin(), f"out.{SVC} A", ask=answering(""))
+    assert texts(reply.answer) == [f"out.{SVC} 5 IN CNAME www.example.org."]
 
 
 def test_an_external_name_in_the_cluster_is_followed_at_once() -> None:
@@ -113,58 +156,179 @@ def test_aliases_that_lead_nowhere_are_an_empty_answer(name: str) -> None:
     assert (reply.rcode, reply.answer, len(reply.authority)) == (codes.NOERROR, (), 1)
 
 
-def test_a_question_for_the_alias_gets_only_that() -> None:
-    assert texts(ask(plugin(), f"out.{SVC} CNAME").answer) == [f"out.{SVC} 5 IN CNAME www.example.org."]
-    assert ask(plugin(), f"out.{SVC} SRV").answer == ()
+def test_a_change_moves_the_serial_on_and_is_told_of_in_the_same_step() -> None:
+    made, told = plugin(), []
+    made.follow(told.append)
+    made._index.serial = 0
+    take(made, service("web", ["10.96.0.7"], HTTP))
+    assert (told, made._index.serial) == ([], 0)
+
+    take(made, service("more", ["None"]))
+    assert told == [(b"\x04more\x07default", SERIAL)]
+    reply = ask(made, "cluster.local. SOA")
+    assert reply.keep == Keep((SERIAL,))
+    assert int(texts(reply.answer)[0].split()[6]) == made._index.serial > 0
 
 
-def test_endpoints_can_have_the_names_of_their_pods() -> None:
-    named = plugin("endpoint_pod_names")
-    target = objects.EndpointSlice
-    again = {
-        "metadata": {"name": "w", "namespace": "default", "labels": {"kubernetes.io/service-name": "web"}},
-        "endpoints": [{"addresses": ["10.244.0.9"], "targetRef": {"kind": "Pod", "name": "web-9"}}],
-    }
-    named._zones.index.put_slice(convert(again, target))
-    assert texts(ask(named, f"web-9.web.{SVC} A").answer) == [f"web-9.web.{SVC} 5 IN A 10.244.0.9"]
+def test_a_clusterset_has_its_own_services_and_serial() -> None:
+    made = plugin("multicluster clusterset.local", zones="cluster.local clusterset.local")
+    made._index.serial = 0
+    take(made, service_import("web", ["10.112.0.1"], HTTP))
+
+    assert texts(ask(made, "web.default.svc.clusterset.local. A").answer) == [
+        "web.default.svc.clusterset.local. 5 IN A 10.112.0.1"
+    ]
+    assert texts(ask(made, f"web.{SVC} A").answer) == [f"web.{SVC} 5 IN A 10.96.0.7"]
+    assert made._index.serial == 0
+
+
+def test_properties_reach_the_answers() -> None:
+    made = plugin("endpoint_pod_names\nzonal\nignore empty_service\npods insecure\ndotted_pod_names\nttl 9")
+    take(
+        made, service("empty", ["10.96.0.8"]), service("db"), slice_of("db", [{"addresses": ["10.1.0.1"], "zone": "a"}])
+    )
+
+    assert texts(ask(made, f"web-0.web.{SVC} A").answer) == [f"web-0.web.{SVC} 9 IN A 10.244.0.7"]
+    assert ask(made, f"a.pin._zone.db.{SVC} A").answer
+    assert ask(made, f"empty.{SVC} A").rcode == codes.NXDOMAIN
+    assert ask(made, "10.244.0.7.default.pod.cluster.local. A").answer
+    assert ask(plugin("namespaces other"), f"web.{SVC} A").rcode == codes.NXDOMAIN
 
 
 @pytest.mark.parametrize(
-    ("properties", "complaint"),
+    ("properties", "watched"),
     [
-        ("pods sometimes", "wrong value for pods: sometimes, must be one of: disabled, verified, insecure"),
-        ("ttl 3601", r"ttl must be in range \[0, 3600\]: 3601"),
-        ("ttl -1", r"ttl must be in range \[0, 3600\]: -1"),
-        ("ttl x", "ttl must be a number"),
-        ("namespaces a\nnamespace_labels a=b", "namespaces and namespace_labels cannot both be set"),
-        ("labels a in (b", "unable to parse label selector"),
-        ("ignore pods", "unable to parse ignore value: 'pods'"),
-        ("zonal\nnoendpoints", "zonal requires the endpoint cache; remove noendpoints"),
-        ("startup_timeout soon", "failed to parse startup_timeout: soon, "),
-        ("apiserver_qps -1", "apiserver_qps must be >= 0"),
-        ("apiserver_burst x", "failed to parse apiserver_burst: x"),
-        ("tls a b", "Wrong argument count or unexpected line ending after 'b'"),
-        ("kubeconfig", "Wrong argument count"),
-        ("noendpoints x", "Wrong argument count"),
-        ("upstream", "unknown property 'upstream'"),
+        ("", ["Service", "Namespace", "EndpointSlice"]),
+        ("noendpoints", ["Service", "Namespace"]),
+        ("pods insecure", ["Service", "Namespace", "EndpointSlice"]),
+        ("pods verified", ["Service", "Namespace", "EndpointSlice", "Pod"]),
+        ("multicluster clusterset.local", ["Service", "Namespace", "EndpointSlice", "ServiceImport", "EndpointSlice"]),
     ],
 )
-def test_says_what_is_wrong_in_the_corefile(properties: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
-        plugin(properties)
+def test_only_what_answers_need_is_watched(properties: str, watched: list[str]) -> None:
+    made = plugin(properties, zones="cluster.local clusterset.local")
+    resources = [watch.resource for watch in made._mirror._watches]
+    assert [resource.kind.__name__ for resource in resources] == watched
+    assert [resource.path for resource in resources] == [COLLECTIONS[kind] for kind in watched]
 
 
-def test_needs_a_zone_that_is_not_a_reverse_one() -> None:
-    with pytest.raises(ConfigError, match="non-reverse zone name must be used"):
-        plugin(zones="10.0.0.0/8")
+def test_selectors_are_the_api_server_s_business() -> None:
+    made = plugin(
+        "labels a=b\nnamespace_labels c\npods verified\nmulticluster set.local", zones="cluster.local set.local"
+    )
+    assert [
+        (w.resource.plural, w.resource.label_selector, w.resource.field_selector) for w in made._mirror._watches
+    ] == [
+        ("services", "a=b", ""),
+        ("namespaces", "c", ""),
+        ("endpointslices", "a=b", ""),
+        ("pods", "a=b", "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown"),
+        ("serviceimports", "", ""),
+        ("endpointslices", "a=b,multicluster.kubernetes.io/service-name", ""),
+    ]
 
 
-def test_may_stand_once_in_a_block() -> None:
-    with pytest.raises(ConfigError, match="this plugin can only be used once per Server Block"):
-        kubernetes.setup(args("kubernetes a.\nkubernetes b."))
+def test_the_time_that_a_change_took_is_counted_and_an_odd_time_told_of() -> None:
+    metrics, said = Metrics(), []
+    made = plugin(metrics=metrics, log=lambda level, text: said.append(f"{level} {text}"))
+    take(made, slice_of("web", [], name="y", **{TRIGGERED: "2020-01-01T00:00:00Z"}))
+    take(made, slice_of("web", [], name="z", **{TRIGGERED: "today"}))
+
+    row = metrics.histogram("kubernetes_dns_programming_duration_seconds").values["cluster_ip",]
+    assert sum(row[:-1]) == 1
+    assert said == [
+        "WARNING DnsProgrammingLatency cannot be calculated for Endpoints 'default/z'; "
+        "invalid 'endpoints.kubernetes.io/last-change-trigger-time' annotation"
+    ]
 
 
-async def test_a_start_without_a_cluster_says_so() -> None:
-    alone = kubernetes.setup(args("kubernetes cluster.local"))
-    with pytest.raises(StartError, match="KUBERNETES_SERVICE_HOST"):
+async def test_the_name_server_is_where_the_block_is_bound() -> None:
+    made = plugin("startup_timeout 0s", addresses=("192.0.2.53", "fe80::1%eth0", "127.0.0.1", "::1"))
+    await made.start()
+    await made.close()
+    reply = ask(made, "cluster.local. NS")
+    assert texts(reply.additional) == [
+        "ns.dns.cluster.local. 5 IN A 192.0.2.53",
+        "ns.dns.cluster.local. 5 IN AAAA fe80::1",
+    ]
+    assert reply.keep is None
+
+
+@pytest.mark.parametrize("properties", ["", "kubeconfig /nowhere/config", "endpoint ftp://host"])
+async def test_a_start_without_a_cluster_says_so(properties: str) -> None:
+    alone: Any = kubernetes.setup(args(f"kubernetes cluster.local {{\n{properties}\n}}"))
+    with pytest.raises(StartError, match="plugin/kubernetes: "):
         await alone.start()
+    await alone.close()
+
+
+def test_wrong_properties_are_refused() -> None:
+    with pytest.raises(ConfigError, match="unknown property 'upstream'"):
+        plugin("upstream")
+
+
+class Told:
+    """Keys that changed, and a way to wait for some."""
+
+    def __init__(self) -> None:
+        self.keys: set[bytes] = set()
+        self._more = asyncio.Event()
+
+    def __call__(self, keys: Keys) -> None:
+        self.keys |= set(keys)
+        self._more.set()
+
+    async def of(self, key: bytes) -> None:
+        """Return once `key` was told of, and forget that it was."""
+        while key not in self.keys:
+            await self._more.wait()
+            self._more.clear()
+        self.keys.discard(key)
+
+
+@asynccontextmanager
+async def following(server: ApiServer, told: Told) -> AsyncIterator[Any]:
+    """The plugin, started, of a server that has THINGS and a Pod."""
+    for thing in (*THINGS, pod("web-0", "10.244.0.7")):
+        put(server, thing)
+    await server.start()
+    made: Any = kubernetes.setup(args(f"kubernetes cluster.local {{\nendpoint {server.url}\npods verified\n}}"))
+    made.follow(told)
+    loop = asyncio.create_task(made.run())
+    try:
+        await made.start()
+        told.keys.clear()
+        yield made
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+        await made.close()
+        await server.stop()
+
+
+def put(server: ApiServer, thing: Object) -> None:
+    """Put an object into the server as JSON."""
+    body = to_builtins(thing)
+    body["metadata"] = {name: value for name, value in body["metadata"].items() if value is not None}
+    server.put(COLLECTIONS[type(thing).__name__], body)
+
+
+async def test_follows_an_api_server_from_the_first_list_to_its_going_away() -> None:
+    server, told = ApiServer(), Told()
+    async with following(server, told) as made:
+        assert made.ready()
+        assert ask(made, f"web.{SVC} A").answer
+        assert ask(made, "10-244-0-7.default.pod.cluster.local. A").answer
+
+        put(server, service("new", ["10.96.0.9"]))
+        await told.of(b"\x03new\x07default")
+        assert texts(ask(made, f"new.{SVC} A").answer) == [f"new.{SVC} 5 IN A 10.96.0.9"]
+
+        server.delete(COLLECTIONS["Namespace"], "", "default")
+        await told.of(b"\x07default")
+        assert ask(made, f"new.{SVC} A").rcode == codes.NXDOMAIN
+
+        put(server, namespace("default"))
+        await told.of(b"\x07default")
+        await server.stop()
+        assert ask(made, f"new.{SVC} A").answer

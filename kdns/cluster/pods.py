@@ -1,0 +1,57 @@
+"""Pods by their addresses, for `pods verified`.
+
+The key of what depends on an address's pods is b"\\x00" and the address as it is written. As in CoreDNS only
+`status.podIP` counts, and the text of it: `2001-0db8--1` does not name the pod at 2001:db8::1.
+"""
+
+from kdns.cluster.entries import Label, label
+from kdns.cluster.objects import Pod
+from kdns.cluster.publish import Key
+
+Where = tuple[Label, str]  # namespace and name
+
+
+class Pods:
+    """Which pods have an address."""
+
+    def __init__(self) -> None:
+        self._address: dict[Where, str] = {}
+        self._at: dict[str, tuple[Where, ...]] = {}
+
+    def count(self, namespace: Label, address: str) -> int:
+        """How many pods of a namespace have the address: those on the host's network share the host's."""
+        return sum(where[0] == namespace for where in self._at.get(address, ()))
+
+    def put(self, pod: Pod) -> tuple[Key, ...]:
+        """A Pod is new or differs; the keys of what may be answered differently now. WireError: see `label`.
+
+        One that is being deleted stays as it was until it is gone.
+        """
+        meta = pod.metadata
+        if meta.deletion_timestamp:
+            return ()
+        where = label(meta.namespace or ""), meta.name
+        return self._move(where, (pod.status and pod.status.pod_ip) or "")
+
+    def delete(self, namespace: str, name: str) -> tuple[Key, ...]:
+        """A Pod is gone; the keys of what may be answered differently now."""
+        return self._move((label(namespace), name), "")
+
+    def _move(self, where: Where, address: str) -> tuple[Key, ...]:
+        before = self._address.get(where, "")
+        if address == before:
+            return ()
+        if before:
+            del self._address[where]
+            others = tuple(other for other in self._at.pop(before) if other != where)
+            if others:
+                self._at[before] = others
+        if address:
+            self._at[address] = (*self._at.get(address, ()), where)
+            self._address[where] = address
+        return tuple(key_of(each) for each in (before, address) if each)
+
+
+def key_of(address: str) -> Key:
+    """The key of what depends on the pods at an address."""
+    return b"\0" + address.encode()

@@ -1,0 +1,134 @@
+"""A mirror of an API server: what it takes in, when it is ready, and what it says while it is not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kdns.cluster.objects import Service
+from kdns.errors import StartError, WireError
+from kdns.metrics import Metrics
+from kdns.transport.access import Access
+from kdns.transport.mirror import Keys, Mirror, Watch
+from kdns.transport.reflector import Resource
+from tests.kdns.apiserver import ApiServer, refusal
+
+SERVICES = "/api/v1/services"
+
+
+class Taken:
+    """What was taken in and told of, in order."""
+
+    def __init__(self) -> None:
+        self.told: list[Keys] = []
+        self.said: list[str] = []
+        self.more = asyncio.Event()
+
+    def put(self, service: Service) -> Keys:
+        """Refuses a name of more than ten characters; one that begins with `same` is no change."""
+        name = service.metadata.name
+        if len(name) > 10:
+            raise WireError("too long")
+        return () if name.startswith("same") else (f"+{name}".encode(),)
+
+    def delete(self, namespace: str, name: str) -> Keys:
+        """Refuses what `put` refused."""
+        if len(name) > 10:
+            raise WireError("too long")
+        return (f"-{name}".encode(),)
+
+    def changed(self, keys: Keys) -> None:
+        """Remember the keys."""
+        self.told.append(keys)
+        self.more.set()
+
+    def log(self, level: str, message: str) -> None:
+        """Remember the word."""
+        self.said.append(f"{level} {message}")
+
+    async def until(self, so: Callable[[], bool]) -> None:
+        """Return once `so()`, looked at after each change."""
+        while not so():
+            await self.more.wait()
+            self.more.clear()
+
+
+def mirror(taken: Taken, access: Callable[[], Access]) -> Mirror:
+    watch = Watch(Resource(SERVICES, Service), taken.put, taken.delete, taken.changed)
+    return Mirror([watch], access, Metrics(), taken.log)
+
+
+@asynccontextmanager
+async def running(taken: Taken, server: ApiServer) -> AsyncIterator[Mirror]:
+    await server.start()
+    made = mirror(taken, lambda: Access(server.url))
+    task = asyncio.create_task(made.run())
+    try:
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await made.close()
+        await server.stop()
+
+
+def named(name: str) -> dict[str, object]:
+    return {"metadata": {"name": name, "namespace": "default"}}
+
+
+async def test_is_ready_when_the_first_list_is_taken_in_and_tells_of_every_change() -> None:
+    taken, server = Taken(), ApiServer()
+    server.put(SERVICES, named("a"))
+    async with running(taken, server) as made:
+        await made.start(60.0)
+        assert made.synced
+        assert taken.told == [(b"+a",)]
+        server.put(SERVICES, named("b"))
+        server.delete(SERVICES, "default", "a")
+        await taken.until(lambda: len(taken.told) == 3)
+
+    assert taken.told == [(b"+a",), (b"+b",), (b"-a",)]
+    assert taken.said == []
+
+
+async def test_what_changes_nothing_or_has_no_name_is_not_told_of() -> None:
+    taken, server = Taken(), ApiServer()
+    server.put(SERVICES, named("same"))
+    server.put(SERVICES, named("much-too-long"))
+    async with running(taken, server) as made:
+        await made.start(60.0)
+        server.delete(SERVICES, "default", "much-too-long")
+        server.put(SERVICES, named("a"))
+        await taken.until(lambda: bool(taken.told))
+
+    assert taken.told == [(b"+a",)]
+    assert taken.said == ["WARNING services: an object that DNS cannot name: too long"]
+
+
+async def test_a_start_waits_no_longer_than_it_may_and_says_so() -> None:
+    taken, server = Taken(), ApiServer()
+    server.next_list(*[refusal(503)] * 9)
+    async with running(taken, server) as made:
+        await made.start(0.0)
+        assert not made.synced
+    assert taken.said == ["WARNING starting server with unsynced Kubernetes API"]
+
+
+async def test_a_start_that_waits_says_so_every_half_second() -> None:
+    taken = Taken()
+    times = iter([0.0, 0.0, 2.6, 9.0])
+    await mirror(taken, lambda: Access("http://127.0.0.1:1")).start(2.6 + 1e-9, lambda: next(times))
+    assert taken.said == [
+        "INFO waiting for Kubernetes API before starting server",
+        "INFO waiting for Kubernetes API before starting server",
+        "WARNING starting server with unsynced Kubernetes API",
+    ]
+
+
+async def test_without_an_api_server_there_is_no_start() -> None:
+    def nowhere() -> Access:
+        raise ValueError("no cluster")
+
+    with pytest.raises(StartError, match="plugin/kubernetes: no cluster"):
+        await mirror(Taken(), nowhere).start(5.0)
