@@ -13,8 +13,8 @@ OPCODES = {QUERY: "QUERY", IQUERY: "IQUERY", STATUS: "STATUS", NOTIFY: "NOTIFY",
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED, NOTAUTH, BADVERS = 0, 1, 2, 3, 4, 5, 9, 16
 RCODES = {
     0: "NOERROR", 1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 6: "YXDOMAIN", 7: "YXRRSET",
-    8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE", 16: "BADVERS", 17: "BADKEY", 18: "BADTIME", 19: "BADMODE",
-    20: "BADNAME", 21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
+    8: "NXRRSET", 9: "NOTAUTH", 10: "NOTZONE", 11: "DSOTYPENI", 16: "BADVERS", 17: "BADKEY", 18: "BADTIME",
+    19: "BADMODE", 20: "BADNAME", 21: "BADALG", 22: "BADTRUNC", 23: "BADCOOKIE",
 }  # fmt: skip
 
 A, NS, CNAME, SOA, PTR, HINFO, MX, TXT, AAAA, SRV, NAPTR, DNAME, OPT, DS = (
@@ -53,7 +53,7 @@ CLASSES = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
 
 _TYPE_NUMBERS = {name: number for number, name in TYPES.items()}
 _CLASS_NUMBERS = {name: number for number, name in CLASSES.items()}
-_RCODE_NUMBERS = {name: number for number, name in RCODES.items()}
+_RCODE_NUMBERS = {name: number for number, name in RCODES.items()} | {"NOTIMPL": NOTIMP, "BADSIG": BADVERS}
 
 
 def type_name(number: int) -> str:
@@ -82,7 +82,7 @@ def class_number(text: str) -> int:
 
 
 def rcode_number(text: str) -> int:
-    """The number of an RCODE's name, upper or lower case. KeyError for anything else."""
+    """The number of an RCODE's name, upper or lower case; 4 and 16 have two. KeyError for anything else."""
     return _RCODE_NUMBERS[text.upper()]
 
 

@@ -104,6 +104,7 @@ def test_ttls_of_every_section_are_kept_within_bounds(rule: str, before: int, af
         ("a.org SERVFAIL NXDOMAIN", codes.SERVFAIL, codes.NXDOMAIN),
         ("a.org 2 0", codes.SERVFAIL, codes.NOERROR),
         ("exact a.org servfail 23", codes.SERVFAIL, 23),
+        ("a.org notimpl BADSIG", codes.NOTIMP, codes.BADVERS),
         ("regex ^b 2 0", codes.SERVFAIL, codes.SERVFAIL),
         ("a.org 3 0", codes.SERVFAIL, codes.SERVFAIL),
     ],
