@@ -70,7 +70,8 @@ DIRECTIONS = [
     ("kdns.plugins", (), "the order is data"),
     (
         "kdns.plugins.*",
-        ("kdns", "kdns.errors", "kdns.chain", "kdns.counting", "kdns.metrics", "kdns.corefile*", "kdns.wire*",
+        ("kdns", "kdns.errors", "kdns.chain", "kdns.counting", "kdns.eager",
+         "kdns.expression*", "kdns.metrics", "kdns.corefile*", "kdns.wire*",
          "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.forwarding*", "kdns.rewriting*", "kdns.transport*"),
         "a plugin knows the shape and the nouns, never another plugin",
     ),

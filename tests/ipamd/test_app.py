@@ -96,7 +96,7 @@ async def test_loops_end_without_complaint_when_it_is_time_to_stop() -> None:
     stopping = asyncio.Event()
     stopping.set()
 
-    await run_until(stopping, [asyncio.sleep(3600)])
+    await run_until(stopping, [asyncio.Event().wait()])
 
 
 class Clients:

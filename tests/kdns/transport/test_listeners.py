@@ -29,9 +29,11 @@ class Counting:
         self.asked: list[Request] = []
         self.keep: Keep | None = None
         self.gate: asyncio.Event | None = None
+        self.began = asyncio.Event()
 
     async def __call__(self, request: Request, rest: Any) -> Reply:
         self.asked.append(request)
+        self.began.set()
         number = len(self.asked)
         if self.gate is not None:
             await self.gate.wait()
@@ -133,8 +135,7 @@ async def test_a_slow_answer_holds_up_no_other_on_udp(listening: Callable[..., A
     server = await listening()
     server.plugin.gate = asyncio.Event()
     slow = asyncio.create_task(udp_ask(server.udp_port, DNSRecord.question("slow.example").pack()))
-    while not server.plugin.asked:
-        await asyncio.sleep(0)
+    await server.plugin.began.wait()
     gate, server.plugin.gate = server.plugin.gate, None
 
     assert number_in(await udp_ask(server.udp_port, DNSRecord.question("fast.example").pack())) == 2
