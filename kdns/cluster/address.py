@@ -4,7 +4,8 @@ An address is its packed form, 4 or 16 octets. As in Go, an IPv4-mapped IPv6 add
 refused in IPv4, and there are no scopes.
 """
 
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+import re
+from ipaddress import AddressValueError, IPv6Address
 
 from kdns.wire import names
 from kdns.wire.names import Name
@@ -14,12 +15,14 @@ Address = bytes
 IN_ADDR, IP6 = b"\x07in-addr\x04arpa\0", b"\x03ip6\x04arpa\0"
 NIBBLES = 32  # labels of a whole IPv6 reverse name
 
+_IPV4 = re.compile(r"(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}")
+
 
 def packed(text: str) -> Address | None:
     """The address that a text spells, or None if it spells none."""
+    if ":" not in text:
+        return _packed_ipv4(text)
     try:
-        if ":" not in text:
-            return IPv4Address(text).packed
         address = IPv6Address(text)
     except AddressValueError:
         return None
@@ -56,6 +59,13 @@ def of_reverse(key: Name) -> Address | None:
         groups = [b"".join(digits[at : at + 4]) for at in range(0, NIBBLES, 4)]
         return packed(b":".join(groups).decode("latin-1")) if len(digits) == NIBBLES else None
     return None
+
+
+def _packed_ipv4(text: str) -> Address | None:
+    if _IPV4.fullmatch(text) is None:
+        return None
+    octets = [int(part) for part in text.split(".")]  # ipaddress would take three times as long, and there are many
+    return bytes(octets) if max(octets) <= 255 else None
 
 
 def _reversed(key: Name, arpa: Name) -> list[bytes]:

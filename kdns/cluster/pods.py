@@ -1,26 +1,36 @@
-"""Pods by their addresses, for `pods verified`.
+"""Pods by their addresses, for `pods verified` and for who asks.
 
 The key of what depends on an address's pods is b"\\x00" and the address as it is written. As in CoreDNS only
 `status.podIP` counts, and the text of it: `2001-0db8--1` does not name the pod at 2001:db8::1.
 """
 
 from kdns.cluster.entries import Label, label
-from kdns.cluster.objects import Pod
+from kdns.cluster.objects import Labels, Pod
 from kdns.cluster.publish import Key
 
 Where = tuple[Label, str]  # namespace and name
 
 
 class Pods:
-    """Which pods have an address."""
+    """Which pods have an address. Their own labels take much room and are kept only `with_labels`."""
 
     def __init__(self) -> None:
+        self.with_labels = False
+        self._labels: dict[Where, Labels] = {}
         self._address: dict[Where, str] = {}
         self._at: dict[str, tuple[Where, ...]] = {}
 
+    def at(self, address: str) -> tuple[Where, ...]:
+        """The pods at an address: those on the host's network share the host's."""
+        return self._at.get(address, ())
+
+    def labels(self, where: Where) -> Labels:
+        """The labels of a pod; none if they are not kept."""
+        return self._labels.get(where, {})
+
     def count(self, namespace: Label, address: str) -> int:
-        """How many pods of a namespace have the address: those on the host's network share the host's."""
-        return sum(where[0] == namespace for where in self._at.get(address, ()))
+        """How many pods of a namespace have the address."""
+        return sum(where[0] == namespace for where in self.at(address))
 
     def put(self, pod: Pod) -> tuple[Key, ...]:
         """A Pod is new or differs; the keys of what may be answered differently now. WireError: see `label`.
@@ -31,11 +41,15 @@ class Pods:
         if meta.deletion_timestamp:
             return ()
         where = label(meta.namespace or ""), meta.name
+        if self.with_labels:
+            self._labels[where] = meta.labels or {}
         return self._move(where, (pod.status and pod.status.pod_ip) or "")
 
     def delete(self, namespace: str, name: str) -> tuple[Key, ...]:
         """A Pod is gone; the keys of what may be answered differently now."""
-        return self._move((label(namespace), name), "")
+        where = label(namespace), name
+        self._labels.pop(where, None)
+        return self._move(where, "")
 
     def _move(self, where: Where, address: str) -> tuple[Key, ...]:
         before = self._address.get(where, "")
@@ -47,7 +61,7 @@ class Pods:
             if others:
                 self._at[before] = others
         if address:
-            self._at[address] = (*self._at.get(address, ()), where)
+            self._at[address] = (*self.at(address), where)
             self._address[where] = address
         return tuple(key_of(each) for each in (before, address) if each)
 

@@ -79,11 +79,10 @@ def publish(
 
 def found(keys: tuple[Key, ...] | None, tails: Iterable[Tail], *, missing: bool = False) -> Found:
     """What a name with these addresses has, each once and in this order."""
-    a: list[Tail] = []
-    aaaa: list[Tail] = []
-    for tail in dict.fromkeys(tails):
-        (a if tail.startswith(_A) else aaaa).append(tail)
-    return Found(keys, tuple(a), tuple(aaaa), None, missing)
+    unique = dict.fromkeys(tails)
+    a = tuple([tail for tail in unique if tail.startswith(_A)])
+    aaaa = tuple([tail for tail in unique if not tail.startswith(_A)]) if len(a) < len(unique) else ()
+    return Found(keys, a, aaaa, None, missing)
 
 
 def select(service: Published, asked: Asked) -> Found:

@@ -76,6 +76,8 @@ class ClusterZones(NamedTuple):
         """The longest zone that a key is in, and the key's labels in front of it."""
         best = None
         for zone in self.zones:
+            if not key.endswith(zone.name):
+                continue
             labels = names.split(key, zone.name)
             if labels is not None and (best is None or len(labels) < len(best[1])):
                 best = zone, labels
@@ -184,18 +186,20 @@ class ClusterZones(NamedTuple):
         return Answer((build.to_name(asked.qname, codes.CNAME, self.ttl, has.alias),), (), has.keys)
 
     def _services(self, asked: Question, zone: Zone, labels: list[Label]) -> Answer:
-        has = self.find(zone, labels)
         wanted = names.read(labels, zone.grammar)
-        if wanted is None or not has.owns:
+        if labels == _NS_DNS or wanted is None:
+            return _nothing(self.find(zone, labels))
+        has = self._find(zone, wanted)
+        if not has.owns:
             return _nothing(has)
-        if wanted.branch == POD:
-            (each,) = has.a or has.aaaa
-            host = Host(wanted.name + wanted.namespace + POD, each)
-            hosts = (host,) * self._pods_at(wanted, undashed(wanted.name[1:]))
-        else:
-            hosts = zone.services.hosts(wanted)
+        hosts = self._pod_hosts(wanted, has) if wanted.branch == POD else zone.services.hosts(wanted)
         records, additional = srv_records(asked.qname, _sent(asked, zone), self.ttl, hosts)
         return Answer(records, additional, has.keys)
+
+    def _pod_hosts(self, wanted: Asked, has: Found) -> tuple[Host, ...]:
+        (each,) = has.a or has.aaaa
+        host = Host(wanted.name + wanted.namespace + POD, each)
+        return (host,) * self._pods_at(wanted, undashed(wanted.name[1:]))
 
     def _pointers(self, asked: Question, zone: Zone, labels: list[Label]) -> Answer:
         address = of_reverse(asked.key)

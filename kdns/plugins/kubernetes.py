@@ -28,13 +28,13 @@ together, and turns answers to replies.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
 from kdns.chain import Handler, Keep, Plugin, Reply, Request, repeatable
-from kdns.cluster import objects
+from kdns.cluster import metadata, objects
 from kdns.cluster.address import Address, packed
 from kdns.cluster.entries import IMPORT_NAME, Form
 from kdns.cluster.index import Index
@@ -99,6 +99,16 @@ class Kubernetes:
     def ready(self) -> bool:
         """Whether the first lists are complete."""
         return self._mirror.synced
+
+    def meet(self, peers: Mapping[str, object]) -> None:
+        """Remember the labels of pods if there is somebody to tell them to."""
+        self._pods.with_labels = "metadata" in peers
+
+    def labels(self, request: Request) -> Mapping[str, str]:
+        """What is known of a query: the parts of its name, and with verified pods the one that asks."""
+        place = self._zones.holding(request.question.key)
+        asked = metadata.of_name(place[1], place[0].grammar) if place else {}
+        return asked | metadata.of_client(self._pods, request.client.address)
 
     def follow(self, forget: Callable[[Keys], None]) -> None:
         """Tell `forget` the keys of what changes, in the same step."""

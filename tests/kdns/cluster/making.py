@@ -68,9 +68,12 @@ def namespace(name: str) -> objects.Namespace:
     return objects.Namespace(objects.Metadata(name))
 
 
-def pod(name: str, ip: str | None, *, ns: str = "default", ending: str | None = None) -> objects.Pod:
+def pod(
+    name: str, ip: str | None, *, ns: str = "default", ending: str | None = None, labels: objects.Labels | None = None
+) -> objects.Pod:
     """A Pod; `ending` is the time of its deletion."""
-    return objects.Pod(objects.Metadata(name, ns, deletion_timestamp=ending), objects.PodStatus(ip))
+    metadata = objects.Metadata(name, ns, labels=labels, deletion_timestamp=ending)
+    return objects.Pod(metadata, objects.PodStatus(ip))
 
 
 def _ports(given: Sequence[Port]) -> list[dict[str, Any]]:

@@ -36,6 +36,18 @@ def test_a_pod_that_is_being_deleted_stays_until_it_is_gone() -> None:
     assert pods.count(N, "10.0.0.1") == 1
 
 
+def test_labels_are_kept_only_if_they_are_wanted() -> None:
+    pods = Pods()
+    pods.put(pod("a", "10.0.0.1", ns="n", labels={"app": "a"}))
+    assert pods.labels((N, "a")) == {}
+
+    pods.with_labels = True
+    pods.put(pod("b", "10.0.0.1", ns="n", labels={"app": "b"}))
+    assert (pods.at("10.0.0.1"), pods.labels((N, "b"))) == (((N, "a"), (N, "b")), {"app": "b"})
+    pods.delete("n", "b")
+    assert (pods.at("10.0.0.1"), pods.labels((N, "b"))) == (((N, "a"),), {})
+
+
 def test_an_address_counts_as_it_is_written() -> None:
     pods = Pods()
     pods.put(pod("a", "2001:db8::1", ns="n"))

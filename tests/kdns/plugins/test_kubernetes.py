@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import to_builtins
 
-from kdns.chain import Keep, Reply, Request
+from kdns.chain import Client, Keep, Reply, Request
 from kdns.cluster.programming import TRIGGERED
 from kdns.cluster.zone import SERIAL
 from kdns.errors import REFUSED, ConfigError, NoAnswer, StartError
@@ -18,7 +18,7 @@ from kdns.transport.mirror import Intake, Keys
 from kdns.wire import codes, names
 from kdns.wire.names import Name
 from tests.kdns.apiserver import ApiServer
-from tests.kdns.asking import args, ask, records, texts
+from tests.kdns.asking import args, ask, records, request, texts
 from tests.kdns.cluster.making import Object, external, namespace, pod, service, service_import, slice_of
 
 SVC = "default.svc.cluster.local."
@@ -226,6 +226,19 @@ def test_selectors_are_the_api_server_s_business() -> None:
         ("serviceimports", "", ""),
         ("endpointslices", "a=b,multicluster.kubernetes.io/service-name", ""),
     ]
+
+
+@pytest.mark.parametrize(("peers", "labelled"), [({"metadata": object()}, True), ({}, False)])
+def test_tells_the_metadata_plugin_of_the_name_and_of_the_pod_that_asks(peers: dict[str, Any], labelled: bool) -> None:
+    made = plugin("pods verified")
+    made.meet(peers)
+    take(made, pod("client", "10.1.0.1", labels={"app": "shop"}))
+    client = Client("10.1.0.1", 4000)
+
+    told = made.labels(request(f"web.{SVC} A", client=client))
+    assert (told["kubernetes/service"], told["kubernetes/client-pod-name"]) == ("web", "client")
+    assert ("kubernetes/client-label/app" in told) == labelled
+    assert set(made.labels(request("example.org. A"))) == set()
 
 
 def test_the_time_that_a_change_took_is_counted_and_an_odd_time_told_of() -> None:
