@@ -9,6 +9,7 @@ import pytest
 
 from kdns.errors import UpstreamError, WrongReply
 from kdns.metrics import Metrics
+from kdns.transport import forwarder as forwarder_module
 from kdns.transport import policy
 from kdns.transport.address import Address
 from kdns.transport.forwarder import Forwarder, Route
@@ -20,6 +21,7 @@ from tests.kdns.asking import question
 from tests.kdns.upstream import (
     CLOSE,
     Received,
+    Script,
     address_of_name,
     closed_port,
     other_question,
@@ -452,3 +454,12 @@ async def test_closing_waits_for_the_flights_under_way() -> None:
         await closing
         assert answer.done()
         assert addresses_in(answer.result()) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("script", [silence, lambda received: [CLOSE]], ids=["silence", "closed connections"])
+async def test_a_question_takes_no_longer_than_its_deadline(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarder_module, "DEADLINE", 0.1)
+    async with upstream(script) as server, forwarder(server.address, attempts=0, max_fails=0) as forward:
+        with pytest.raises(UpstreamError, match=r"EOF|i/o timeout"):
+            await forward.ask(WWW, "tcp")
+        assert len(server.received) <= 4  # without a bound on tries there is a pause between them
