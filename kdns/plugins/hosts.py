@@ -15,7 +15,7 @@ read at start and looked at again while the server runs; a missing one is empty.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,7 +73,7 @@ class Hosts:
         self._inline = table.parse("\n".join(settings.inline), settings.zones, reverse=settings.reverse)
         self._file = Table({}, {})
         self._seen: tuple[int, int] | None = None  # time of modification and size of the file when it was read
-        self._forget: Callable[[Iterable[Name]], None] = lambda keys: None
+        self._forget: Callable[[Collection[Name]], None] = lambda keys: None
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from the tables, or hand on."""
@@ -102,7 +102,7 @@ class Hosts:
             await asyncio.sleep(self._settings.reload or NEVER)
             self._read()
 
-    def follow(self, forget: Callable[[Iterable[Name]], None]) -> None:
+    def follow(self, forget: Callable[[Collection[Name]], None]) -> None:
         """Tell `forget` which names a new reading of the file changed."""
         self._forget = forget
 
@@ -137,7 +137,7 @@ class Hosts:
             return  # said at set-up; what was read before stays
         before, self._seen = self._file, (status.st_mtime_ns, status.st_size)
         self._file = table.parse(text, self._settings.zones, reverse=self._settings.reverse)
-        self._forget(table.changed(before, self._file))
+        self._forget(set(table.changed(before, self._file)))
         entries = self._inline.entries + self._file.entries
         self._metrics.family("hosts_entries").set((str(self._settings.path),), entries)
         self._metrics.family("hosts_reload_timestamp_seconds").set((), status.st_mtime)
