@@ -28,6 +28,12 @@ class Dropped(Exception):
     """The query gets no reply at all (acl drop, erratic)."""
 
 
+class EvaluationError(Exception):
+    """An expression or a template of the Corefile that has no value for this query."""
+
+    rcode = SERVFAIL
+
+
 class UpstreamError(Exception):
     """An exchange with an upstream that gave no reply. The text is in the wording that operators' patterns match:
     `read udp 10.0.0.1:4711->10.0.0.2:53: i/o timeout`.

@@ -66,13 +66,24 @@ DIRECTIONS = [
         ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.rewriting*"),
         "what rewrite's rules mean",
     ),
+    (
+        "kdns.expression*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile.patterns", "kdns.wire*", "kdns.expression*"),
+        "a language, whoever uses it",
+    ),
+    (
+        "kdns.templating*",
+        ("kdns.errors", "kdns.chain", "kdns.expression*", "kdns.wire*", "kdns.templating*"),
+        "another language",
+    ),
     ("kdns.corefile*", ("kdns.errors", "kdns.metrics", "kdns.wire*", "kdns.corefile*"), "text to values"),
     ("kdns.plugins", (), "the order is data"),
     (
         "kdns.plugins.*",
         ("kdns", "kdns.errors", "kdns.chain", "kdns.counting", "kdns.eager",
          "kdns.expression*", "kdns.metrics", "kdns.corefile*", "kdns.wire*",
-         "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.forwarding*", "kdns.rewriting*", "kdns.transport*"),
+         "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.forwarding*", "kdns.rewriting*",
+         "kdns.templating*", "kdns.transport*"),
         "a plugin knows the shape and the nouns, never another plugin",
     ),
     ("kdns.up", ("kdns", "kdns.errors"), "the demo starts processes; it is none of them"),
@@ -85,7 +96,8 @@ DIRECTIONS = [
 # Modules without I/O: no event loop, socket, clock or disk.
 PURE = (
     "kdns.errors", "kdns.chain", "kdns.block", "kdns.memo", "kdns.wire*", "kdns.cluster*", "kdns.zone*",
-    "kdns.corefile*", "kdns.rewriting*", "ipamd.model", "ipamd.ranges", "ipamd.freesets", "ipamd.allocator",
+    "kdns.corefile*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*",
+    "ipamd.model", "ipamd.ranges", "ipamd.freesets", "ipamd.allocator",
     "ipamd.endpoints", "ipamd.selectors", "ipamd.patch",
 )  # fmt: skip
 
