@@ -11,11 +11,15 @@ import sys
 PACKAGES = {
     "bind9-dnsutils": "dig",
     "busybox-static": "busybox",
+    "curl": "curl",
+    "dnsmasq-base": "dnsmasq",
     "dnsperf": "dnsperf",
     "iproute2": "ip",
     "kubernetes-client": "kubectl",
     "nsd": "nsd",
     "openssl": "openssl",
+    "unbound": "unbound",
+    "util-linux": "nsenter",
 }
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
