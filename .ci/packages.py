@@ -7,6 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 PACKAGES = {
     "bind9-dnsutils": "dig",
@@ -21,6 +24,7 @@ PACKAGES = {
     "unbound": "unbound",
     "util-linux": "nsenter",
 }
+POLICY = Path("/usr/sbin/policy-rc.d")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -33,11 +37,30 @@ def main() -> int:
             f"the tests need these Debian packages: {' '.join(missing)}\nas root: apt-get install {' '.join(missing)}"
         )
         return 1
+    with no_service_starts():
+        return install(missing)
+
+
+def install(missing: list[str]) -> int:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
 
     subprocess.run(["apt-get", "update", "-qq"], env=environment, check=True, stdout=subprocess.DEVNULL)
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
-    return subprocess.run(install, env=environment, check=False, stdout=subprocess.DEVNULL).returncode
+    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
+    return subprocess.run(command, env=environment, check=False, stdout=subprocess.DEVNULL).returncode
+
+
+@contextmanager
+def no_service_starts() -> Iterator[None]:
+    """The tests start the name servers that they need: none may begin to serve by being installed (policy-rc.d)."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()
 
 
 if __name__ == "__main__":
