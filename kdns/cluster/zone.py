@@ -24,7 +24,7 @@ from kdns.wire.records import RR
 DISABLED, INSECURE, VERIFIED = "disabled", "insecure", "verified"
 
 MAX_NEGATIVE_TTL = 300  # seconds, of the SOA
-MAX_ALIASES = 10  # CNAME records in front of the last, as CoreDNS counts them
+MAX_ALIASES = 10  # CNAME records in front of the last, as CoreDNS counts them: so does a ring of them end
 SCHEMA_VERSION, SCHEMA_TTL = b"1.1.0", 28_800  # of the specification (section 2.2); seconds
 SERIAL: Key = b"\0serial"  # the key of an SOA's serial: it changes whenever any other does
 
@@ -164,12 +164,10 @@ class ClusterZones(NamedTuple):
     def _through(self, asked: Question, zone: Zone, has: Found) -> Answer:
         """The addresses behind an ExternalName service: its alias, those that follow in this zone, and their end."""
         chain: list[RR] = []
-        targets: list[Name] = []
         owner, keys = asked.qname, has.keys
         while (target := has.alias) is not None:
-            if is_below(target.lower(), owner.lower()) or target in targets or len(chain) > MAX_ALIASES:
+            if is_below(target.lower(), owner.lower()) or len(chain) > MAX_ALIASES:
                 return Answer(keys=keys)
-            targets.append(target)
             chain.append(build.to_name(owner, codes.CNAME, self.ttl, target))
             labels = names.split(target.lower(), zone.name)
             if labels is None:

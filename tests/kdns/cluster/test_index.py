@@ -103,6 +103,39 @@ def test_events_lead_to_what_the_objects_give_and_announce_what_changed(
     assert answers(afresh) == before
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_shares_an_address_comes_by_name_whatever_came_first(order: int) -> None:
+    addresses = [tail(bytes((10, 0, 0, n)), 30) for n in (1, 2)]
+    cluster = Cluster(*[service(name, ["10.0.0.1"]) for name in "ab"][::order])
+    cluster.put(*[slice_of(name, ["10.0.0.2"], name=name) for name in "ab"][::order])
+    assert cluster.index.services_at(addresses[0]) == [b"\x01a\x07default", b"\x01b\x07default"]
+    assert [each.service for each in cluster.index.slices_at(addresses[1])] == [
+        b"\x01a\x07default",
+        b"\x01b\x07default",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "thing"),
+    [
+        ("10-0-0-1.n.pod.cluster.local. A", pod("a", "10.0.0.1", ns="n")),
+        ("10-0-0-1.n.pod.cluster.local. A", namespace("n")),
+        ("1.0.0.10.in-addr.arpa. PTR", namespace("n")),
+        ("1.0.0.10.in-addr.arpa. PTR", service("a", ["10.0.0.1"], ns="n")),
+        ("a.n.svc.cluster.local. A", service("a", ["10.0.0.1"], ns="n")),
+        ("e.a.n.svc.cluster.local. A", slice_of("a", [{"addresses": ["10.0.0.1"], "hostname": "e"}], ns="n")),
+    ],
+)
+def test_a_denial_depends_on_what_would_end_it(asked: str, thing: Object) -> None:
+    everything = [namespace("n"), service("a", ["10.0.0.1"], ns="n"), pod("a", "10.0.0.1", ns="n")]
+    cluster = made(*(other for other in everything if type(other) is not type(thing)), exposed=(b"\x01n",))
+    denial = cluster.answer(asked)
+    changed = cluster.put(thing)
+
+    assert (denial.missing, cluster.answer(asked).missing) == (True, False)
+    assert changed & set(denial.keys or ())
+
+
 def test_putting_the_same_again_changes_nothing() -> None:
     things = [
         service("a", ["10.0.0.1"]),

@@ -397,27 +397,41 @@ def test_aliases_that_leave_the_zone_say_where_to() -> None:
     assert found.elsewhere == names.parse("www.example.org")
 
 
+@pytest.mark.parametrize(("aliases", "records"), [(11, 12), (12, 0)])
+def test_aliases_are_followed_only_so_far(aliases: int, records: int) -> None:
+    world = cluster()
+    world.put(*(external(f"c{n}", f"c{n - 1}.{SVC}") for n in range(aliases)), external("c0", f"web.{SVC}"))
+    assert len(world.answer(f"c{aliases - 1}.{SVC} A").answer) == records
+
+
 @pytest.mark.parametrize(
-    "target",
-    [f"nope.{SVC}", f"v6.{SVC}", f"self.{SVC}", f"below.self.{SVC}", f"ring.{SVC}", "cluster.local.", f"c0.{SVC}"],
+    "target", [f"nope.{SVC}", f"v6.{SVC}", f"self.{SVC}", f"below.self.{SVC}", f"ring.{SVC}", "cluster.local."]
 )
 def test_an_alias_that_leads_nowhere_in_the_zone_is_nodata(target: str) -> None:
     world = cluster()
     world.put(external("self", target), external("ring", f"self.{SVC}"))
-    world.put(*(external(f"c{n}", f"c{n + 1}.{SVC}") for n in range(11)), external("c11", f"web.{SVC}"))
     found = world.answer(f"self.{SVC} A")
     assert (found.answer, found.elsewhere, found.missing) == ((), None, False)
 
 
-def test_the_longest_zone_that_has_a_name_answers() -> None:
-    asked = {
-        name: cluster().zones.holding(names.parse(name)) for name in ("x.cluster.local", "xcluster.local", "local")
-    }
-    assert {name: place and (names.show(place[0].name), place[1]) for name, place in asked.items()} == {
-        "x.cluster.local": ("cluster.local.", [b"\x01x"]),
-        "xcluster.local": None,
-        "local": None,
-    }
+@pytest.mark.parametrize(
+    ("name", "zone", "labels"),
+    [
+        ("x.cluster.local", "cluster.local.", [b"\x01x"]),
+        ("x.y.inner.cluster.local", "inner.cluster.local.", [b"\x01x", b"\x01y"]),
+        ("cluster.local", "cluster.local.", []),
+        ("xcluster.local", None, None),
+        ("x\\007cluster.local", None, None),  # its octets end like the zone, in the middle of a label
+        ("local", None, None),
+    ],
+)
+def test_the_longest_zone_that_has_a_name_answers(name: str, zone: str | None, labels: list[bytes] | None) -> None:
+    world = cluster().zones
+    for order in (1, -1):
+        inner = world.zones[0]._replace(name=names.parse("inner.cluster.local"))
+        place = world._replace(zones=(world.zones[0], inner)[::order]).holding(names.parse(name))
+        assert place == (None if zone is None else (place and place[0], labels))
+        assert (place and names.show(place[0].name)) == zone
 
 
 def test_the_serial_is_what_an_soa_depends_on() -> None:

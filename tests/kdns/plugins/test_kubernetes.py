@@ -112,6 +112,15 @@ def test_nothing_is_said_not_to_be_there_before_the_first_lists_are_complete() -
     assert (unsynced.ready(), plugin().ready()) == (False, True)
 
 
+def test_is_ready_when_every_first_list_is_complete() -> None:
+    made = plugin("pods verified", synced=False)
+    seen = []
+    for watch in made._mirror._watches:
+        Intake(watch, made._mirror._one_synced, print).synced()
+        seen.append(made.ready())
+    assert seen == [False, False, False, True]
+
+
 @pytest.mark.parametrize("kind", ["AXFR", "IXFR"])
 def test_transfers_are_refused(kind: str) -> None:
     with pytest.raises(NoAnswer) as refused:
