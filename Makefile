@@ -9,7 +9,7 @@ up: .venv/.installed
 
 test: .venv/.test-installed
 	$(PYTHON) .ci/packages.py
-	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q -n auto --dist loadscope
 
 check: .venv/.test-installed
 	$(PYTHON) -m ruff format --check .
