@@ -32,6 +32,7 @@ class Described(NamedTuple):
 
 _SZV = ("server", "zone", "view")
 _SZV_CACHE = ("server", "zones", "view")
+_TEMPLATE = (*_SZV, "class", "type")
 
 FAMILIES: dict[str, Described] = {
     "coredns_build_info": Described(
@@ -94,6 +95,13 @@ FAMILIES: dict[str, Described] = {
     "coredns_acl_filtered_requests_total": Described("counter", "Requests that acl answered with nothing.", _SZV),
     "coredns_acl_dropped_requests_total": Described("counter", "Requests that acl did not answer.", _SZV),
     "coredns_acl_allowed_requests_total": Described("counter", "Requests that acl let pass.", ("server", "view")),
+    "coredns_template_matches_total": Described("counter", "Requests that a template matched.", _TEMPLATE),
+    "coredns_template_template_failures_total": Described(
+        "counter", "Templates that could not be executed.", (*_TEMPLATE, "section", "template")
+    ),
+    "coredns_template_rr_failures_total": Described(
+        "counter", "Templates whose text was no record.", (*_TEMPLATE, "section", "template")
+    ),
     "coredns_reload_failed_total": Described("counter", "Failed attempts to reload the configuration."),
     "coredns_reload_version_info": Described("gauge", "Hash of the running configuration.", ("hash", "value")),
     "coredns_kubernetes_dns_programming_duration_seconds": Described(

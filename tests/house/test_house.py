@@ -73,7 +73,7 @@ DIRECTIONS = [
     ),
     (
         "kdns.templating*",
-        ("kdns.errors", "kdns.chain", "kdns.expression*", "kdns.wire*", "kdns.templating*"),
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.expression*", "kdns.wire*", "kdns.templating*"),
         "another language",
     ),
     ("kdns.corefile*", ("kdns.errors", "kdns.metrics", "kdns.wire*", "kdns.corefile*"), "text to values"),
