@@ -25,7 +25,7 @@ bench: .venv/.test-installed
 	$(PYTHON) -m bench
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .run
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/pip:
 	python3 .ci/environment.py .venv
