@@ -7,7 +7,7 @@ import pytest
 
 from kdns.wire import codes
 from tests.corefiles import Surroundings
-from tests.docs.fences import DOCUMENTS, ROOT, Fence, check_output, commands, fences
+from tests.docs.fences import DOCUMENTS, Fence, check_output, commands, fences
 from tests.system.demo import Demo
 
 # Commands that are not run here, each with the reason; a block is passed over if its first line is one of them.

@@ -1,0 +1,26 @@
+"""The least that an aiohttp server can do with a POST: read the body and send it back. What ipamd is compared with."""
+
+import asyncio
+import socket
+
+from aiohttp import web
+
+
+async def serve() -> None:
+    """Serve on a free port of the loopback until ended; prints `ready PORT`."""
+
+    async def back(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read(), status=201, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/v1/leases", back)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    sock = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, sock).start()
+    print("ready", sock.getsockname()[1], flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())
