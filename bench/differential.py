@@ -1,0 +1,263 @@
+"""Side by side: the same Corefile and the same ipamd behind kdns and a CoreDNS, the same questions to both.
+
+    python -m bench.differential [--corefile FILE] [--limit N]
+
+Needs a `coredns` on the PATH (it is no Debian package). Prints every reply that differs, and exits with 1 if there is
+one. Order within a section does not count, since loadbalance shuffles; nor does the serial of a SOA.
+"""
+
+import argparse
+import itertools
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kdns.errors import WireError
+from kdns.wire import codes, message, names, records
+from kdns.wire.edns import DO, Edns, pack_options, to_record
+
+COREFILE = """\
+.:@PORT@ {
+    bind 127.0.0.1
+    errors
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+        endpoint @API@
+        pods verified
+        ttl 30
+        fallthrough in-addr.arpa ip6.arpa
+    }
+    cache 30 {
+        disable success cluster.local in-addr.arpa ip6.arpa
+        disable denial cluster.local in-addr.arpa ip6.arpa
+        servfail 0
+    }
+    loadbalance
+}
+"""
+TYPES = (
+    "A",
+    "AAAA",
+    "SRV",
+    "TXT",
+    "NS",
+    "SOA",
+    "CNAME",
+    "MX",
+    "PTR",
+    "ANY",
+    "HTTPS",
+    "HINFO",
+    "TYPE65280",
+    "DS",
+    "AXFR",
+)
+COOKIE = pack_options([(10, b"12345678"), (8, b"\0\1\x18\0\x0a\0\0"), (3, b"")])
+OPTS = {"": b"", "edns": to_record(Edns(1232)), "do": to_record(Edns(4096, COOKIE, DO)), "tiny": to_record(Edns(100))}
+BANNER = re.compile(r"^(?:CoreDNS-|kdns-|ipamd: listening)", re.MULTILINE)
+ZONE = "cluster.local."
+PATIENCE = 3.0  # seconds for a reply
+
+
+class Ask(NamedTuple):
+    """One question: name, type, class, and what else the packet has."""
+
+    name: str
+    qtype: str
+    qclass: int = codes.IN
+    opt: str = ""
+    flags: int = codes.RD
+
+    def packet(self) -> bytes:
+        """The query."""
+        opt = OPTS[self.opt]
+        head = b"\x12\x34" + self.flags.to_bytes(2, "big") + b"\0\1\0\0\0\0" + bool(opt).to_bytes(2, "big")
+        kind = codes.type_number(self.qtype).to_bytes(2, "big")
+        return head + names.parse(self.name) + kind + self.qclass.to_bytes(2, "big") + opt
+
+
+def main() -> int:
+    """Run both and compare; 1 if something differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corefile", type=Path, help="a Corefile with @PORT@ and @API@ in it (default: built in)")
+    parser.add_argument("--limit", type=int, default=100_000, help="at most so many questions (default: %(default)s)")
+    given = parser.parse_args()
+    coredns = shutil.which("coredns")
+    if coredns is None:
+        print("there is no coredns on the PATH to compare with")
+        return 1
+    corefile = given.corefile.read_text() if given.corefile else COREFILE
+    with tempfile.TemporaryDirectory() as directory:
+        return _run(coredns, corefile, Path(directory), given.limit)
+
+
+def _run(coredns: str, corefile: str, directory: Path, limit: int) -> int:
+    ipamd = _started(
+        [sys.executable, "-m", "ipamd", "--listen", "127.0.0.1:0", "--store", f"sqlite:{directory}/s"],
+        directory / "ipamd.log",
+    )
+    processes = [ipamd]
+    try:
+        api = _wait_for_banner(ipamd, directory / "ipamd.log").split()[-1]
+        demo = Path(__file__).parent.parent / "configs/demo"
+        subprocess.run([sys.executable, "-m", "ipamd.ctl", "--server", api, "apply", "-f", demo], check=True)
+        ports = []
+        for command in ([coredns], [sys.executable, "-m", "kdns"]):
+            port = _free_port()
+            path = directory / f"Corefile.{port}"
+            path.write_text(corefile.replace("@PORT@", str(port)).replace("@API@", api))
+            processes.append(_started([*command, "-conf", str(path)], path.with_suffix(".log")))
+            _wait_for_banner(processes[-1], path.with_suffix(".log"))
+            ports.append(port)
+        return _compare(ports, itertools.islice(questions(api), limit))
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+
+
+def questions(api: str) -> Iterator[Ask]:
+    """Every name of the cluster and its near misses, with every type, and some of them in every dress."""
+    found = list(dict.fromkeys(_names(api)))
+    for name, qtype in itertools.product(found, TYPES):
+        yield Ask(name, qtype)
+        yield Ask(name, qtype, opt="edns")
+    for name in found:
+        yield Ask(name.upper(), "A")
+        yield Ask(name.title(), "SRV")
+        yield from (Ask(name, "A", opt=opt) for opt in OPTS)
+        yield from (Ask(name, "A", flags=flags) for flags in (0, codes.CD, codes.AD, codes.RA | codes.AA))
+        yield from (Ask(name, "A", qclass) for qclass in (codes.CH, codes.ANY_CLASS, codes.NONE_CLASS))
+
+
+def _names(api: str) -> Iterator[str]:
+    spaces = [item["metadata"]["name"] for item in _items(api, "/api/v1/namespaces")]
+    yield from (
+        ZONE,
+        f"svc.{ZONE}",
+        f"pod.{ZONE}",
+        f"dns-version.{ZONE}",
+        f"ns.dns.{ZONE}",
+        f"x.{ZONE}",
+        ".",
+        "example.org.",
+    )
+    for space in (*spaces, "nowhere"):
+        yield from (f"{space}.svc.{ZONE}", f"{space}.pod.{ZONE}", f"none.{space}.svc.{ZONE}", f"*.{space}.svc.{ZONE}")
+    for item in _items(api, "/api/v1/services"):
+        yield from _names_of_service(item)
+    for item in _items(api, "/apis/discovery.k8s.io/v1/endpointslices"):
+        yield from _names_of_slice(item)
+    for item in _items(api, "/api/v1/pods"):
+        for address in (each["ip"] for each in item.get("status", {}).get("podIPs", ())):
+            dashed = address.replace(".", "-").replace(":", "-")
+            yield from (f"{dashed}.{item['metadata']['namespace']}.pod.{ZONE}", f"{dashed}.nowhere.pod.{ZONE}")
+            yield _reverse(address)
+
+
+def _names_of_service(item: Any) -> Iterator[str]:
+    whole = f"{item['metadata']['name']}.{item['metadata']['namespace']}.svc.{ZONE}"
+    yield from (whole, f"none.{whole}", f"_none._tcp.{whole}", f"a.b.c.{whole}")
+    for port in item["spec"].get("ports", ()):
+        protocol = port.get("protocol", "TCP").lower()
+        yield from (f"_{port.get('name', '')}._{protocol}.{whole}", f"{port.get('name') or 'x'}.{protocol}.{whole}")
+        yield f"_{port.get('name', '')}._sctp.{whole}"
+    yield from (_reverse(ip) for ip in item["spec"].get("clusterIPs", ()) if ip != "None")
+
+
+def _names_of_slice(item: Any) -> Iterator[str]:
+    owner = item["metadata"].get("labels", {}).get("kubernetes.io/service-name", "none")
+    whole = f"{owner}.{item['metadata']['namespace']}.svc.{ZONE}"
+    for endpoint in item.get("endpoints") or ():
+        for address in endpoint["addresses"]:
+            yield _reverse(address)
+            yield f"{address.replace('.', '-').replace(':', '-')}.{whole}"
+        if endpoint.get("hostname"):
+            yield f"{endpoint['hostname']}.{whole}"
+
+
+def _compare(ports: list[int], asked: Iterable[Ask]) -> int:
+    differing = count = 0
+    for ask in asked:
+        count += 1
+        theirs, ours = (_reply(port, ask) for port in ports)
+        if theirs == ours:
+            continue
+        differing += 1
+        print(f"\n{ask.name} {ask.qtype} class {ask.qclass} {ask.opt} flags {ask.flags:#06x}")
+        print("".join(f"  - {line}\n" for line in theirs if line not in ours), end="")
+        print("".join(f"  + {line}\n" for line in ours if line not in theirs), end="")
+    print(f"\n{count} questions, {differing} differences (- CoreDNS, + kdns)")
+    return bool(differing)
+
+
+def _reply(port: int, ask: Ask) -> list[str]:
+    """A reply as lines that can be compared."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE)
+        sock.connect(("127.0.0.1", port))
+        sock.send(ask.packet())
+        try:
+            packet = sock.recv(65535)
+            found = records.read_message(packet)
+        except TimeoutError:
+            return ["no reply"]
+        except WireError as fault:
+            return [f"unreadable: {fault}"]
+    lines = [f"flags {found.flags:#06x} rcode {codes.rcode_name(found.rcode)} opt {found.edns}"]
+    for title in ("answer", "authority", "additional"):
+        lines += sorted(f"{title} {_shown(rr)}" for rr in getattr(found, title))
+    return lines
+
+
+def _shown(rr: bytes) -> str:
+    text = message.to_text(rr)
+    if records.rtype(rr) != codes.SOA:
+        return text
+    words = text.split()
+    words[-5] = "SERIAL"
+    return " ".join(words)
+
+
+def _items(api: str, path: str) -> list[Any]:
+    with urllib.request.urlopen(f"{api}{path}") as response:
+        found: list[Any] = json.load(response)["items"]
+        return found
+
+
+def _reverse(address: str) -> str:
+    return f"{ip_address(address).reverse_pointer}."
+
+
+def _started(command: list[str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("wb") as output:  # a file: a pipe that nobody reads would stop a server that logs
+        return subprocess.Popen(command, stdout=output, stderr=output)
+
+
+def _wait_for_banner(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Wait until a daemon says that it serves; what it said."""
+    while not BANNER.search(said := log.read_text()):
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            raise SystemExit(said)
+    return said
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())
