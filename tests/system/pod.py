@@ -1,8 +1,9 @@
 """A Pod's surroundings: a cluster's API server over HTTPS, a service account, and files of its own in /etc."""
 
-import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.ipamd.daemon import Daemon
@@ -41,22 +42,12 @@ class Pod:
         self.run("mkdir", "-p", str(Path(path).parent))
         self.run("cp", str(source), path)
 
-    def kdns(self, name: str, corefile: str) -> Kdns:
-        """Start a kdns on a Corefile, as it stands, and return it when it answers."""
-        directory = self.directory / name
-        directory.mkdir()
-        server = Kdns(directory, corefile)
-        server.environment |= {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": self._port}
-        server.prefix = self.machine.prefix
-        server.start()
-        return server
-
-    def end(self, *servers: Kdns) -> None:
-        """End servers at once, without their lameduck seconds; none of them had a fault."""
-        for server in servers:
-            server.signal(signal.SIGQUIT)
-            assert server.stop() == 0
-            assert "Traceback" not in server.output.read_text()
+    @contextmanager
+    def serving(self, name: str, corefile: str) -> Iterator[Kdns]:
+        """A kdns on a Corefile, as it stands, that reads this cluster."""
+        environment = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": self._port}
+        with self.machine.serving(self.directory / name, corefile, environment) as server:
+            yield server
 
     def dig(self, server: str, *words: str) -> list[str]:
         """What `dig +short @SERVER` prints, a line each, sorted."""

@@ -1,7 +1,12 @@
 """A machine of its own for a test: a network and mount namespace in which files and addresses can be put."""
 
+import signal
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.kdns.server import Kdns
 
 SETTLE = "ip link set lo up && mount -t tmpfs none /run && echo ready && exec sleep infinity"
 
@@ -16,9 +21,33 @@ class Machine:
         assert self._holder.stdout.readline() == "ready\n"
         self.prefix = ["nsenter", "--net", "--mount", f"--target={self._holder.pid}"]
 
-    def put(self, path: str, content: Path) -> None:
-        """Have a file of ours stand at a path of the machine."""
-        self.run("mount", "--bind", str(content), path)
+    def join(self, other: "Machine", here: str, there: str) -> None:
+        """Lay a cable to another machine, at whose end everything is that is not here; addresses of both ends."""
+        cable = ["ip", "link", "add", "name", "cable", "type", "veth", "peer", "name", "cable"]
+        self.run(*cable, "netns", str(other._holder.pid))
+        for machine, address in ((self, here), (other, there)):
+            machine.run("ip", "address", "add", address, "dev", "cable")
+            machine.run("ip", "link", "set", "cable", "up")
+            machine.run("ip", "route", "add", "default", "dev", "cable")
+
+    def has(self, *addresses: str) -> None:
+        """Have these addresses too."""
+        for address in addresses:
+            self.run("ip", "address", "add", address, "dev", "lo")
+
+    @contextmanager
+    def serving(self, directory: Path, corefile: str, environment: Mapping[str, str] | None = None) -> Iterator[Kdns]:
+        """A kdns in it on a Corefile as it stands; at the end it quits at once, and must not have had a fault."""
+        directory.mkdir()
+        server = Kdns(directory, corefile, environment)
+        server.prefix = self.prefix
+        server.start()
+        try:
+            yield server
+        finally:
+            server.signal(signal.SIGQUIT)
+            assert server.stop() == 0
+        assert "Traceback" not in server.output.read_text()
 
     def run(self, *command: str) -> str:
         """Run a command there; its output. CalledProcessError if it fails."""

@@ -18,10 +18,9 @@ options ndots:5
 def pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     """The demo cluster, and kdns in front of it as kubeadm configures it."""
     made = Pod(tmp_path_factory.mktemp("pod"))
-    kdns = made.kdns("kubeadm", (ROOT / "configs/Corefile.kubeadm").read_text())
-    made.write("/etc/resolv.conf", RESOLV_CONF)
-    yield made
-    made.end(kdns)
+    with made.serving("kubeadm", (ROOT / "configs/Corefile.kubeadm").read_text()):
+        made.write("/etc/resolv.conf", RESOLV_CONF)
+        yield made
     made.stop()
 
 
