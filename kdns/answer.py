@@ -28,12 +28,14 @@ MAX_DEPTH = 8  # internal lookups within lookups: CoreDNS's loop counter
 class Answers:
     """What one listener answers with: its label, its server blocks, the work under way.
 
-    `any_class` is whether classes other than IN reach the chains (some block has chaos or forward). `on_fault` is told
-    of a query whose handling failed unexpectedly. `blocks` may be assigned anew at any time (reload): queries under way
-    end in the chain that they began with.
+    `any_class` is whether classes other than IN reach the chains (some block has chaos or forward). `on_fault` is given
+    the label and the fault of a query whose handling failed unexpectedly. `blocks` may be assigned anew at any time
+    (reload): queries under way end in the chain that they began with.
     """
 
-    def __init__(self, label: str, blocks: Blocks, any_class: bool, metrics: Metrics, on_fault: Callable[[str], None]):
+    def __init__(
+        self, label: str, blocks: Blocks, any_class: bool, metrics: Metrics, on_fault: Callable[[str, Exception], None]
+    ):
         self.label = label
         self.blocks = blocks
         self.any_class = any_class
@@ -80,7 +82,7 @@ class Answers:
             raise
         except Exception as fault:  # around one query: nothing that a client sends may stop the server
             self.metrics.family("panics_total").add(())
-            self._on_fault(f'Recovered from panic in server: "{self.label}" {fault!r}')
+            self._on_fault(self.label, fault)
             return fitted(question, Reply(codes.SERVFAIL), client)
         if reply.keep is not None and memo.changes == changes:
             memo.add(packet[2:], sent[2:], reply.keep)

@@ -15,6 +15,7 @@ import random
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from kdns.instance import Instance, Surroundings, set_up
 from kdns.listeners import Listeners, banner, places
 from kdns.metrics import Metrics
 from kdns.plugins import ORDER
+from kdns.plugins.debug import Debug
 from kdns.plugins.reload import Reload
 from kdns.transport.admin import Admin
 
@@ -51,16 +53,18 @@ class App:
         self._options = options
         self._metrics = Metrics()
         self._around = Surroundings(self._metrics, os.environ, Path.cwd(), log, options.dns_port)
-        self._listeners = Listeners(self._metrics, lambda fault: log("ERROR", fault))
+        self._listeners = Listeners(self._metrics, self._fault)
         self._admin = Admin()
         self._signalled = asyncio.Event()  # SIGUSR1 came
         self._instance = Instance(())
         self._source = _Source(options.conf, options.dns_port)
         self._digest = ""
+        self._stopped: asyncio.Future[int]
 
     async def run(self) -> int:
         """Serve until a signal says otherwise; the process's exit status. ConfigError or StartError if that fails."""
         stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._stopped = stopped
         _raise_file_limit()
         await self._replace(self._source.parse())
         self._listen_to_signals(stopped)
@@ -157,6 +161,16 @@ class App:
     def _reload_by_signal(self) -> None:
         log("INFO", "SIGUSR1: Reloading")
         self._signalled.set()
+
+    def _fault(self, listener: str, fault: Exception) -> None:
+        """A query's handling failed unexpectedly: tell of it; with `debug` somewhere, end."""
+        sites = self._instance.sites
+        hunting = any(site.value(Debug) for site in sites)
+        traced = hunting or any(getattr(site.plugins.get("errors"), "stacktrace", False) for site in sites)
+        trace = "".join(traceback.format_exception(fault)) if traced else ""
+        log("ERROR", f'Recovered from panic in server: "{listener}" {fault!r}\n{trace}'.rstrip())
+        if hunting and not self._stopped.done():
+            self._stopped.set_result(EXIT_FORCED)
 
     def _greet(self) -> None:
         if self._options.pidfile:

@@ -151,7 +151,11 @@ def _args(
     root = next((value.directory for value in values if isinstance(value, Root)), around.directory)
     bound = next((value.addresses for value in values if isinstance(value, Bind)), ())
 
+    hunting = "debug" in block.directives
+
     def log(level: str, message: str) -> None:
+        if level == "DEBUG" and not hunting:
+            return
         around.log(level, message if level == "LINE" else f"plugin/{name}: {message}")
 
     found = directives(block.directives[name])

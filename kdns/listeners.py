@@ -16,15 +16,21 @@ from kdns.errors import StartError
 from kdns.instance import Instance, Site, addresses
 from kdns.memo import Memo
 from kdns.metrics import Metrics
+from kdns.plugins import timeouts
+from kdns.plugins.multisocket import Multisocket
 from kdns.transport.sockets import Endpoint, open_tcp, open_udp
 from kdns.transport.tcp import TcpListener, Timeouts
 from kdns.transport.udp import UdpListener
 from kdns.wire import names
 from kdns.wire.names import Name
 
+DEFAULT_TIMEOUTS = Timeouts()
 MEMO_BUDGET = 32 << 20  # octets a socket: some 60,000 answers
 OTHER_CLASSES = ("chaos", "forward")  # plugins that answer other classes than IN
 DRAIN = 5.0  # seconds that queries under way get when a listener closes
+
+
+OnFault = Callable[[str, Exception], None]
 
 
 class Place(NamedTuple):
@@ -39,22 +45,39 @@ class Place(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """What stands behind a place: its zones' blocks, and whether they take other classes than IN."""
+    """What stands behind a place: its zones' blocks, and what their directives say of the listener.
+
+    `any_class`: whether they take other classes than IN. `sockets`: how many an address, when it is opened.
+    """
 
     blocks: Blocks
-    any_class: bool
+    any_class: bool = False
+    timeouts: Timeouts = DEFAULT_TIMEOUTS
+    sockets: int = 1
 
 
 def places(instance: Instance) -> dict[Place, Behind]:
     """Every place that a configuration listens on. StartError for a transport that is not there."""
-    blocks: dict[Place, dict[Name, tuple[Block, ...]]] = {}
-    other_classes: set[Place] = set()
+    found: dict[Place, Behind] = {}
     for site, place, block in chain.from_iterable(map(_placed, instance.sites)):
-        zones = blocks.setdefault(place, {})
-        zones[block.zone] = (*zones.get(block.zone, ()), block)
-        if any(name in site.plugins for name in OTHER_CLASSES):
-            other_classes.add(place)
-    return {place: Behind(zones, place in other_classes) for place, zones in blocks.items()}
+        before = found.get(place) or Behind({})
+        own = before.blocks.get(block.zone, ())
+        found[place] = Behind(
+            {**before.blocks, block.zone: (*own, block)},
+            before.any_class or any(name in site.plugins for name in OTHER_CLASSES),
+            _timeouts(site, before.timeouts),
+            max(before.sockets, multiple.sockets if (multiple := site.value(Multisocket)) else 1),
+        )
+    return found
+
+
+def _timeouts(site: Site, otherwise: Timeouts) -> Timeouts:
+    """What a block's `timeouts` say, where they say something; blocks of one place share its listener."""
+    said = site.value(timeouts.Timeouts)
+    if said is None:
+        return otherwise
+    read, idle, write = said.read or otherwise.read, said.idle or otherwise.idle, said.write or otherwise.write
+    return Timeouts(read, idle, write, max(0, said.max_queries) or otherwise.max_queries)
 
 
 def _placed(site: Site) -> Iterator[tuple[Site, Place, Block]]:
@@ -69,17 +92,20 @@ def _placed(site: Site) -> Iterator[tuple[Site, Place, Block]]:
 class Listener:
     """The UDP and TCP sockets of one place, and what they answer with."""
 
-    def __init__(self, place: Place, behind: Behind, metrics: Metrics, on_fault: Callable[[str], None]) -> None:
+    def __init__(self, place: Place, behind: Behind, metrics: Metrics, on_fault: OnFault) -> None:
         endpoint = Endpoint(place.address, place.port)
         self.place = place
         self.answers = Answers(str(place), behind.blocks, behind.any_class, metrics, on_fault)
         self.memos: list[Memo] = []
         self._udp: list[UdpListener] = []
+        clock = time.monotonic
         self._tcp = [
-            TcpListener(sock, self.answers, self._memo(), time.monotonic, Timeouts()) for sock in open_tcp(endpoint)
+            TcpListener(sock, self.answers, self._memo(), clock, behind.timeouts)
+            for sock in open_tcp(endpoint, behind.sockets)
         ]
         try:
-            self._udp = [UdpListener(sock, self.answers, self._memo(), time.monotonic) for sock in open_udp(endpoint)]
+            udp = open_udp(endpoint, behind.sockets)
+            self._udp = [UdpListener(sock, self.answers, self._memo(), clock) for sock in udp]
         except StartError:
             self.abandon()
             raise
@@ -88,6 +114,8 @@ class Listener:
         """Answer with other blocks from now on."""
         self.answers.blocks = behind.blocks
         self.answers.any_class = behind.any_class
+        for tcp in self._tcp:
+            tcp.timeouts = behind.timeouts
         for memo in self.memos:
             memo.clear()
 
@@ -124,7 +152,7 @@ class Listener:
 class Listeners:
     """All listeners of the process."""
 
-    def __init__(self, metrics: Metrics, on_fault: Callable[[str], None]) -> None:
+    def __init__(self, metrics: Metrics, on_fault: OnFault) -> None:
         self._metrics = metrics
         self._on_fault = on_fault
         self._open: dict[Place, Listener] = {}

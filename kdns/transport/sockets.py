@@ -28,21 +28,29 @@ class Endpoint(NamedTuple):
         return f"{host}:{self.port}"
 
 
-def open_udp(endpoint: Endpoint) -> list[socket.socket]:
-    """Non-blocking UDP sockets. A wildcard one reports the address that each packet came to (IP_PKTINFO)."""
-    return _open(endpoint, socket.SOCK_DGRAM, "udp")
+def open_udp(endpoint: Endpoint, count: int = 1) -> list[socket.socket]:
+    """Non-blocking UDP sockets, `count` an address between which the kernel spreads the clients (SO_REUSEPORT).
+
+    A wildcard one reports the address that each packet came to (IP_PKTINFO). StartError if one cannot be opened.
+    """
+    return _open(endpoint, socket.SOCK_DGRAM, "udp", count)
 
 
-def open_tcp(endpoint: Endpoint) -> list[socket.socket]:
-    """Non-blocking listening TCP sockets."""
-    return _open(endpoint, socket.SOCK_STREAM, "tcp")
+def open_tcp(endpoint: Endpoint, count: int = 1) -> list[socket.socket]:
+    """Non-blocking listening TCP sockets, `count` an address. StartError if one cannot be opened."""
+    return _open(endpoint, socket.SOCK_STREAM, "tcp", count)
 
 
-def _open(endpoint: Endpoint, kind: socket.SocketKind, proto: str) -> list[socket.socket]:
+def _open(endpoint: Endpoint, kind: socket.SocketKind, proto: str, count: int) -> list[socket.socket]:
     opened: list[socket.socket] = []
     try:
-        for family, address in _addresses(endpoint):
-            opened.append(_bind(family, kind, address, endpoint.port, wildcard=not endpoint.address))
+        for family, address in _addresses(endpoint) * count:
+            opened.append(_unbound(family, kind, wildcard=not endpoint.address))
+            if count > 1:
+                opened[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            opened[-1].bind((address, endpoint.port))
+            if kind == socket.SOCK_STREAM:
+                opened[-1].listen(BACKLOG)
     except OSError as fault:
         for sock in opened:
             sock.close()
@@ -68,26 +76,17 @@ def _has_ipv6() -> bool:
     return True
 
 
-def _bind(
-    family: socket.AddressFamily, kind: socket.SocketKind, address: str, port: int, *, wildcard: bool
-) -> socket.socket:
+def _unbound(family: socket.AddressFamily, kind: socket.SocketKind, *, wildcard: bool) -> socket.socket:
     sock = socket.socket(family, kind)
-    try:
-        sock.setblocking(False)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if kind == socket.SOCK_DGRAM:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            if wildcard:
-                _report_destination(sock)
-        else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((address, port))
-        if kind == socket.SOCK_STREAM:
-            sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
+    sock.setblocking(False)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if kind == socket.SOCK_STREAM:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return sock
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    if wildcard:
+        _report_destination(sock)
     return sock
 
 

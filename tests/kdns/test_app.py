@@ -12,6 +12,7 @@ import pytest
 
 from kdns import VERSION
 from kdns.wire import codes
+from kdns.wire.frame import Frames, framed
 from tests.kdns.server import Kdns, exchange, free_port, query
 
 Start = Callable[..., Kdns]
@@ -182,3 +183,15 @@ def test_no_query_is_lost_while_reloading(kdns: Start) -> None:
 
     assert lost == []
     assert len(seen) > 1
+
+
+def test_the_listeners_take_their_settings_from_the_corefile(kdns: Start) -> None:
+    server = kdns(".:@PORT@ {\n bind 127.0.0.1\n timeouts {\n  maxtcpqueries 1\n }\n multisocket 3\n whoami\n}\n")
+    for _ in range(20):
+        assert server.ask("x. A").rcode == codes.NOERROR
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        connection.sendall(framed(query("x. A")) * 2)
+        replies = b""
+        while octets := connection.recv(65535):
+            replies += octets
+    assert len(Frames().feed(replies)) == 1

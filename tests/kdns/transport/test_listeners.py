@@ -46,9 +46,11 @@ class Running:
 
     def __init__(self, address: str, timeouts: Timeouts) -> None:
         self.plugin = Counting()
-        self.faults: list[str] = []
+        self.faults: list[object] = []
         block = Block(names.ROOT, link([repeatable(self.plugin)]))
-        self.answers = Answers("dns://:53", {names.ROOT: (block,)}, False, Metrics(), self.faults.append)
+        self.answers = Answers(
+            "dns://:53", {names.ROOT: (block,)}, False, Metrics(), lambda *fault: self.faults.append(fault)
+        )
         self.memo = Memo(1 << 20)
         self.udp = [UdpListener(s, self.answers, self.memo, time.monotonic) for s in open_udp(Endpoint(address, 0))]
         tcp = open_tcp(Endpoint(address, 0))
