@@ -4,7 +4,7 @@ import argparse
 import sys
 from importlib.util import find_spec
 
-from kdns import VERSION
+from kdns import about
 from kdns.errors import ConfigError, StartError
 from kdns.plugins import ORDER
 
@@ -33,13 +33,14 @@ def serve(words: list[str]) -> int:
         print("\n".join(sorted(name for name in ORDER if find_spec(f"kdns.plugins.{name}"))))
         return 0
 
+    if given.version:
+        print("\n".join(about.lines()))
+        return 0
+
     import asyncio  # below, not above: `-version` and `-plugins` should not pay for the server
 
-    from kdns.app import App, Options, about
+    from kdns.app import App, Options
 
-    if given.version:
-        print(f"kdns-{VERSION}\n{about()}")
-        return 0
     try:
         return asyncio.run(App(Options(given.conf, given.dns_port, given.pidfile, given.quiet)).run())
     except (ConfigError, StartError) as fault:

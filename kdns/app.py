@@ -10,7 +10,6 @@ import glob
 import hashlib
 import json
 import os
-import platform
 import random
 import resource
 import signal
@@ -21,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from kdns import VERSION
+from kdns import about
 from kdns.corefile import Files, ServerBlock, parse
 from kdns.errors import ConfigError, StartError
 from kdns.instance import Instance, Surroundings, set_up
@@ -176,7 +175,7 @@ class App:
         if self._options.pidfile:
             Path(self._options.pidfile).write_text(f"{os.getpid()}\n")
         if not self._options.quiet:
-            lines = [*banner(places(self._instance)), f"kdns-{VERSION}", about()]
+            lines = [*banner(places(self._instance)), *about.lines()]
             print("\n".join(lines), flush=True)
 
 
@@ -223,11 +222,6 @@ def digest(blocks: Sequence[ServerBlock]) -> str:
         for block in blocks
     ]
     return hashlib.sha512(json.dumps(plain).encode()).hexdigest()
-
-
-def about() -> str:
-    """The line of `-version` below the name."""
-    return f"{sys.platform}/{platform.machine()}, python{platform.python_version()}"
 
 
 _FILES = Files(
