@@ -18,6 +18,7 @@ PACKAGES = {
     "dnsmasq-base": "dnsmasq",
     "dnsperf": "dnsperf",
     "iproute2": "ip",
+    "knot": "knotd",
     "kubernetes-client": "kubectl",
     "nsd": "nsd",
     "openssl": "openssl",

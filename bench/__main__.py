@@ -25,7 +25,8 @@ def main() -> None:
         print(table(("from a lease's 201 to the right answer", "p50", "p99", "most"), [("", *measured)]))
         names = queries.fill(ipamd)
         nsd = running.enter_context(processes.nsd(place, queries.zone(names)))
-        servers = {"kdns": kdns, "nsd": nsd}
+        knot = running.enter_context(processes.knot(place, queries.zone(names)))
+        servers = {"kdns": kdns, "nsd": nsd, "knot": knot}
         title = f"{queries.ABSENT:,} absent names"
         print(rates(title, "q/s", queries.rates(servers, queries.cold(place)), "nsd"))
         compiler = shutil.which("cc")

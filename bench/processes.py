@@ -46,6 +46,23 @@ zone:
     name: cluster.local
     zonefile: cluster.local.zone
 """
+KNOT = """\
+server:
+    rundir: "{directory}"
+    listen: 127.0.0.1@{port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+database:
+    storage: "{directory}/knot"
+zone:
+  - domain: cluster.local
+    storage: "{directory}"
+    file: cluster.local.zone
+"""
+
+CORES = sorted(os.sched_getaffinity(0))
+CLIENT_CORE, SERVER_CORE = CORES[0], CORES[-1]  # the same one on a machine that has but one
 
 
 class Server(NamedTuple):
@@ -81,14 +98,15 @@ def kdns(directory: Path, ipamd_port: int) -> Iterator[Server]:
 @contextmanager
 def nsd(directory: Path, zone: str) -> Iterator[Server]:
     """An NSD with one server process and this text as the zone cluster.local."""
-    port = free_port()
-    (directory / "cluster.local.zone").write_text(zone)
-    config = directory / "nsd.conf"
-    config.write_text(NSD.format(port=port, directory=directory))
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    with running(["nsd", "-d", "-c", str(config)], "", {**os.environ, "PATH": path}) as (process, _):
-        _wait_for_udp(port)
-        yield Server(process.pid, port)
+    with _authoritative(["nsd", "-d", "-c"], NSD, directory, zone) as server:
+        yield server
+
+
+@contextmanager
+def knot(directory: Path, zone: str) -> Iterator[Server]:
+    """A Knot DNS with one UDP worker and this text as the zone cluster.local."""
+    with _authoritative(["knotd", "-c"], KNOT, directory, zone) as server:
+        yield server
 
 
 @contextmanager
@@ -113,9 +131,14 @@ def echo() -> Iterator[Server]:
 def running(
     command: Sequence[str], word: str, environment: dict[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The process of a command from when it prints a line with `word`, and that line; it is ended at the end."""
+    """The process of a command on the servers' core, from when it prints a line with `word` (none: from the start).
+
+    Gives that line too. It is ended at the end.
+    """
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
+        process = subprocess.Popen(
+            on_core(SERVER_CORE, command), stdout=subprocess.PIPE, stderr=errors, env=environment
+        )
         assert process.stdout is not None
         try:
             line = ""
@@ -131,6 +154,11 @@ def running(
             process.stdout.close()
 
 
+def on_core(core: int, command: Sequence[str]) -> list[str]:
+    """The command, to run on one core: what is measured is then not who was moved where."""
+    return ["taskset", "--cpu-list", str(core), *command]
+
+
 def free_port() -> int:
     """A port that is free now, for UDP and TCP."""
     with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
@@ -138,6 +166,18 @@ def free_port() -> int:
         port: int = tcp.getsockname()[1]
         udp.bind(("127.0.0.1", port))
         return port
+
+
+@contextmanager
+def _authoritative(command: Sequence[str], config: str, directory: Path, zone: str) -> Iterator[Server]:
+    port = free_port()
+    (directory / "cluster.local.zone").write_text(zone)
+    file = directory / f"{command[0]}.conf"
+    file.write_text(config.format(port=port, directory=directory))
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    with running([*command, str(file)], "", {**os.environ, "PATH": path}) as (process, _):
+        _wait_for_udp(port)
+        yield Server(process.pid, port)
 
 
 def _wait_for_udp(port: int) -> None:

@@ -14,12 +14,12 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.http_load import post_all
-from bench.processes import Server
+from bench.processes import CLIENT_CORE, Server, on_core
 
 SERVICES = 1000
 ABSENT = 200_000  # names of the cold set: several times what kdns keeps
-ROUNDS = 3
-SECONDS = 5
+ROUNDS = 5
+SECONDS = 3
 
 
 class Rate(NamedTuple):
@@ -68,11 +68,11 @@ def cold(directory: Path) -> Questions:
 def rates(servers: Mapping[str, Server], asked: Questions) -> dict[str, Rate]:
     """The median rate of every server."""
     for server in servers.values():
-        _round(server, asked, 1)  # everybody warm
+        measure(server, asked, 1)  # everybody warm
     measured: dict[str, list[Rate]] = {name: [] for name in servers}
     for _ in range(ROUNDS):
         for name, server in servers.items():
-            measured[name].append(_round(server, asked, SECONDS))
+            measured[name].append(measure(server, asked, SECONDS))
     return {name: middle(each) for name, each in measured.items()}
 
 
@@ -81,21 +81,22 @@ def middle(measured: Sequence[Rate]) -> Rate:
     return Rate(median(rate.qps for rate in measured), median(rate.cpu for rate in measured))
 
 
-def _written(file: Path, names: Iterable[str], rcode: str) -> Questions:
-    file.write_text("".join(f"{name} A\n" for name in names))
-    return Questions(file, rcode)
-
-
-def _round(server: Server, asked: Questions, seconds: int) -> Rate:
+def measure(server: Server, asked: Questions, seconds: float) -> Rate:
+    """Ask one server for so many seconds. Raises RuntimeError if an answer is missing or has another RCODE."""
     before = server.cpu()
     command = ["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", str(asked.file), "-l", str(seconds)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(on_core(CLIENT_CORE, command), check=True, capture_output=True, text=True).stdout
     used = server.cpu() - before
     completed = int(_number(said, "Queries completed"))
     lost = int(_number(said, "Queries lost"))
     if lost > completed // 100 or f"{asked.rcode} {completed} " not in said:
         raise RuntimeError(f"other answers than {asked.rcode}, or none:\n{said}")
     return Rate(_number(said, "Queries per second"), used / completed * 1e6)
+
+
+def _written(file: Path, names: Iterable[str], rcode: str) -> Questions:
+    file.write_text("".join(f"{name} A\n" for name in names))
+    return Questions(file, rcode)
 
 
 def _number(said: str, label: str) -> float:

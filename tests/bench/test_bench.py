@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench import freshness, processes, queries
 from bench.__main__ import rates, table
 from bench.http_load import post_all, posts_a_second
@@ -26,6 +28,20 @@ def test_the_same_names_are_made_for_every_server(tmp_path: Path) -> None:
     lines = queries.zone(names).splitlines()
     assert f"svc-0.default.svc.cluster.local. IN A {names['svc-0.default.svc.cluster.local']}" in lines
     assert queries.hot(names, tmp_path).file.read_text().splitlines()[0] == "svc-0.default.svc.cluster.local A"
+
+
+def test_every_server_answers_for_the_names(tmp_path: Path) -> None:
+    names = {f"svc-{number}.default.svc.cluster.local": f"10.96.1.{number}" for number in range(100)}
+    zone = queries.zone(names)
+    with processes.nsd(tmp_path, zone) as nsd, processes.knot(tmp_path, zone) as knot:
+        for server in (nsd, knot):
+            for asked in (queries.hot(names, tmp_path), queries.cold(tmp_path)):
+                assert queries.measure(server, asked, seconds=0.2).qps > 0
+
+
+def test_other_answers_than_expected_are_no_measurement(tmp_path: Path) -> None:
+    with processes.nsd(tmp_path, queries.zone({})) as nsd, pytest.raises(RuntimeError, match="other answers"):
+        queries.measure(nsd, queries.hot({"absent.cluster.local": ""}, tmp_path), seconds=0.2)
 
 
 def test_every_request_is_sent_once_and_answered() -> None:

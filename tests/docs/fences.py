@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ def fences(document: str) -> list[Fence]:
 def commands(document: str) -> Iterator[tuple[Fence, Fence | None]]:
     """Every block of shell commands, with the block of output that follows it, if any."""
     found = fences(document)
-    for here, following in zip(found, [*found[1:], None], strict=True):
+    for here, following in pairwise([*found, None]):
         if here.language == "sh":
             is_output = following is not None and following.language in ("text", "json")
             yield here, following if is_output else None
