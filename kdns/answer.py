@@ -30,7 +30,7 @@ class Answers:
 
     `any_class` is whether classes other than IN reach the chains (some block has chaos or forward). `on_fault` is given
     the label and the fault of a query whose handling failed unexpectedly. `blocks` may be assigned anew at any time
-    (reload): queries under way end in the chain that they began with.
+    (reload): queries under way end in the chain that they began with. `keeps` is whether the memo may be used.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Answers:
         self.label = label
         self.blocks = blocks
         self.any_class = any_class
+        self.keeps = True
         self.metrics = metrics
         self._counting = Counting(metrics)
         self.pending = Pending()
@@ -84,7 +85,7 @@ class Answers:
             self.metrics.family("panics_total").add(())
             self._on_fault(self.label, fault)
             return fitted(question, Reply(codes.SERVFAIL), client)
-        if reply.keep is not None and memo.changes == changes:
+        if reply.keep is not None and self.keeps and memo.changes == changes:
             memo.add(packet[2:], sent[2:], reply.keep)
         return sent
 

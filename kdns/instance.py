@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from kdns.block import Block
-from kdns.chain import Page, link
+from kdns.chain import Page, Request, link
 from kdns.corefile import Args, Key, Served, ServerBlock, inspect
 from kdns.corefile.args import directives
 from kdns.corefile.keys import read_key
@@ -21,7 +21,9 @@ from kdns.errors import ConfigError
 from kdns.metrics import Metrics
 from kdns.plugins import ORDER
 from kdns.plugins.bind import Bind
+from kdns.plugins.metadata import Metadata
 from kdns.plugins.root import Root
+from kdns.plugins.view import View
 from kdns.wire.names import Name
 
 T = TypeVar("T")
@@ -60,7 +62,16 @@ class Site:
         """The block's chain under each of its keys."""
         chain = [plugin for plugin in self.plugins.values() if callable(plugin)]
         handler = link(chain) if chain else None
-        return {key: Block(key.zone, handler) for each in self.keys for key in each}
+        view = self.value(View)
+        name, admits = (view.name, self._admits(view)) if view else ("", None)
+        return {key: Block(key.zone, handler, name, admits) for each in self.keys for key in each}
+
+    def _admits(self, view: View) -> Callable[[Request], bool]:
+        """The view's filter; where the block has metadata, over a query with its labels."""
+        metadata = self.value(Metadata)
+        if metadata is None:
+            return view.admits
+        return lambda request: view.admits(request._replace(labels=metadata.collect(request)))
 
 
 @dataclass

@@ -55,6 +55,11 @@ class Behind(NamedTuple):
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     sockets: int = 1
 
+    @property
+    def has_views(self) -> bool:
+        """Whether the block that answers depends on more than the name: then no answer may be kept by its packet."""
+        return any(block.admits for blocks in self.blocks.values() for block in blocks)
+
 
 def places(instance: Instance) -> dict[Place, Behind]:
     """Every place that a configuration listens on. StartError for a transport that is not there."""
@@ -96,6 +101,7 @@ class Listener:
         endpoint = Endpoint(place.address, place.port)
         self.place = place
         self.answers = Answers(str(place), behind.blocks, behind.any_class, metrics, on_fault)
+        self.answers.keeps = not behind.has_views
         self.memos: list[Memo] = []
         self._udp: list[UdpListener] = []
         clock = time.monotonic
@@ -114,6 +120,7 @@ class Listener:
         """Answer with other blocks from now on."""
         self.answers.blocks = behind.blocks
         self.answers.any_class = behind.any_class
+        self.answers.keeps = not behind.has_views
         for tcp in self._tcp:
             tcp.timeouts = behind.timeouts
         for memo in self.memos:

@@ -70,9 +70,10 @@ class Kdns:
         """The reply to `NAME TYPE`."""
         return records.read_message(exchange(query(text, number), (address, self.port), tcp=tcp))
 
-    def answers(self, text: str, *, tcp: bool = False) -> list[str]:
-        """The answer section of the reply to `NAME TYPE`, as text."""
-        return [message.to_text(rr) for rr in self.ask(text, tcp=tcp).answer]
+    def answers(self, text: str, *, tcp: bool = False, source: str = "127.0.0.1") -> list[str]:
+        """The answer section of the reply to `NAME TYPE`, asked from an address of ours, as text."""
+        packet = exchange(query(text), ("127.0.0.1", self.port), tcp=tcp, source=source)
+        return [message.to_text(rr) for rr in records.read_message(packet).answer]
 
     def _ended(self, seconds: float) -> bool:
         """Whether it ends within so many seconds."""
@@ -90,11 +91,13 @@ def query(text: str, number: int = 1) -> bytes:
     return head + names.parse(name) + codes.type_number(kind).to_bytes(2, "big") + b"\0\1"
 
 
-def exchange(packet: bytes, where: tuple[str, int], *, tcp: bool = False) -> bytes:
-    """The reply to a packet. TimeoutError if none comes."""
+def exchange(packet: bytes, where: tuple[str, int], *, tcp: bool = False, source: str = "") -> bytes:
+    """The reply to a packet, sent from the address `source`. TimeoutError if none comes."""
     family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as sock:
         sock.settimeout(PATIENCE)
+        if source:
+            sock.bind((source, 0))
         sock.connect(where)
         sock.sendall(framed(packet) if tcp else packet)
         if not tcp:
