@@ -1,0 +1,186 @@
+"""Who may import whom, and where imports stand.
+
+A rule that the code teaches better is changed here, with the reason beside it.
+"""
+
+import ast
+from fnmatch import fnmatch
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+from tests.house.tree import OURS, SOURCES, each_source, functions, imported, module
+
+# Module pattern, the modules of ours that it may import, why. The first row that fits counts; its own package is the
+# reader's to add.
+DIRECTIONS = [
+    ("kdns", (), "the version, and nothing else"),
+    ("kdns.about", ("kdns",), "what the software says of itself"),
+    ("kdns.errors", (), "the bottom: everybody raises"),
+    ("kdns.wire*", ("kdns.errors", "kdns.wire*"), "octets know nothing of servers"),
+    ("kdns.metrics", ("kdns.errors",), "counted by everybody"),
+    ("kdns.eager", (), "coroutines, whatever they do"),
+    ("kdns.chain", ("kdns.errors", "kdns.wire*"), "the plugin's shape"),
+    ("kdns.memo", ("kdns.chain", "kdns.wire*"), "octets under octets"),
+    ("kdns.block", ("kdns.chain", "kdns.wire*"), "a choice among values"),
+    ("kdns.counting", ("kdns.chain", "kdns.metrics", "kdns.wire*"), "what is counted of a query"),
+    ("kdns.corefile*", ("kdns.errors", "kdns.metrics", "kdns.wire*", "kdns.corefile*"), "text to values"),
+    ("kdns.zone*", ("kdns.errors", "kdns.wire*", "kdns.zone*"), "tables of records, whoever serves them"),
+    (
+        "kdns.cluster.settings",
+        ("kdns.errors", "kdns.corefile*", "kdns.wire*", "kdns.cluster*"),
+        "what kubernetes's properties mean",
+    ),
+    ("kdns.cluster*", ("kdns.errors", "kdns.wire*", "kdns.cluster*"), "objects to records, whoever serves them"),
+    (
+        "kdns.caching*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.metrics", "kdns.wire*", "kdns.caching*"),
+        "replies kept, whoever keeps them",
+    ),
+    (
+        "kdns.forwarding*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.transport*", "kdns.forwarding*"),
+        "what forward's properties mean",
+    ),
+    (
+        "kdns.rewriting*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.rewriting*"),
+        "what rewrite's rules mean",
+    ),
+    (
+        "kdns.expression*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile.patterns", "kdns.wire*", "kdns.expression*"),
+        "a language, whoever uses it",
+    ),
+    (
+        "kdns.templating*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.expression*", "kdns.wire*", "kdns.templating*"),
+        "another language",
+    ),
+    (
+        "kdns.transport*",
+        ("kdns", "kdns.errors", "kdns.answer", "kdns.chain", "kdns.memo", "kdns.metrics", "kdns.corefile*",
+         "kdns.wire*", "kdns.transport*"),
+        "octets to and fro: a listener knows the answers, and no plugin",
+    ),
+    (
+        "kdns.answer",
+        ("kdns.block", "kdns.chain", "kdns.counting", "kdns.eager", "kdns.errors", "kdns.memo", "kdns.metrics",
+         "kdns.wire*"),
+        "from octets to octets, the same for every transport",
+    ),
+    ("kdns.plugins", (), "the order is data"),
+    (
+        "kdns.plugins.*",
+        ("kdns", "kdns.about", "kdns.errors", "kdns.chain", "kdns.counting", "kdns.eager", "kdns.metrics",
+         "kdns.corefile*", "kdns.wire*", "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.forwarding*",
+         "kdns.rewriting*", "kdns.expression*", "kdns.templating*", "kdns.transport*"),
+        "a plugin knows the shape and the nouns, never another plugin",
+    ),
+    ("kdns.up", (), "the demo starts processes; it is none of them"),
+    ("kdns.*", ("kdns*",), "the shell that ties things together"),
+    ("ipamd", (), "the version, and nothing else"),
+    ("ipamd.json", (), "a type"),
+    ("ipamd.errors", ("ipamd.json",), "the bottom: everybody raises"),
+    ("ipamd.model", ("ipamd.json",), "values"),
+    ("ipamd.ranges", ("ipamd.errors", "ipamd.model"), "addresses as numbers"),
+    ("ipamd.freesets", ("ipamd.ranges",), "sets of them"),
+    ("ipamd.allocator", ("ipamd.errors", "ipamd.freesets", "ipamd.model", "ipamd.ranges"), "the choice, and no store"),
+    ("ipamd.selectors", ("ipamd.errors",), "text to a predicate"),
+    ("ipamd.patch", ("ipamd.errors", "ipamd.json"), "documents to a document"),
+    ("ipamd.config", ("ipamd.allocator", "ipamd.errors", "ipamd.model"), "a file to values"),
+    ("ipamd.stores*", ("ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.stores*"), "rows, durable"),
+    ("ipamd.log", ("ipamd.errors", "ipamd.stores"), "the store's changes, read"),
+    (
+        "ipamd.pools",
+        ("ipamd.allocator", "ipamd.errors", "ipamd.model", "ipamd.ranges", "ipamd.stores"),
+        "what is free, beside the store",
+    ),
+    (
+        "ipamd.leases",
+        ("ipamd.allocator", "ipamd.errors", "ipamd.model", "ipamd.pools", "ipamd.ranges", "ipamd.stores"),
+        "choice and record in one transaction",
+    ),
+    ("ipamd.endpoints", ("ipamd.kube*",), "Service and Pods to slices"),
+    (
+        "ipamd.kube*",
+        ("ipamd.endpoints", "ipamd.errors", "ipamd.json", "ipamd.leases", "ipamd.model", "ipamd.pools",
+         "ipamd.selectors", "ipamd.stores", "ipamd.kube*"),
+        "the Kubernetes API apart from HTTP",
+    ),
+    (
+        "ipamd.http*",
+        ("ipamd", "ipamd.errors", "ipamd.json", "ipamd.kube*", "ipamd.metrics", "ipamd.model", "ipamd.patch",
+         "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.http*"),
+        "requests in, replies out; no allocation here",
+    ),
+    (
+        "ipamd.ctl*",
+        ("ipamd", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.kube.kinds", "ipamd.ctl*"),
+        "a client: it asks over HTTP and knows no store",
+    ),
+    ("ipamd.*", ("ipamd*",), "the daemon that ties things together"),
+]  # fmt: skip
+
+# Modules without I/O: no event loop, socket, clock, chance or disk.
+PURE = (
+    "kdns.errors", "kdns.chain", "kdns.block", "kdns.memo", "kdns.counting", "kdns.wire*", "kdns.cluster*",
+    "kdns.zone*", "kdns.corefile*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*",
+    "kdns.transport.backoff", "kdns.transport.listwatch",
+    "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.freesets",
+    "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes", "ipamd.kube.service_rules",
+    "ipamd.kube.strategic", "ipamd.kube.table", "ipamd.kube.discovery", "ipamd.kube.openapi",
+)  # fmt: skip
+IO = {
+    "aiohttp", "apsw", "asyncio", "http.client", "os", "random", "secrets", "select", "selectors", "socket", "sqlite3",
+    "ssl", "subprocess", "threading", "time", "urllib.request",
+}  # fmt: skip
+
+# Imports inside functions, each with its reason.
+LAZY = {
+    "kdns.__main__": "`-version` and `-plugins` answer at once, without loading the server",
+    "ipamd.__main__": "`--version` answers at once, without loading the server",
+    "ipamd.ctl.__main__": "a command loads what it needs: tables and YAML are slow to import",
+    "ipamd.ctl.apply": "the progress bar takes longer to import than a short command takes to run",
+}
+
+
+def ours(path: Path) -> set[str]:
+    return {target for _, target in imported(path) if target.split(".")[0] in ("kdns", "ipamd")}
+
+
+@each_source
+def test_imports_go_the_allowed_way(path: Path) -> None:
+    name = module(path)
+    allowed, why = next((row[1], row[2]) for row in DIRECTIONS if fnmatch(name, row[0]))
+    for target in ours(path):
+        assert any(fnmatch(target, pattern) for pattern in allowed), f"{name} imports {target}: {why}"
+
+
+def test_no_row_of_the_table_is_without_a_module() -> None:
+    firsts = [next(pattern for pattern, _, _ in DIRECTIONS if fnmatch(name, pattern)) for name in OURS]
+    assert {pattern for pattern, _, _ in DIRECTIONS} == set(firsts)
+    assert all(any(fnmatch(name, pattern) for name in OURS) for pattern in (*PURE, *LAZY))
+
+
+def test_modules_do_not_import_each_other_in_a_ring() -> None:
+    TopologicalSorter({module(path): ours(path) - {module(path)} for path in SOURCES}).prepare()  # raises CycleError
+
+
+def test_both_packages_meet_only_at_the_protocol() -> None:
+    for path in SOURCES:
+        other = "ipamd" if module(path).startswith("kdns") else "kdns"
+        assert not any(target.split(".")[0] == other for target in ours(path)), path
+
+
+@each_source
+def test_pure_modules_do_no_io(path: Path) -> None:
+    if any(fnmatch(module(path), pattern) for pattern in PURE):
+        for _, target in imported(path):
+            assert not any(f"{target}.".startswith(f"{name}.") for name in IO), target
+
+
+@each_source
+def test_imports_stand_at_the_top(path: Path) -> None:
+    inner = [node for function in functions(path) for node in ast.walk(function)]
+    assert any(isinstance(node, ast.Import | ast.ImportFrom) for node in inner) == (module(path) in LAZY)
+    assert "TYPE_CHECKING" not in path.read_text()
