@@ -11,6 +11,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from kdns.answer import Answers
+from kdns.banner import zone_lines
 from kdns.block import Block, Blocks
 from kdns.errors import StartError
 from kdns.instance import Instance, Site, addresses
@@ -204,9 +205,8 @@ class Listeners:
 
 def banner(wanted: Mapping[Place, Behind]) -> list[str]:
     """The lines that CoreDNS prints at start: the zones of each listener."""
-    lines = []
+    lines: list[str] = []
     for place, behind in wanted.items():
         scheme = "" if place.scheme == "dns" else f"{place.scheme}://"
-        bound = f" on {place.address}" if place.address else ""
-        lines += [f"{scheme}{names.show(zone)}:{place.port}{bound}" for zone in sorted(behind.blocks, key=names.show)]
+        lines += zone_lines(scheme, place.address, place.port, map(names.show, behind.blocks))
     return lines

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kdns.corefile.keys import Key, zones
+from kdns.corefile.keys import Key, named
 from kdns.corefile.lexer import Token, same_line
 from kdns.errors import ConfigError
 from kdns.metrics import Metrics
@@ -116,16 +116,23 @@ class Args(NamedTuple):
     def origins(self, words: Sequence[str]) -> tuple[Name, ...]:
         """The zones that `words` name, or without words the server block's own (of a CIDR key the first)."""
         if words:
-            return tuple(zone for word in words for zone in zones(word))
+            return self._named(words)
         return tuple(each[0].zone for each in self.keys)
 
     def fallthrough(self, line: Line) -> Fall:
         """The meaning of a `fallthrough [ZONES...]` line."""
-        return Fall(tuple(zone for word in line.args for zone in zones(word)) or (names.ROOT,))
+        return Fall(self._named(line.args) if line.args else (names.ROOT,))
 
     def warn(self, message: str) -> None:
         """Log a warning in the plugin's name."""
         self.log("WARNING", message)
+
+    def _named(self, words: Sequence[str]) -> tuple[Name, ...]:
+        """The zones of all words that are one; as in CoreDNS the others are passed over, here with a warning."""
+        found = [(word, named(word)) for word in words]
+        for word in (word for word, zones in found if not zones):
+            self.warn(f"no zone, and ignored: {word!r}")
+        return tuple(zone for _, zones in found for zone in zones)
 
 
 def directives(tokens: Sequence[Token]) -> tuple[Directive, ...]:

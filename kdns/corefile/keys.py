@@ -59,6 +59,16 @@ def zones(host: str) -> list[Name]:
         raise ConfigError(f"zone is not a valid domain name: {host}") from None
 
 
+def named(text: str) -> list[Name]:
+    """The zones that an argument of a plugin names: it is read as a key. None for what is no zone."""
+    scheme, _, rest = text.partition("://")
+    try:
+        host, _ = _split_port(rest if scheme in PORTS else text, 0)
+        return zones(host)
+    except ConfigError:
+        return []
+
+
 def inspect(blocks: Iterable[Served]) -> None:
     """Refuse keys that claim what another block has. ConfigError in CoreDNS's words."""
     first: dict[Key, str] = {}  # the address of the first claim, "" for all

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kdns.corefile import Args, Directive, Line, duration
-from kdns.corefile.keys import zones
+from kdns.corefile.keys import named
 from kdns.corefile.numbers import integer, unsigned
-from kdns.errors import ConfigError, WireError
+from kdns.errors import WireError
 from kdns.forwarding.targets import read_targets
 from kdns.transport.address import Address, is_ip, split
 from kdns.transport.upstream import Manner
@@ -65,10 +65,9 @@ def read(args: Args, directive: Directive) -> Settings:
 
 def _origin(args: Args, directive: Directive) -> Name:
     text = directive.words[0]
-    try:
-        found = zones(text)
-    except ConfigError:
-        raise directive.error(f"unable to normalize '{text}'") from None
+    found = named(text)
+    if not found:
+        raise directive.error(f"unable to normalize '{text}'")
     if len(found) > 1:
         only = f"expands to multiple zones. Using only '{names.show(found[0])}'."
         args.warn(f"Unsupported CIDR notation: '{text}' {only}")
@@ -150,16 +149,8 @@ def _rcodes(line: Line) -> frozenset[int]:
 
 
 def _except(line: Line, settings: Settings) -> Settings:
-    found = tuple(zone for text in _many(line) for zone in _zones(text))
+    found = tuple(zone for text in _many(line) for zone in named(text))
     return replace(settings, excepted=settings.excepted + found)
-
-
-def _zones(text: str) -> list[Name]:
-    """The zones of a name or CIDR. What is neither excepts nothing, as in CoreDNS."""
-    try:
-        return zones(text)
-    except ConfigError:
-        return []
 
 
 def _health_check(line: Line, settings: Settings) -> Settings:

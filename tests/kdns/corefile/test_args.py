@@ -81,6 +81,7 @@ def test_a_directive_that_stands_alone_refuses_a_block() -> None:
     [
         ("a.test b.test:53", [], zones("a.test.", "b.test.")),
         ("a.test", ["C.test", "d."], zones("c.test.", "d.")),
+        ("a.test", ["c.test:53", "dns://d."], zones("c.test.", "d.")),  # as if they were keys
         ("a.test", ["10.0.0.0/15"], zones("0.10.in-addr.arpa.", "1.10.in-addr.arpa.")),
         ("10.0.0.0/15 a.test", [], zones("0.10.in-addr.arpa.", "a.test.")),  # of a key the first only
     ],
@@ -117,6 +118,16 @@ def test_fallthrough_is_for_the_names_below_its_zones(
 
 def test_without_fallthrough_nothing_goes_through() -> None:
     assert not Fall().through(names.ROOT)
+
+
+def test_a_word_that_is_no_zone_is_passed_over_with_a_warning() -> None:
+    said: list[tuple[str, str]] = []
+    given = args("hosts {\n fallthrough a..b\n}", log=lambda *line: said.append(line))
+
+    assert given.origins(["a..b", "c.test"]) == zones("c.test.")
+    assert not given.fallthrough(given.directives[0].lines[0]).through(names.parse("a.test"))
+
+    assert said == [("WARNING", "no zone, and ignored: 'a..b'")] * 2
 
 
 def test_a_warning_is_logged() -> None:

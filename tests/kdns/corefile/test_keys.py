@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork
 
 from kdns.corefile import Served, inspect
-from kdns.corefile.keys import Key, read_key, zones
+from kdns.corefile.keys import Key, named, read_key, zones
 from kdns.errors import ConfigError
 from kdns.wire import names
 
@@ -70,6 +70,22 @@ def test_a_cidr_stands_for_reverse_zones(host: str, found: list[str]) -> None:
 def test_says_what_is_wrong_with_a_key(text: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         read_key(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Cluster.Local", ["cluster.local."]),
+        ("cluster.local:5353", ["cluster.local."]),
+        ("tls://cluster.local:853", ["cluster.local."]),
+        ("10.0.0.0/15", ["0.10.in-addr.arpa.", "1.10.in-addr.arpa."]),
+        ("a..b", []),
+        ("10.0.0.0/33", []),
+        ("a.test:", []),
+    ],
+)
+def test_an_argument_names_zones_whatever_port_and_transport_it_has(text: str, found: list[str]) -> None:
+    assert [names.show(zone) for zone in named(text)] == found
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 32), st.integers(0, 2**32 - 1))
