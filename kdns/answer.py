@@ -122,7 +122,7 @@ class Answers:
 async def _ask(block: Block, request: Request) -> Reply:
     assert block.handler is not None
     try:
-        return await block.handler(request._replace(zone=block.zone, view=block.view))
+        return await block.handler(request.within(block.zone, block.view))
     except NoAnswer as unwritten:
         return Reply(unwritten.rcode)
 

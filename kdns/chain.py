@@ -66,7 +66,7 @@ class Keep(NamedTuple):
 
     def tallied(self, tally: Callable[[int], None]) -> "Keep":
         """The same with one more tally."""
-        return self._replace(tallies=(*self.tallies, tally))
+        return Keep(self.names, self.until, (*self.tallies, tally), self.variants)
 
 
 class Reply(NamedTuple):
@@ -88,6 +88,10 @@ class Reply(NamedTuple):
     bound: int = 0
     by: str = ""
     keep: Keep | None = None
+
+    def keeping(self, keep: Keep | None) -> "Reply":
+        """The same with another `keep`. On every packet's way, so without `_replace`, which costs thrice as much."""
+        return Reply(*self[:-1], keep)
 
 
 class Ask(Protocol):
@@ -113,11 +117,20 @@ class Request(NamedTuple):
     depth: int = 0  # how many internal lookups led here
     labels: dict[str, str] | None = None  # this query's metadata; None if nobody collects it
 
+    def about(self, question: Question) -> "Request":
+        """The same request with another question; see Reply.keeping for its form."""
+        return Request(question, *self[1:])
+
+    def within(self, zone: Name, view: str) -> "Request":
+        """The same request in a server block's zone and view."""
+        question, client, server, _, size, ask, now, _, depth, labels = self
+        return Request(question, client, server, zone, size, ask, now, view, depth, labels)
+
     def asking(self, name: Name, qtype: int | None = None) -> "Request":
         """The same request with another question name (wire form) and, if given, type."""
         asked = self.question
         kind = asked.qtype if qtype is None else qtype
-        return self._replace(question=asked._replace(qname=name, key=name.lower(), qtype=kind))
+        return self.about(asked._replace(qname=name, key=name.lower(), qtype=kind))
 
 
 Handler = Callable[[Request], Coroutine[Any, Any, Reply]]
@@ -170,6 +183,6 @@ def _joined(plugin: Plugin, rest: Handler) -> Handler:
 
     async def once(request: Request) -> Reply:
         reply = await plugin(request, rest)
-        return reply if reply.keep is None else reply._replace(keep=None)
+        return reply if reply.keep is None else reply.keeping(None)
 
     return once

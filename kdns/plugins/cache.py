@@ -32,6 +32,7 @@ from kdns.corefile import Args
 from kdns.errors import Dropped, NoAnswer
 from kdns.metrics import Metrics
 from kdns.wire import codes, names
+from kdns.wire.question import Question
 from kdns.wire.verdict import DENIALS, Verdict
 
 
@@ -97,7 +98,7 @@ class Cache:
         if reply.keep is None:
             return reply
         shelf = DENIAL if judged.verdict in DENIALS else SUCCESS
-        return reply._replace(keep=reply.keep.tallied(lambda times: self._count.hit(request, shelf, times)))
+        return reply.keeping(reply.keep.tallied(lambda times: self._count.hit(request, shelf, times)))
 
     def _fresh(self, request: Request, rest: Handler, key: Key, found: Found) -> Reply:
         entry, now, settings = found.entry, request.now, self._settings
@@ -112,7 +113,7 @@ class Cache:
 
         seconds = entry.lifetime if settings.keep_ttl else entry.remaining(now)
         reply = entry.to_reply(seconds, _is_authenticated(request))
-        return reply._replace(keep=Keep(until=entry.changes_at(now), tallies=(tally,)))
+        return reply.keeping(Keep(until=entry.changes_at(now), tallies=(tally,)))
 
     async def _stale(self, request: Request, rest: Handler, key: Key, entry: Entry) -> Reply:
         settings = self._settings
@@ -216,7 +217,8 @@ class _Counters:
 
 def _authenticated(request: Request) -> Request:
     """The request with AD set, so that the reply says whether it was validated (RFC 6840 section 5.7)."""
-    return request._replace(question=request.question._replace(flags=request.question.flags | codes.AD))
+    asked = request.question
+    return request.about(Question(asked.id, asked.flags | codes.AD, *asked[2:]))
 
 
 def _is_authenticated(request: Request) -> bool:

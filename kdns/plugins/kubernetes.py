@@ -134,7 +134,7 @@ class Kubernetes:
         if self._chosen.fall.through(asked.key):
             return _also_of(answer, await rest(request))
         if not self._mirror.synced:
-            return self._nothing(request, zone, answer, codes.SERVFAIL)._replace(keep=None)
+            return self._nothing(request, zone, answer, codes.SERVFAIL).keeping(None)
         return self._nothing(request, zone, answer, codes.NXDOMAIN)
 
     async def _complete(self, request: Request, answer: Answer, target: Name) -> Reply:
@@ -215,5 +215,5 @@ class Kubernetes:
 def _also_of(answer: Answer, reply: Reply) -> Reply:
     """A reply from below, as long as the name is missing here."""
     if reply.keep is None or answer.keys is None:
-        return reply._replace(keep=None)
-    return reply._replace(keep=reply.keep._replace(names=(*reply.keep.names, *answer.keys)))
+        return reply.keeping(None)
+    return reply.keeping(reply.keep._replace(names=(*reply.keep.names, *answer.keys)))

@@ -98,7 +98,7 @@ class Log:
             self._note(rule, request, None)
             raise
         noted = self._note(rule, request, reply)
-        return reply._replace(keep=None) if noted and reply.keep is not None else reply
+        return reply.keeping(None) if noted and reply.keep is not None else reply
 
     def _note(self, rule: Rule, request: Request, reply: Reply | None) -> bool:
         if ALL not in rule.classes and classify(request, reply, self._clocks.unix()) not in rule.classes:

@@ -76,7 +76,7 @@ class Prometheus:
         if reply.keep is None:
             return reply
         again = partial(self._counting.count, kind, request.size, size, 0.0)
-        return reply._replace(keep=reply.keep.tallied(again))
+        return reply.keeping(reply.keep.tallied(again))
 
     def meet(self, peers: Mapping[str, object]) -> None:
         """The plugins of the block that take part in its chain: told of as enabled."""
