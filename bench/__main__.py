@@ -8,7 +8,7 @@ from os import cpu_count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import freshness, leasing, processes, queries
+from bench import freshness, leasing, processes, queries, startup
 from bench.queries import Rate
 
 
@@ -17,12 +17,14 @@ def main() -> None:
     print(
         f"{platform.machine()}, {cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}\n"
     )
+    measured = startup.row(startup.delays())
+    print(table(("from the start of a demo cluster to the right answer", "median", "most"), [("", *measured)]))
     with TemporaryDirectory() as directory, ExitStack() as running:
         place = Path(directory)
         ipamd = running.enter_context(processes.ipamd(place))
         kdns = running.enter_context(processes.kdns(place, ipamd.port))
-        measured = freshness.row(freshness.delays(ipamd, kdns))
-        print(table(("from a lease's 201 to the right answer", "p50", "p99", "most"), [("", *measured)]))
+        delays = freshness.row(freshness.delays(ipamd, kdns))
+        print(table(("from a lease's 201 to the right answer", "p50", "p99", "most"), [("", *delays)]))
         names = queries.fill(ipamd)
         nsd = running.enter_context(processes.nsd(place, queries.zone(names)))
         knot = running.enter_context(processes.knot(place, queries.zone(names)))

@@ -37,12 +37,10 @@ def main(words: list[str]) -> int:
     """Run the demo cluster until it is interrupted or a daemon ends; the exit status."""
     given = _flags().parse_args(words)
     given.dir.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too where a shell started this with it ignored
+        signal.signal(number, lambda *_: sys.exit(0))
     with ExitStack() as running:
-        try:
-            return _run(given, running)
-        except KeyboardInterrupt:
-            return 0
+        return _run(given, running)
 
 
 def _run(given: argparse.Namespace, running: ExitStack) -> int:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import freshness, processes, queries
+from bench import freshness, processes, queries, startup
 from bench.__main__ import rates, table
 from bench.http_load import post_all, posts_a_second
 from bench.queries import Rate
@@ -18,6 +18,12 @@ def test_every_lease_resolves(tmp_path: Path) -> None:
     assert len(measured) == freshness.LEASES
     assert all(delay > 0 for delay in measured)
     assert freshness.row([1.0, 2.0, 3.0])[0] == "2.00 ms"
+
+
+def test_every_start_comes_to_an_answer() -> None:
+    measured = startup.delays()
+    assert len(measured) == startup.STARTS
+    assert startup.row([0.5, 0.7, 0.6]) == ("0.60 s", "0.70 s")
 
 
 def test_the_same_names_are_made_for_every_server(tmp_path: Path) -> None:

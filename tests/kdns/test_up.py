@@ -1,0 +1,46 @@
+"""`kdns up` as a process: what it says when a daemon does not come up, and how it ends."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kdns.server import free_port
+
+
+def started(directory: Path, **ports: int) -> "subprocess.Popen[str]":
+    given = {"dns": free_port(), "http": free_port(), "admin": free_port()} | ports
+    words = [word for name, port in given.items() for word in (f"--{name}-port", str(port))]
+    command = [sys.executable, "-m", "kdns", "up", "--dir", str(directory), "--upstream", "127.0.0.9", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_also_where_the_shell_had_it_ignored(tmp_path: Path, number: signal.Signals) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell starts what is put in the background
+    process = started(tmp_path)
+    signal.signal(signal.SIGINT, before)
+    assert process.stdout is not None
+    while "Ctrl-C" not in process.stdout.readline():
+        assert process.poll() is None
+
+    process.send_signal(number)
+    process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert "Traceback" not in (tmp_path / "kdns.log").read_text() + (tmp_path / "ipamd.log").read_text()
+
+
+@pytest.mark.parametrize(("port", "who"), [("http", "ipamd"), ("dns", "kdns")])
+def test_a_port_that_is_taken_ends_it_with_what_the_daemon_says(tmp_path: Path, port: str, who: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        process = started(tmp_path, **{port: holder.getsockname()[1]})
+        _, said = process.communicate(timeout=20)
+
+    assert process.returncode == 1
+    assert f"{who} ended." in said
+    assert "address already in use" in said.lower()
+    assert "Traceback" not in said
