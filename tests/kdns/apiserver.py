@@ -241,14 +241,15 @@ class ApiServer:
 
 
 def chosen(request: web.Request, collection: str, obj: Json) -> bool:
-    """Whether a request's path and label selector (only `a=b,c=d`) choose an object."""
+    """Whether a request's path and label selector (only `a=b,c`) choose an object."""
     api, _, plural = collection.rpartition("/")
     namespace = obj["metadata"].get("namespace", "")
     if request.path not in (collection, f"{api}/namespaces/{namespace}/{plural}"):
         return False
     labels = obj["metadata"].get("labels", {})
     wanted = filter(None, request.query.get("labelSelector", "").split(","))
-    return all(labels.get(name) == value for name, _, value in (term.partition("=") for term in wanted))
+    terms = (term.partition("=") for term in wanted)
+    return all(labels.get(name) == value if equals else name in labels for name, equals, value in terms)
 
 
 def event(kind: str, obj: Json) -> bytes:

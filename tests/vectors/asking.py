@@ -1,0 +1,107 @@
+"""Queries of vectors: made as they say, sent over UDP or TCP, the reply waited for."""
+
+import asyncio
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, NamedTuple
+
+from kdns.wire import codes, edns, names
+from kdns.wire.frame import framed
+from tests.vectors.comparing import FLAGS, Came
+
+Json = Mapping[str, Any]
+
+HOST = "127.0.0.1"
+PATIENCE = 10.0  # seconds for a reply, unless the vector says otherwise
+SILENCE = 1.0  # seconds after which a reply that should not come has not come
+SIZE = 4096  # octets, of an OPT record that says no size
+
+_ids = count(1)
+
+
+class Exchange(NamedTuple):
+    """What came back, and the port that it was asked from. `second` is the reply to the query's `then`."""
+
+    came: Came
+    client_port: int
+    second: Came | None = None
+
+
+async def ask(query: Json, port: int, *, silent: bool = False, whole: bool = True) -> Exchange:
+    """Ask a server of this machine; `silent` if no reply is expected.
+
+    A `whole` reply is asked for again over TCP when it comes cut over UDP, as every resolver does (RFC 7766 section 5).
+    """
+    patience = SILENCE if silent else query.get("timeout_ms", PATIENCE * 1000) / 1000
+    if query.get("proto", "udp") == "tcp":
+        return await _over_tcp(query, port, patience)
+    assert query.get("proto", "udp") == "udp", f"no client for {query['proto']}"
+    exchange = await _over_udp(packet(query), port, patience)
+    is_cut = exchange.came.packet is not None and exchange.came.packet[2] & codes.TC >> 8
+    return await _over_tcp(query, port, patience) if whole and is_cut else exchange
+
+
+def packet(query: Json) -> bytes:
+    """The octets of a query."""
+    if "raw_hex" in query:
+        return bytes.fromhex(query["raw_hex"])
+    flags = sum(bit for name, bit in FLAGS.items() if query.get(name))
+    opt = _opt(query)
+    counts = b"\0\1\0\0\0\0" + len(opt[:1]).to_bytes(2, "big")
+    head = (next(_ids) & 0xFFFF).to_bytes(2, "big") + flags.to_bytes(2, "big") + counts
+    kind, rclass = codes.type_number(query["type"]), codes.class_number(query.get("class", "IN"))
+    return head + names.parse(query["name"]) + kind.to_bytes(2, "big") + rclass.to_bytes(2, "big") + opt
+
+
+def _opt(query: Json) -> bytes:
+    if not {"bufsize", "do", "edns_options", "edns_version"} & query.keys():
+        return b""
+    options = ((each["code"], bytes.fromhex(each["hex"])) for each in query.get("edns_options", ()))
+    flags = edns.DO if query.get("do") else 0
+    size, version = query.get("bufsize", SIZE), query.get("edns_version", 0)
+    return edns.to_record(edns.Edns(size, edns.pack_options(options), flags, version))
+
+
+class _Waiting(asyncio.DatagramProtocol):
+    """Takes the first datagram that comes."""
+
+    def __init__(self) -> None:
+        self.came: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        if not self.came.done():
+            self.came.set_result(data)
+
+
+async def _over_udp(octets: bytes, port: int, patience: float) -> Exchange:
+    loop = asyncio.get_running_loop()
+    transport, waiting = await loop.create_datagram_endpoint(_Waiting, remote_addr=(HOST, port))
+    client_port = transport.get_extra_info("sockname")[1]
+    transport.sendto(octets)
+    try:
+        return Exchange(Came(await asyncio.wait_for(waiting.came, patience)), client_port)
+    except TimeoutError:
+        return Exchange(Came(None), client_port)
+    finally:
+        transport.close()
+
+
+async def _over_tcp(query: Json, port: int, patience: float) -> Exchange:
+    """All queries at once, then the replies, which may come in any order."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    packets = [packet(each) for each in (query, query.get("then")) if each]
+    writer.write(b"".join(map(framed, packets)))
+    try:
+        async with asyncio.timeout(patience):
+            replies = {reply[:2]: reply for reply in [await _frame(reader) for _ in packets]}
+    except (TimeoutError, asyncio.IncompleteReadError):
+        replies = {}
+    client_port = writer.get_extra_info("sockname")[1]
+    writer.close()
+    await writer.wait_closed()
+    first, *rest = (Came(replies.get(each[:2])) for each in packets)
+    return Exchange(first, client_port, rest[0] if rest else None)
+
+
+async def _frame(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
