@@ -8,6 +8,7 @@ import argparse
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -36,6 +37,12 @@ Ctrl-C stops both."""
 def main(words: list[str]) -> int:
     """Run the demo cluster until it is interrupted or a daemon ends; the exit status."""
     given = _flags().parse_args(words)
+    for flag, port in (("http", given.http_port), ("dns", given.dns_port), ("admin", given.admin_port)):
+        if _is_taken(port):
+            print(
+                f"port {port} is in use, perhaps by another `kdns up`: choose one with --{flag}-port", file=sys.stderr
+            )
+            return 1
     given.dir.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too where a shell started this with it ignored
         signal.signal(number, lambda *_: sys.exit(0))
@@ -107,6 +114,16 @@ class _Daemon:
             self._process.wait(STOP)
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def _is_ok(port: int, path: str) -> bool:

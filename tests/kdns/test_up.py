@@ -34,13 +34,23 @@ def test_a_signal_ends_it_also_where_the_shell_had_it_ignored(tmp_path: Path, nu
     assert "Traceback" not in (tmp_path / "kdns.log").read_text() + (tmp_path / "ipamd.log").read_text()
 
 
-@pytest.mark.parametrize(("port", "who"), [("http", "ipamd"), ("dns", "kdns")])
-def test_a_port_that_is_taken_ends_it_with_what_the_daemon_says(tmp_path: Path, port: str, who: str) -> None:
+@pytest.mark.parametrize("port", ["http", "dns", "admin"])
+def test_a_port_that_is_taken_is_named_before_anything_starts(tmp_path: Path, port: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
-        process = started(tmp_path, **{port: holder.getsockname()[1]})
-        _, said = process.communicate(timeout=20)
+        taken = holder.getsockname()[1]
+        process = started(tmp_path, **{port: taken})
+        said, complaint = process.communicate(timeout=20)
 
-    assert process.returncode == 1
-    assert f"{who} ended." in said
-    assert "address already in use" in said.lower()
-    assert "Traceback" not in said
+    assert (process.returncode, said) == (1, "")
+    assert complaint == f"port {taken} is in use, perhaps by another `kdns up`: choose one with --{port}-port\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_daemon_that_does_not_come_up_is_heard(tmp_path: Path) -> None:
+    (tmp_path / "ipamd.sqlite").write_text("not a database, but long enough to be taken for one" * 20)
+    process = started(tmp_path)
+    said, complaint = process.communicate(timeout=20)
+
+    assert (process.returncode, said) == (1, "")
+    assert "ipamd ended. " in complaint
+    assert "Traceback" not in complaint
