@@ -19,9 +19,9 @@ NOBODY = "nameserver 192.0.2.1\n"  # an upstream that no route leads to
 class Pod:
     """A machine in which an ipamd with the demo cluster runs, and servers can be started as Pods of that cluster."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, beside: Machine | None = None) -> None:
         self.directory = directory
-        self.machine = Machine()
+        self.machine = Machine(beside)
         self.ipamd = Daemon(directory)
         self.ipamd.prefix = self.machine.prefix
         self.ipamd.start()
@@ -68,7 +68,7 @@ class Pod:
         self.machine.stop()
 
     def _own_etc(self) -> None:
-        self.run("cp", "-a", "/etc", "/run/etc")
+        self.machine.says("cp", "-a", "/etc", "/run/etc")  # but for what only root may read, if that is somebody else
         self.run("mount", "--bind", "/run/etc", "/etc")
         self.run("rm", "-f", "/etc/resolv.conf")
         self.write("/etc/resolv.conf", NOBODY)

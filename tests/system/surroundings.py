@@ -1,5 +1,6 @@
 """A machine of its own for a test: a network and mount namespace in which files and addresses can be put."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,14 +13,25 @@ SETTLE = "ip link set lo up && mount -t tmpfs none /run && echo ready && exec sl
 
 
 class Machine:
-    """Namespaces held by a sleeping process. `prefix` in front of a command runs it there. Needs root."""
+    """Namespaces held by a sleeping process. `prefix` in front of a command runs it there.
 
-    def __init__(self) -> None:
-        command = ["unshare", "--net", "--mount", "sh", "-c", SETTLE]
+    Whoever is not root is it there, by a user namespace; machines that are to be joined must share that: the second is
+    made `beside` the first.
+    """
+
+    def __init__(self, beside: "Machine | None" = None) -> None:
+        self._user = beside._user if beside is not None else []
+        unshare = ["unshare", "--net", "--mount"]
+        if os.geteuid() and beside is None:
+            unshare.append("--map-root-user")
+        command = [*self._user, *unshare, "sh", "-c", SETTLE]
         self._holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == "ready\n"
-        self.prefix = ["nsenter", "--net", "--mount", f"--target={self._holder.pid}"]
+        target = f"--target={self._holder.pid}"
+        if os.geteuid():
+            self._user = self._user or ["nsenter", "--user", "--preserve-credentials", target]
+        self.prefix = [*self._user, "nsenter", "--net", "--mount", target]
 
     def join(self, other: "Machine", here: str, there: str) -> None:
         """Lay a cable to another machine, at whose end everything is that is not here; addresses of both ends."""

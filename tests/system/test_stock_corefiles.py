@@ -66,7 +66,7 @@ def upstream(world: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def pod(world: Machine, upstream: Kdns, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
     """The demo cluster, files where k3s puts them, and the addresses on which NodeLocal DNSCache listens."""
-    made = Pod(tmp_path_factory.mktemp("pod"))
+    made = Pod(tmp_path_factory.mktemp("pod"), beside=world)
     made.write("/etc/coredns/NodeHosts", NODE_HOSTS)
     made.write("/etc/coredns/custom/site.server", SITE)
     made.write("/etc/coredns/custom/names.override", "nsid k3s\n")
