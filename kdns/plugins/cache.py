@@ -135,7 +135,7 @@ class Cache:
             return reply and _unsigned(request, reply)
         task = self._spawn(self._refresh(request, rest, key, entry, stale=True, refreshing=True))
         await asyncio.wait({task}, timeout=timeout)
-        reply = task.result() if task.done() else None
+        reply = task.result() if task.done() and not task.cancelled() else None  # `close` cancels it
         fresh = self._shelves.newest(key)
         if reply is None or fresh is None or fresh is entry:
             return reply and _unsigned(request, reply)

@@ -396,18 +396,33 @@ class TestBackground:
 
         await plugin.close()  # type: ignore[attr-defined]
 
+    async def test_closing_during_a_verification_leaves_the_stale_answer(self) -> None:
+        plugin, rest = cache.setup(args("cache {\n serve_stale 1h verify 10s\n}")), Slow(positive(60))
+        rest.land.set()
+        await rest.ask(plugin, WWW)
+        rest.land.clear()
+        rest.came.clear()
+        waiting = asyncio.create_task(rest.ask(plugin, WWW, now=1100.0))
+        await rest.came.wait()
+
+        await plugin.close()  # type: ignore[attr-defined]
+
+        assert ttls(await waiting) == {0}
+
 
 class Slow:
-    """What is below, replying when `land` is set."""
+    """What is below, replying when `land` is set; `came` says that it was asked."""
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
         self.asked: list[Request] = []
+        self.came = asyncio.Event()
         self.land = asyncio.Event()
         self._replied = asyncio.Event()
 
     async def __call__(self, asked: Request) -> Reply:
         self.asked.append(asked)
+        self.came.set()
         await self.land.wait()
         self._replied.set()
         return self.reply
