@@ -4,8 +4,14 @@ Every function takes the document and the patch and returns a new document. Thos
 does not touch is shared between the old and the new one.
 """
 
-from ipamd.errors import Invalid, Malformed
+import msgspec
+
+from ipamd.errors import Invalid, Malformed, TooLarge
 from ipamd.json import Json, Object
+
+# The bounds of a Kubernetes API server on one JSON patch.
+MOST_OPERATIONS = 10_000
+LARGEST_COPIES = 3 << 20  # octets of JSON that its copies add: each could double the document
 
 
 def merge(document: Json, patch: Json) -> Json:
@@ -24,13 +30,27 @@ def merge(document: Json, patch: Json) -> Json:
 def json_patch(document: Json, operations: Json) -> Json:
     """RFC 6902: the operations one after another; all of them or none.
 
-    Raises Malformed when `operations` is no JSON patch, Invalid when one of them cannot be done on `document`.
+    Raises Malformed when `operations` is no JSON patch, Invalid when one of them cannot be done on `document`, TooLarge
+    for more than MOST_OPERATIONS of them or LARGEST_COPIES octets copied.
     """
     if not isinstance(operations, list):
         raise Malformed("a JSON patch is a list of operations")
+    if len(operations) > MOST_OPERATIONS:
+        raise TooLarge(f"a JSON patch has at most {MOST_OPERATIONS} operations")
+    room = LARGEST_COPIES
     for operation in operations:
+        room -= copied(document, operation)
+        if room < 0:
+            raise TooLarge(f"the copies of a JSON patch have at most {LARGEST_COPIES} octets")
         document = operate(document, operation)
     return document
+
+
+def copied(document: Json, operation: Json) -> int:
+    """The octets that an operation adds by copying, 0 for one that is no copy."""
+    if not isinstance(operation, dict) or operation.get("op") != "copy":
+        return 0
+    return len(msgspec.json.encode(find(document, pointer(operation.get("from")))))
 
 
 def operate(document: Json, operation: Json) -> Json:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from ipamd.errors import Malformed
 from ipamd.json import Json, Object
 from ipamd.kube import endpoint_slices, namespaces, nodes, pods, services
-from ipamd.kube.document import child, decode, peek, text, without_nulls
+from ipamd.kube.document import DEEPEST, child, decode, peek, text, too_deep, without_nulls
 from ipamd.kube.kinds import KINDS, NAMESPACE, Kind
 from ipamd.kube.metadata import count_generation, stamp_changed, stamp_new
 from ipamd.kube.status import already_exists, bad_request, conflict, modified, not_found
@@ -82,10 +83,23 @@ def replace(work: Work, target: Target, document: Object) -> Stored:
 def patch(work: Work, target: Target, apply: Callable[[Json], Json]) -> Stored:
     """Stores what `apply` makes of the object."""
     stored = existing(work, target)
-    patched = apply(decode(stored.body))
-    if not isinstance(patched, dict):
+    return change(work, target, stored, checked(target, patched(decode(stored.body), apply)))
+
+
+def patched(document: Object, apply: Callable[[Json], Json]) -> Object:
+    """What `apply` makes of a document. Raises StatusError 400 when that is no object, Malformed when it is too deep.
+
+    Nothing that could not be read again may be stored.
+    """
+    try:
+        made = apply(document)
+    except RecursionError:
+        raise Malformed(f"the patch nests deeper than {DEEPEST} levels") from None
+    if not isinstance(made, dict):
         raise bad_request("the patch leaves no object")
-    return change(work, target, stored, checked(target, patched))
+    if too_deep(made, DEEPEST):
+        raise Malformed(f"the patch nests deeper than {DEEPEST} levels")
+    return made
 
 
 def change(work: Work, target: Target, stored: Stored, document: Object) -> Stored:

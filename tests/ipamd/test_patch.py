@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipamd.errors import Invalid, IpamError, Malformed
+from ipamd.errors import Invalid, IpamError, Malformed, TooLarge
 from ipamd.json import Json
-from ipamd.patch import json_patch, merge
+from ipamd.patch import MOST_OPERATIONS, json_patch, merge
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3)
 VALUES: st.SearchStrategy[Json] = st.recursive(
@@ -141,6 +141,21 @@ def test_a_json_patch_does_all_its_operations_in_order() -> None:
     ]
 
     assert json_patch({"a": 1}, patch) == {"a": 1, "b": [2]}
+
+
+def test_a_json_patch_may_not_copy_without_bound() -> None:
+    doubling: Json = [{"op": "copy", "from": "", "path": f"/{number}"} for number in range(64)]
+
+    with pytest.raises(TooLarge, match="copies"):
+        json_patch({"a": 1}, doubling)
+
+
+def test_a_json_patch_has_a_bounded_number_of_operations() -> None:
+    same: Json = {"op": "test", "path": "/a", "value": 1}
+
+    assert json_patch({"a": 1}, [same] * MOST_OPERATIONS) == {"a": 1}
+    with pytest.raises(TooLarge, match="operations"):
+        json_patch({"a": 1}, [same] * (MOST_OPERATIONS + 1))
 
 
 OPERATIONS = st.lists(

@@ -169,6 +169,21 @@ def test_a_list_of_a_state_that_is_not_there_yet_is_refused(ipamd: Daemon) -> No
     assert (reply.status, reply.body["details"]["causes"][0]["reason"]) == (504, "ResourceVersionTooLarge")
 
 
+@pytest.mark.parametrize("times", [2, 40])
+def test_a_patch_may_not_nest_an_object_deeper_than_can_be_read_again(ipamd: Daemon, shop: str, times: int) -> None:
+    make(ipamd, shop, "web-0", app="web")
+    nested: object = {}
+    for _ in range(60):
+        nested = {"a": nested}
+    patch = [{"op": "add", "path": "/spec" + "/a" * 60 * time, "value": nested} for time in range(times)]
+    patch[0] = {"op": "add", "path": "/spec/a", "value": {"a": nested}}
+
+    reply = ipamd.request("PATCH", f"{shop}/pods/web-0", patch, {"Content-Type": "application/json-patch+json"})
+
+    assert reply.status == 400
+    assert names(ipamd.request("GET", f"{shop}/pods?labelSelector=app%3Dweb")) == ["web-0"]
+
+
 def test_a_collection_is_deleted(ipamd: Daemon, shop: str) -> None:
     make(ipamd, shop, "a", "b", app="web")
     make(ipamd, shop, "c", app="db")
