@@ -99,7 +99,7 @@ def _pair(labels: list[Label], branch: Label, grammar: Grammar) -> Asked:
     first, second, name, namespace, _ = labels
     if grammar.clusterset and not (_is_marked(first) or _is_marked(second)):
         return Asked(branch, namespace, name, first + second)
-    return Asked(branch, namespace, name, b"", _bare(first), _bare(second))
+    return Asked(branch, namespace, name, b"", bare(first), bare(second))
 
 
 def _longer(labels: list[Label], branch: Label, grammar: Grammar) -> Asked | None:
@@ -122,5 +122,6 @@ def _is_marked(label: Label) -> bool:
     return label[1:2] == b"_"
 
 
-def _bare(label: Label) -> Label:
+def bare(label: Label) -> Label:
+    """A label without the underscore in front."""
     return bytes((len(label) - 2,)) + label[2:] if _is_marked(label) else label

@@ -30,7 +30,27 @@ class ServiceSpec(Struct):
     cluster_ip: str | None = field(default=None, name="clusterIP")
     cluster_ips: list[str] | None = field(default=None, name="clusterIPs")
     external_name: str | None = field(default=None, name="externalName")
+    external_ips: list[str] | None = field(default=None, name="externalIPs")
     ports: list[ServicePort] | None = None
+
+
+class Ingress(Struct):
+    """One point of entry of a load balancer: an address or a host name."""
+
+    ip: str | None = None
+    hostname: str | None = None
+
+
+class LoadBalancer(Struct):
+    """The status of a load balancer."""
+
+    ingress: list[Ingress] | None = None
+
+
+class ServiceStatus(Struct, rename="camel"):
+    """The status of a Service."""
+
+    load_balancer: LoadBalancer | None = None
 
 
 class Service(Struct):
@@ -38,6 +58,7 @@ class Service(Struct):
 
     metadata: Metadata
     spec: ServiceSpec | None = None
+    status: ServiceStatus | None = None
 
 
 class Conditions(Struct):

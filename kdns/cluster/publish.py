@@ -99,8 +99,8 @@ def select(service: Published, asked: Asked) -> Found:
     if service.entry.headless:
         tails = _tails(service, asked)
         return found(keys, tails, missing=not tails)
-    fits = not service.entry.external and any(_fits(asked, port) for port in service.entry.ports)
-    return service.whole if fits else Found(keys, missing=True)
+    serves = not service.entry.external and any(fits(asked, port) for port in service.entry.ports)
+    return service.whole if serves else Found(keys, missing=True)
 
 
 def hosts(service: Published, asked: Asked) -> tuple[Host, ...]:
@@ -109,7 +109,7 @@ def hosts(service: Published, asked: Asked) -> tuple[Host, ...]:
         return ()
     if not service.entry.headless and not asked.endpoint:
         target = asked.name + asked.namespace + SVC
-        ports = [port.number for port in service.entry.ports if _fits(asked, port)]
+        ports = [port.number for port in service.entry.ports if fits(asked, port)]
         return tuple(Host(target, tail, number) for number in ports for tail in service.entry.tails)
     chosen = _members(service.slices, asked, asked.topology)
     if not chosen and asked.topology and not asked.pin:
@@ -137,7 +137,7 @@ def _members(slices: Iterable[SliceEntry], asked: Asked, topology: bytes) -> tup
     return tuple(
         Host(name + service, tail, number)
         for each in slices
-        for ports in ([port.number for port in each.ports if _fits(asked, port)],)
+        for ports in ([port.number for port in each.ports if fits(asked, port)],)
         for at, (name, tail) in enumerate(zip(each.names, each.tails, strict=True))
         if asked.endpoint in (b"", name) and (not topology or each.zones[at] == topology)
         for number in ports
@@ -148,5 +148,6 @@ def _tails(service: Published, asked: Asked) -> tuple[Tail, ...]:
     return tuple(host.tail for host in hosts(service, asked)) if service.entry.headless else ()
 
 
-def _fits(asked: Asked, port: Port) -> bool:
+def fits(asked: Asked, port: Port) -> bool:
+    """Whether a port is one of those that were asked for."""
     return asked.port in (NO_NAME, port.name) and asked.protocol in (NO_NAME, port.protocol)

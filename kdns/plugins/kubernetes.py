@@ -37,6 +37,7 @@ from kdns.chain import Handler, Keep, Plugin, Reply, Request, repeatable
 from kdns.cluster import metadata, objects
 from kdns.cluster.address import Address, packed
 from kdns.cluster.entries import IMPORT_NAME, Form
+from kdns.cluster.external import Externals, Outside
 from kdns.cluster.index import Index
 from kdns.cluster.names import Grammar
 from kdns.cluster.namespaces import Namespaces
@@ -75,6 +76,7 @@ class Kubernetes:
         self._forget: Callable[[Keys], None] = lambda keys: None
         self._namespaces = Namespaces(chosen.namespaces)
         self._pods = Pods()
+        self._externals: Externals | None = None
         form = Form(chosen.ttl, chosen.pod_names, chosen.zonal)
         self._index = Index(form, ignore_empty=chosen.ignore_empty)
         self._imports = Index(form._replace(zonal=False, clusterset=True), ignore_empty=chosen.ignore_empty)
@@ -103,6 +105,11 @@ class Kubernetes:
     def meet(self, peers: Mapping[str, object]) -> None:
         """Remember the labels of pods if there is somebody to tell them to."""
         self._pods.with_labels = "metadata" in peers
+
+    def outside(self) -> Outside:
+        """What a plugin that serves the cluster's outside has to know; kept from when it is first asked for."""
+        self._externals = self._externals or Externals()
+        return Outside(self._index, self._namespaces, self._externals, lambda: self._local)
 
     def labels(self, request: Request) -> Mapping[str, str]:
         """What is known of a query: the parts of its name, and with verified pods the one that asks."""
@@ -161,7 +168,7 @@ class Kubernetes:
         services = Resource("/api/v1/services", objects.Service, chosen.labels)
         namespaces = Resource("/api/v1/namespaces", objects.Namespace, chosen.namespace_labels)
         found: list[Watch[Any]] = [
-            Watch(services, index.put_service, index.delete_service, here),
+            Watch(services, self._put_service, self._delete_service, here),
             Watch(namespaces, self._namespaces.put, self._namespaces.delete, here),
         ]
         if chosen.endpoints:
@@ -181,6 +188,14 @@ class Kubernetes:
     def _changed(self, index: Index, keys: Keys) -> None:
         index.serial = int(time.time())
         self._forget((*keys, SERIAL))
+
+    def _put_service(self, service: objects.Service) -> Keys:
+        changed = self._index.put_service(service)
+        return changed if self._externals is None else (*changed, *self._externals.put(service))
+
+    def _delete_service(self, namespace: str, name: str) -> Keys:
+        changed = self._index.delete_service(namespace, name)
+        return changed if self._externals is None else (*changed, *self._externals.delete(namespace, name))
 
     def _put_slice(self, slice_: objects.EndpointSlice) -> Keys:
         changed = self._index.put_slice(slice_)

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 MISSING_PLUGINS = frozenset(
     {
         "auto", "autopath", "dns64", "dnssec", "dnstap", "erratic", "etcd", "file", "geoip", "grpc", "grpc_server",
-        "https", "https3", "k8s_external", "nomad", "on", "proxyproto", "quic", "secondary", "shed", "sign", "tls",
+        "https", "https3", "nomad", "on", "proxyproto", "quic", "secondary", "shed", "sign", "tls",
         "trace", "transfer", "tsig",
     }
 )  # fmt: skip

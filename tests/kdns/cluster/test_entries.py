@@ -25,7 +25,7 @@ def of_json(text: str) -> ServiceEntry:
         '{"metadata": {"name": "a"}}',
         '{"metadata": {"name": "a", "namespace": null}, "spec": null}',
         '{"metadata": {"name": "a", "labels": null}, "spec": {"clusterIPs": null, "clusterIP": null, "ports": null}}',
-        '{"metadata": {"name": "a"}, "spec": {"type": null, "new": {"deep": []}}, "status": 7}',
+        '{"metadata": {"name": "a"}, "spec": {"type": null, "new": {"deep": []}}, "newer": 7}',
     ],
 )
 def test_absent_null_and_unknown_fields_are_alike(text: str) -> None:
