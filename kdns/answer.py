@@ -6,7 +6,7 @@ is a call to the module that knows how, so this one only ties them together.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from kdns.block import Block, Blocks, choose
 from kdns.chain import Client, Reply, Request
@@ -20,8 +20,10 @@ from kdns.wire.edns import Edns
 from kdns.wire.names import Name
 from kdns.wire.question import Question, parse, refusal
 
-Send = Callable[[bytes | None], object]
+Sent = bytes | Iterator[bytes] | None  # a message; on a stream perhaps several, a zone transfer; or no reply
+Send = Callable[[Sent], object]
 
+TRANSFERS = (codes.AXFR, codes.IXFR)
 MAX_DEPTH = 8  # internal lookups within lookups: CoreDNS's loop counter
 
 
@@ -48,6 +50,7 @@ class Answers:
     def respond(self, packet: bytes, client: Client, now: float, memo: Memo, send: Send) -> None:
         """Answer a packet: `send` is called once, now or later, with the reply or with None for no reply.
 
+        Only a client of a stream is sent several messages, to be taken from their iterator one by one as it reads them.
         `now` is the monotonic time in seconds at which the packet was read.
         """
         if len(packet) < 12 or packet[2] & 0x80:
@@ -71,11 +74,13 @@ class Answers:
             return
         self.pending.begin(self._serve(question, packet, client, now, memo), send)
 
-    async def _serve(self, question: Question, packet: bytes, client: Client, now: float, memo: Memo) -> bytes | None:
+    async def _serve(self, question: Question, packet: bytes, client: Client, now: float, memo: Memo) -> Sent:
         """The reply's octets, or None for no reply. Raises nothing but cancellation."""
         changes = memo.changes
         try:
             reply = await self._reply(question, packet, client, now)
+            if question.qtype in TRANSFERS and client.proto != "udp" and _is_zone(reply):
+                return transferred(question, reply)
             sent = fitted(question, reply, client)
         except Dropped:
             return None
@@ -131,14 +136,29 @@ def fitted(question: Question, reply: Reply, client: Client) -> bytes:
     """A reply as the octets for this client: see wire.fit."""
     sections = reply.answer, reply.authority, reply.additional
     limit, compress_above = fit.limits(question, client.proto, client.is_ipv6, reply.bound)
+    return fit.fit(question, _word(question, reply), sections, _opt(question, reply), limit, compress_above)
+
+
+def transferred(question: Question, reply: Reply) -> Iterator[bytes]:
+    """A zone as the reply to AXFR or IXFR on a stream, in as many messages as it takes."""
+    return fit.split(question, _word(question, reply), reply.answer, _opt(question, reply))
+
+
+def _is_zone(reply: Reply) -> bool:
+    """Whether a reply to a transfer is one, and not an error or a denial."""
+    return bool(reply.answer) and not reply.authority and not reply.additional
+
+
+def _word(question: Question, reply: Reply) -> int:
+    return fit.flags(question, reply.flags, reply.rcode) & ~reply.cleared
+
+
+def _opt(question: Question, reply: Reply) -> bytes:
     if reply.rcode == codes.BADVERS:
-        opt = fit.opt(None, reply.edns, reply.rcode, 0)
-    else:
-        size = question.edns.size if question.edns else 0
-        size = min(size, reply.bound) if reply.bound else size
-        opt = fit.opt(question.edns, reply.edns, reply.rcode, size)
-    word = fit.flags(question, reply.flags, reply.rcode) & ~reply.cleared
-    return fit.fit(question, word, sections, opt, limit, compress_above)
+        return fit.opt(None, reply.edns, reply.rcode, 0)
+    size = question.edns.size if question.edns else 0
+    size = min(size, reply.bound) if reply.bound else size
+    return fit.opt(question.edns, reply.edns, reply.rcode, size)
 
 
 def _unreadable(packet: bytes, fault: WireError) -> bytes:

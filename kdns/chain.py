@@ -13,6 +13,7 @@ What else a plugin can do it says by having a method; the server looks for these
     async lameduck()   awaited at shutdown (not at reload) while everything still answers
     async close()      awaited when the configuration is replaced or the server stops
     ready() -> bool    for the ready plugin
+    transfer(zone, serial)  all records of a zone, for the transfer plugin; None of a zone that it does not have
     labels(request)    what it knows about a query, label to text, for the metadata plugin
     follow(forget)     given what to call with the index keys that just changed, in the same step as the change
 

@@ -75,6 +75,14 @@ class Index:
         """A service by its key."""
         return self._services.get(service)
 
+    def services(self) -> list[Labels]:
+        """The keys of all services, by name and namespace."""
+        return sorted(self._services, key=lambda service: (service[1 : 1 + service[0]], namespace_of(service)[1:]))
+
+    def slices_of(self, service: Labels) -> list[SliceEntry]:
+        """The slices of a service, by name."""
+        return [self._slices[where] for where in self._slices_of.get(service, ())]
+
     def services_at(self, tail: Tail) -> list[Labels]:
         """The keys of the services that have this cluster IP, sorted."""
         return sorted(self._services_at.get(tail, ()))
@@ -114,8 +122,7 @@ class Index:
         if entry is None:
             return None
         keys = key, namespace_of(key)
-        slices = [self._slices[where] for where in self._slices_of.get(key, ())]
-        service = publish(entry, slices, keys, ignore_empty=self._ignore_empty)
+        service = publish(entry, self.slices_of(key), keys, ignore_empty=self._ignore_empty)
         self._published[key] = service
         return service
 

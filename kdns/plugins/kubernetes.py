@@ -28,7 +28,7 @@ together, and turns answers to replies.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
@@ -44,6 +44,7 @@ from kdns.cluster.namespaces import Namespaces
 from kdns.cluster.pods import Pods
 from kdns.cluster.programming import TRIGGERED, latency
 from kdns.cluster.settings import Settings, read
+from kdns.cluster.transfer import transfer
 from kdns.cluster.zone import MAX_NEGATIVE_TTL, SERIAL, VERIFIED, Answer, ClusterZones, Zone
 from kdns.corefile import Args
 from kdns.errors import NoAnswer
@@ -54,6 +55,7 @@ from kdns.transport.mirror import Keys, Mirror, Watch
 from kdns.transport.reflector import Resource
 from kdns.wire import codes, names
 from kdns.wire.names import Name
+from kdns.wire.records import RR
 
 SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 IMPORTS = "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports"
@@ -116,6 +118,17 @@ class Kubernetes:
         place = self._zones.holding(request.question.key)
         asked = metadata.of_name(place[1], place[0].grammar) if place else {}
         return asked | metadata.of_client(self._pods, request.client.address)
+
+    def transfer(self, zone: Name, serial: int | None) -> Sequence[RR] | None:
+        """A zone as a whole, or its SOA if that has this serial; None of a name that is no zone here."""
+        place = self._zones.holding(zone)
+        if place is None or place[1]:
+            return None
+        if not self._mirror.synced:
+            raise NoAnswer(codes.SERVFAIL, f"transfer of {names.show(zone)} before its services are known")
+        if serial == place[0].services.serial:
+            return (self._zones.soa(place[0], zone),)
+        return tuple(transfer(self._zones, place[0]))
 
     def follow(self, forget: Callable[[Keys], None]) -> None:
         """Tell `forget` the keys of what changes, in the same step."""

@@ -1,18 +1,19 @@
 """DNS over TCP, and over TLS when the listener has a context: queries of a connection answered one after another.
 
 A Protocol, not streams (five times the cost). Pipelined queries wait in order; while many wait, the socket is not read,
-so a client that sends without reading holds only its own connection.
+so a client that sends without reading holds only its own connection. A reply of several messages is written as the
+client takes them.
 """
 
 import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, cast
 from weakref import WeakSet
 
-from kdns.answer import Answers
+from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
 from kdns.wire.frame import Frames, framed
@@ -41,6 +42,7 @@ class TcpConnection(asyncio.Protocol):
         self._frames = Frames()
         self._waiting: deque[bytes] = deque()
         self._busy = False  # a query is being answered
+        self._sending: Iterator[bytes] | None = None  # the messages that a reply still has
         self._looping = False  # _answer_waiting is on the stack
         self._ended = False  # no more queries are wanted or coming
         self._paused_since: float | None = None
@@ -84,7 +86,9 @@ class TcpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The client reads again."""
         self._paused_since = None
-        if not self._busy:
+        if self._sending is not None:
+            self._send_on()
+        elif not self._busy:
             self._answer_waiting()
 
     def finish(self) -> None:
@@ -111,11 +115,29 @@ class TcpConnection(asyncio.Protocol):
         if self._ended and not self._waiting and not self._busy:
             self._transport.close()
 
-    def _reply(self, reply: bytes | None) -> None:
+    def _reply(self, reply: Sent) -> None:
+        if reply is None or isinstance(reply, bytes):
+            if reply is not None and not self._transport.is_closing():
+                self._transport.write(framed(reply))
+            self._replied()
+        else:
+            self._sending = reply
+            self._send_on()
+
+    def _send_on(self) -> None:
+        """Write messages of the reply until the client takes no more for now; `resume_writing` comes back here."""
+        for message in self._sending or ():
+            self._transport.write(framed(message))
+            if self._transport.is_closing():
+                break
+            if self._paused_since is not None:
+                return
+        self._sending = None
+        self._replied()
+
+    def _replied(self) -> None:
         self._busy = False
         self._deadline = self._loop.time() + self._timeouts.idle
-        if reply is not None and not self._transport.is_closing():
-            self._transport.write(framed(reply))
         if not self._looping:
             self._answer_waiting()
 

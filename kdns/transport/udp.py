@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from kdns.answer import Answers
+from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
 from kdns.transport.sockets import IP_PKTINFO, IPV6_PKTINFO
@@ -99,12 +99,12 @@ class UdpListener:
         except OSError:
             return
 
-    def _send_late(self, address: Any, reply: bytes | None) -> None:
-        if reply is not None:
+    def _send_late(self, address: Any, reply: Sent) -> None:
+        if isinstance(reply, bytes):
             self._send(reply, address)
 
-    def _send_from_late(self, control: Control, address: Any, reply: bytes | None) -> None:
-        if reply is not None:
+    def _send_from_late(self, control: Control, address: Any, reply: Sent) -> None:
+        if isinstance(reply, bytes):
             self._send_from(reply, control, address)
 
 

@@ -5,7 +5,7 @@ uncompressed; one that does not is compressed, and if that is not enough records
 does not fit, and TC is set. OPT is answered with OPT, at the client's own size.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from struct import Struct
 
 from kdns.wire import codes, edns, names, records
@@ -18,6 +18,7 @@ _HEADER = Struct("!HHHHHH")
 _TAIL = Struct("!HH")
 
 MAX_TCP = 65_535  # octets: the length prefix has 16 bits (RFC 1035 section 4.2.2)
+BATCH = 63_000  # octets of records in one message of a zone transfer, as CoreDNS has it
 MIN_UDP = 512  # octets, whatever a client says (RFC 6891 section 6.2.3)
 MTU_IPV4, MTU_IPV6 = 1480, 1220  # octets of UDP payload above which a reply is compressed though it would fit
 
@@ -70,6 +71,25 @@ def fit(question: Question, word: int, sections: Sections, opt_record: bytes, li
         counts = len(answer), len(authority), len(additional) + bool(opt_record)
         return _HEADER.pack(question.id, word, 1, *counts) + ask + body + opt_record
     return _compressed(question, word, (answer, authority, additional), opt_record, limit)
+
+
+def split(question: Question, word: int, answer: Iterable[RR], opt_record: bytes) -> Iterator[bytes]:
+    """A zone transfer as messages of up to BATCH octets of records, each with the question (RFC 5936 section 2.2)."""
+    tail = question.qname + _TAIL.pack(question.qtype, question.qclass)
+    batch: list[RR] = []
+    size = 0
+
+    def message() -> bytes:
+        head = _HEADER.pack(question.id, word, 1, len(batch), 0, bool(opt_record))
+        return b"".join((head, tail, *batch, opt_record))
+
+    for rr in answer:
+        if batch and size + len(rr) > BATCH:
+            yield message()
+            batch, size = [], 0
+        batch.append(rr)
+        size += len(rr)
+    yield message()
 
 
 def header_only(packet: bytes, rcode: int, keep_opcode: bool) -> bytes:

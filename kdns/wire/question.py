@@ -11,13 +11,17 @@ from kdns.errors import WireError
 from kdns.wire import codes, names, records
 from kdns.wire.edns import Edns
 from kdns.wire.names import Name
+from kdns.wire.records import RR
 
 _HEADER = Struct("!HHHHHH")
 _TAIL = Struct("!HH")
 
 
 class Question(NamedTuple):
-    """One question with what came around it. `qname` keeps the client's case, `key` is its lower-cased form."""
+    """One question with what came around it. `qname` keeps the client's case, `key` is its lower-cased form.
+
+    `authority` is its authority section: the SOA that the client of an IXFR has (RFC 1995 section 3).
+    """
 
     id: int
     flags: int
@@ -26,6 +30,7 @@ class Question(NamedTuple):
     qtype: int
     qclass: int
     edns: Edns | None = None
+    authority: tuple[RR, ...] = ()
 
     @property
     def do(self) -> bool:
@@ -41,21 +46,26 @@ def parse(packet: bytes) -> Question:
         raise WireError("question cut short")
     qname = packet[12:end]
     qtype, qclass = _TAIL.unpack_from(packet, end)
-    opt = None
-    if answers or authorities or additionals:
-        opt = _read_rest(packet, end + 4, answers + authorities, additionals)
-    return Question(id_, flags, qname, qname.lower(), qtype, qclass, opt)
+    if not (answers or authorities or additionals):
+        return Question(id_, flags, qname, qname.lower(), qtype, qclass)
+    found, rest = _read_records(packet, end + 4, answers + authorities)
+    additional, _ = _read_records(packet, rest, additionals)
+    return Question(id_, flags, qname, qname.lower(), qtype, qclass, _opt(additional), found[answers:])
 
 
-def _read_rest(packet: bytes, at: int, others: int, additionals: int) -> Edns | None:
-    opt = None
-    for number in range(others + additionals):
+def _read_records(packet: bytes, at: int, count: int) -> tuple[tuple[RR, ...], int]:
+    found = []
+    for _ in range(count):
         rr, at = records.read_record(packet, at)
-        if number >= others and records.rtype(rr) == codes.OPT:
-            if opt is not None or rr[0]:
-                raise WireError("a second OPT record, or one with an owner (RFC 6891 section 6.1.1)")
-            opt = records.opt_of(rr)
-    return opt
+        found.append(rr)
+    return tuple(found), at
+
+
+def _opt(additional: tuple[RR, ...]) -> Edns | None:
+    found = [rr for rr in additional if records.rtype(rr) == codes.OPT]
+    if len(found) > 1 or any(rr[0] for rr in found):
+        raise WireError("a second OPT record, or one with an owner (RFC 6891 section 6.1.1)")
+    return records.opt_of(found[0]) if found else None
 
 
 def refusal(packet: bytes) -> int | None:

@@ -77,6 +77,14 @@ def rdata(rr: RR) -> bytes:
     return rr[_end_of_owner(rr) + 10 :]
 
 
+def soa_serial(rr: RR) -> int:
+    """The serial of an SOA (RFC 1035 section 3.3.13). WireError if its RDATA is too short for one."""
+    fixed = rdata(rr)[-20:]  # SERIAL and the four times behind the two names
+    if len(fixed) < 20:
+        raise WireError("SOA cut short")
+    return int.from_bytes(fixed[:4], "big")
+
+
 def with_ttl(rr: RR, seconds: int) -> RR:
     """The same record with another TTL (0 to 2**32-1)."""
     at = _end_of_owner(rr) + 4

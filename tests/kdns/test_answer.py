@@ -1,13 +1,13 @@
 """The server's own answers: what never reaches a plugin, what plugins leave unwritten, what goes wrong inside."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 from dnslib import DNSRecord
 from dnslib.dns import EDNS0
 
-from kdns.answer import MAX_DEPTH, Answers
+from kdns.answer import MAX_DEPTH, Answers, Sent
 from kdns.block import Block
 from kdns.chain import Client, Keep, Reply, Request, link, repeatable
 from kdns.errors import Dropped, NoAnswer
@@ -39,8 +39,13 @@ class Server:
         self.faults.append(f"{label} {fault!r}")
 
     def ask(self, packet: bytes) -> bytes | None:
-        sent: list[bytes | None] = []
-        self.answers.respond(bytes(packet), CLIENT, 100.0, self.memo, sent.append)
+        reply = self.respond(packet, CLIENT)
+        assert reply is None or isinstance(reply, bytes)
+        return reply
+
+    def respond(self, packet: bytes, client: Client) -> Sent:
+        sent: list[Sent] = []
+        self.answers.respond(bytes(packet), client, 100.0, self.memo, sent.append)
         (reply,) = sent
         return reply
 
@@ -207,3 +212,37 @@ def test_internal_lookups_outside_the_zones_are_refused() -> None:
     with pytest.raises(StopIteration) as ended:
         lookup.send(None)
     assert ended.value.value.rcode == codes.REFUSED
+
+
+def zone(request: Request) -> Reply:
+    address = "a.example.org. 5 IN A 192.0.2.1\n"
+    return Reply(answer=rrs(address * 3) * 1000, flags=codes.AA)
+
+
+@pytest.mark.parametrize("kind", ["AXFR", "IXFR"])
+def test_a_zone_on_a_stream_is_several_messages(kind: str) -> None:
+    reply = Server(zone).respond(DNSRecord.question("example.org", kind).pack(), CLIENT._replace(proto="tcp"))
+
+    assert isinstance(reply, Iterator)
+    found = [records.read_message(packet) for packet in reply]
+    assert [len(each.answer) for each in found] == [2172, 828]
+    assert {each.flags for each in found} == {codes.QR | codes.AA | codes.RD}
+
+
+@pytest.mark.parametrize(
+    ("answer", "rcode"),
+    [
+        (lambda request: Reply(codes.REFUSED), codes.REFUSED),
+        (lambda request: Reply(codes.NXDOMAIN, authority=rrs("example.org. 5 IN SOA a. b. 1 1 1 1 1")), codes.NXDOMAIN),
+    ],
+)
+def test_an_error_in_place_of_a_zone_is_one_message(answer: Answering, rcode: int) -> None:
+    reply = Server(answer).respond(DNSRecord.question("example.org", "AXFR").pack(), CLIENT._replace(proto="tcp"))
+
+    assert isinstance(reply, bytes)
+    assert header(reply)[1] == rcode
+
+
+def test_what_else_is_answered_on_a_stream_is_one_message() -> None:
+    reply = Server(zone).respond(DNSRecord.question("example.org", "A").pack(), CLIENT._replace(proto="tcp"))
+    assert isinstance(reply, bytes)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any, NamedTuple
 
-from kdns.wire import codes, edns, names
+from kdns.wire import codes, edns, message, names, records
 from kdns.wire.frame import framed
 from tests.vectors.comparing import FLAGS, Came
 
@@ -33,6 +33,8 @@ async def ask(query: Json, port: int, *, silent: bool = False, whole: bool = Tru
     A `whole` reply is asked for again over TCP when it comes cut over UDP, as every resolver does (RFC 7766 section 5).
     """
     patience = SILENCE if silent else query.get("timeout_ms", PATIENCE * 1000) / 1000
+    if query.get("ixfr_serial") == "current":
+        query = {**query, "ixfr_serial": await _serial(query["name"], port, patience)}
     if query.get("proto", "udp") == "tcp":
         return await _over_tcp(query, port, patience)
     assert query.get("proto", "udp") == "udp", f"no client for {query['proto']}"
@@ -47,10 +49,19 @@ def packet(query: Json) -> bytes:
         return bytes.fromhex(query["raw_hex"])
     flags = sum(bit for name, bit in FLAGS.items() if query.get(name))
     opt = _opt(query)
-    counts = b"\0\1\0\0\0\0" + len(opt[:1]).to_bytes(2, "big")
+    known = _known(query)
+    counts = b"\0\1\0\0" + len(known[:1]).to_bytes(2, "big") + len(opt[:1]).to_bytes(2, "big")
     head = (next(_ids) & 0xFFFF).to_bytes(2, "big") + flags.to_bytes(2, "big") + counts
     kind, rclass = codes.type_number(query["type"]), codes.class_number(query.get("class", "IN"))
-    return head + names.parse(query["name"]) + kind.to_bytes(2, "big") + rclass.to_bytes(2, "big") + opt
+    return head + names.parse(query["name"]) + kind.to_bytes(2, "big") + rclass.to_bytes(2, "big") + known + opt
+
+
+def _known(query: Json) -> bytes:
+    """The SOA that the client of an IXFR says it has."""
+    if "ixfr_serial" not in query:
+        return b""
+    rdata = f"ns.test. admin.test. {query['ixfr_serial']} 1 1 1 1"
+    return message.from_text(f"{query['name']} 0 IN SOA {rdata}")
 
 
 def _opt(query: Json) -> bytes:
@@ -87,20 +98,43 @@ async def _over_udp(octets: bytes, port: int, patience: float) -> Exchange:
 
 
 async def _over_tcp(query: Json, port: int, patience: float) -> Exchange:
-    """All queries at once, then the replies, which may come in any order."""
+    """All queries at once, then the replies, which may come in any order; of a zone transfer all messages."""
     reader, writer = await asyncio.open_connection(HOST, port)
     packets = [packet(each) for each in (query, query.get("then")) if each]
     writer.write(b"".join(map(framed, packets)))
     try:
         async with asyncio.timeout(patience):
-            replies = {reply[:2]: reply for reply in [await _frame(reader) for _ in packets]}
+            replies = {
+                reply.packet[:2]: reply for reply in [await _reply(reader, query) for _ in packets] if reply.packet
+            }
     except (TimeoutError, asyncio.IncompleteReadError):
         replies = {}
     client_port = writer.get_extra_info("sockname")[1]
     writer.close()
     await writer.wait_closed()
-    first, *rest = (Came(replies.get(each[:2])) for each in packets)
+    first, *rest = (replies.get(each[:2], Came(None)) for each in packets)
     return Exchange(first, client_port, rest[0] if rest else None)
+
+
+async def _reply(reader: asyncio.StreamReader, query: Json) -> Came:
+    came = Came(await _frame(reader))
+    if query.get("type") in ("AXFR", "IXFR"):
+        while not _is_whole(came, query):
+            came = came._replace(rest=(*came.rest, await _frame(reader)))
+    return came
+
+
+def _is_whole(came: Came, query: Json) -> bool:
+    """Whether a transfer has come to its end: it begins and ends with the SOA, which may be all of an IXFR."""
+    answer = came.message.answer
+    alone = len(answer) == 1 and query["type"] == "IXFR"
+    return not answer or alone or (len(answer) > 1 and answer[0] == answer[-1])
+
+
+async def _serial(zone: str, port: int, patience: float) -> int:
+    """The serial that a zone has now."""
+    exchange = await _over_udp(packet({"name": zone, "type": "SOA"}), port, patience)
+    return records.soa_serial(exchange.came.message.answer[0])
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:

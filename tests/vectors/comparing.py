@@ -20,15 +20,18 @@ MODIFIERS = frozenset({"ordered", "ttl_slack", "ignore_owner", "then", "note"}) 
 
 
 class Came(NamedTuple):
-    """What came back: the octets of the reply, or None for nothing at all."""
+    """What came back: the octets of the reply, or None for nothing at all; of a zone transfer `rest` follow."""
 
     packet: bytes | None
+    rest: tuple[bytes, ...] = ()
 
     @property
     def message(self) -> Message:
-        """The reply taken apart."""
+        """The reply taken apart: the answers of all its messages are one section."""
         assert self.packet is not None
-        return records.read_message(self.packet)
+        first = records.read_message(self.packet)
+        rest = (rr for packet in self.rest for rr in records.read_message(packet).answer)
+        return first._replace(answer=(*first.answer, *rest))
 
 
 class Record(NamedTuple):
@@ -249,4 +252,8 @@ CHECKS: dict[str, Check] = {
     "ede_text": _error_text,
     "rdata_groups": _rdata_groups,
     "group_order": _group_order,
+    "axfr": lambda wanted, reply, expect: _section(wanted, reply.answer, expect),
+    "axfr_types": lambda wanted, reply, _: _same(wanted, _types(reply.answer)),
+    "first_last": lambda wanted, reply, _: _same([wanted] * 2, [*_types(reply.answer[:1]), *_types(reply.answer[-1:])]),
+    "count_min": lambda wanted, reply, _: _same(True, len(reply.answer) >= wanted),
 }

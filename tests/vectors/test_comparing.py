@@ -46,6 +46,8 @@ TEXT = 'www.a.test. 60 IN TXT "one" "two"'
 MIXED = "a.test. 60 IN CNAME b.test.\nb.test. 60 IN A 192.0.2.1\nb.test. 60 IN AAAA 2001:db8::1\n"
 SIZE = len(reply().packet or b"")
 
+ZONE = reply(SOA)._replace(rest=(reply().packet or b"", reply(SOA).packet or b""))  # a transfer in three messages
+
 # Each row: a reply, what is expected of it and holds, and a fault planted in that.
 CASES: list[tuple[Came, dict[str, Any], dict[str, Any]]] = [
     (reply(), {"rcode": "NOERROR"}, {"rcode": "NXDOMAIN"}),
@@ -100,6 +102,10 @@ CASES: list[tuple[Came, dict[str, Any], dict[str, Any]]] = [
     (reply(), {"rdata_groups": [["192.0.2.1"], ["192.0.2.2"]]}, {"rdata_groups": [["192.0.2.2"], ["192.0.2.1"]]}),
     (reply(), {"rdata_groups": [["192.0.2.2", "192.0.2.1"]]}, {"rdata_groups": [["192.0.2.1"]]}),
     (reply(MIXED), {"group_order": ["CNAME", "A/AAAA"]}, {"group_order": ["A/AAAA", "CNAME"]}),
+    (reply(), {"axfr": [ONE, OTHER]}, {"axfr": [ONE]}),
+    (ZONE, {"axfr_types": ["SOA", "A", "A", "SOA"]}, {"axfr_types": ["SOA", "A", "SOA"]}),
+    (ZONE, {"first_last": "SOA"}, {"first_last": "A"}),
+    (ZONE, {"count_min": 4}, {"count_min": 5}),
     (Came(None), {"no_response": True}, {"rcode": "NOERROR"}),
     (reply(), {"rcode": "NOERROR"}, {"no_response": True}),
     (reply(), {"rcode": "NOERROR"}, {"rcode": "SERVFAIL", "answer": [ONE, OTHER]}),

@@ -128,6 +128,29 @@ def test_transfers_are_refused(kind: str) -> None:
     assert refused.value.rcode == REFUSED
 
 
+def test_a_zone_is_told_as_a_whole_or_as_unchanged() -> None:
+    made = plugin(zones="cluster.local clusterset.local", properties="multicluster clusterset.local")
+    made._index.serial, apex = 7, names.parse("cluster.local.")
+
+    whole, unchanged = made.transfer(apex, 6), made.transfer(apex, 7)
+
+    assert f"web.{SVC} 5 IN A 10.96.0.7" in texts(whole)
+    assert whole[0] == whole[-1] == unchanged[0]
+    assert len(unchanged) == 1
+    assert len(made.transfer(names.parse("clusterset.local."), None)) >= 2
+
+
+@pytest.mark.parametrize("name", ["example.org.", "svc.cluster.local.", "."])
+def test_what_is_no_zone_here_is_not_told(name: str) -> None:
+    assert plugin().transfer(names.parse(name), None) is None
+
+
+def test_half_a_zone_is_not_told() -> None:
+    with pytest.raises(NoAnswer) as unwritten:
+        plugin(synced=False).transfer(names.parse("cluster.local."), None)
+    assert unwritten.value.rcode == codes.SERVFAIL
+
+
 def answering(answer: str, flags: int = 0) -> Any:
     async def found() -> Reply:
         return Reply(codes.NXDOMAIN, records(answer), flags=flags, keep=Keep())

@@ -21,6 +21,8 @@ from kdns.transport.udp import UdpListener
 from kdns.wire import codes, names, records
 from kdns.wire.frame import Frames, framed
 
+ZONE_SIZE = 300_000  # records in the answer to AXFR: more than a socket's buffers hold
+
 
 class Counting:
     """A plugin that answers every A question with how often it was asked, and waits when told to."""
@@ -38,7 +40,7 @@ class Counting:
         if self.gate is not None:
             await self.gate.wait()
         rr = records.make(request.question.qname, codes.A, 30, number.to_bytes(4, "big"))
-        return Reply(answer=(rr,), keep=self.keep)
+        return Reply(answer=(rr,) * (ZONE_SIZE if request.question.qtype == codes.AXFR else 1), keep=self.keep)
 
 
 class Running:
@@ -179,6 +181,27 @@ async def test_tcp_goes_on_behind_messages_without_an_answer(listening: Callable
     (reply,) = await tcp_read(reader, 1)
     assert reply[:2] == query[:2]
     writer.close()
+
+
+async def test_tcp_sends_a_zone_as_the_client_takes_it_and_then_goes_on(listening: Callable[..., Any]) -> None:
+    server = await listening()
+    slow, writer = await asyncio.open_connection("127.0.0.1", server.tcp_port, limit=1)
+    queries = [DNSRecord.question("big.example", kind).pack() for kind in ("AXFR", "A")]
+
+    writer.write(b"".join(map(framed, queries)))
+    first = await slow.readexactly(2 + 12)  # nothing more is read for now: the rest of the zone waits
+    others, other = await asyncio.open_connection("127.0.0.1", server.tcp_port)
+    other.write(framed(queries[1]))
+    assert number_in((await tcp_read(others, 1))[0]) == 2
+    assert len(server.plugin.asked) == 2  # the second query of the slow client waits as well
+
+    rest, counts = first[2:] + await slow.readexactly(int.from_bytes(first[:2], "big") - 12), list[int]()
+    while sum(counts) < ZONE_SIZE:
+        counts.append(len(records.read_message(rest).answer))
+        rest = await slow.readexactly(int.from_bytes(await slow.readexactly(2), "big"))
+    assert (sum(counts), number_in(rest)) == (ZONE_SIZE, 3)
+    writer.close()
+    other.close()
 
 
 async def test_tcp_closes_an_idle_connection(listening: Callable[..., Any]) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kdns.wire import codes, fit, names, records
 from kdns.wire.edns import DO, Edns, pack_options
+from kdns.wire.edns import to_record as edns_record
 from kdns.wire.question import Question
 from tests.kdns.asking import question
 from tests.kdns.wire.strategies import sections
@@ -102,3 +103,31 @@ def test_the_limit_is_the_clients(
     proto: str, ipv6: bool, edns: Edns | None, bound: int, expected: tuple[int, int]
 ) -> None:
     assert fit.limits(question("a. A", edns=edns), proto, ipv6, bound) == expected
+
+
+ADDRESS = records.make(names.parse("www.example.org."), codes.A, 30, b"\xc0\0\2\1")  # of 31 octets
+
+
+@pytest.mark.parametrize(
+    ("count", "messages"),
+    [(0, [0]), (1, [1]), (2032, [2032]), (2033, [2032, 1]), (5000, [2032, 2032, 936])],
+)
+def test_a_zone_goes_into_as_many_messages_as_it_takes(count: int, messages: list[int]) -> None:
+    opt = edns_record(Edns(1232))
+
+    packets = list(fit.split(question("example.org. AXFR"), WORD, [ADDRESS] * count, opt))
+
+    found = [records.read_message(packet) for packet in packets]
+    assert [len(each.answer) for each in found] == messages
+    assert {(each.question, each.flags, each.edns) for each in found} == {
+        ((names.parse("example.org."), codes.AXFR, codes.IN), WORD, Edns(1232))
+    }
+    assert max(map(len, packets)) <= fit.MAX_TCP
+
+
+def test_a_record_that_is_longer_than_a_batch_has_a_message_of_its_own() -> None:
+    long = records.make(names.ROOT, codes.TXT, 30, b"\xff" * (fit.BATCH + 1))
+
+    packets = fit.split(question(". AXFR"), WORD, [ADDRESS, long, ADDRESS], b"")
+
+    assert [records.read_message(packet).answer for packet in packets] == [(ADDRESS,), (long,), (ADDRESS,)]

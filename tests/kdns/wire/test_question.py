@@ -1,13 +1,13 @@
 """Queries read from octets."""
 
 import pytest
-from dnslib import DNSRecord
+from dnslib import RR, DNSRecord
 from dnslib.dns import EDNS0
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kdns.errors import WireError
-from kdns.wire import codes, names, question
+from kdns.wire import codes, names, question, records
 from kdns.wire.edns import Edns
 
 
@@ -25,6 +25,18 @@ def test_reads_opt() -> None:
     sent.add_ar(EDNS0(flags="do", udp_len=1400))
 
     assert question.parse(sent.pack()).edns == Edns(1400, flags=0x8000)
+
+
+def test_reads_the_authority_section() -> None:
+    sent = DNSRecord.question("example.org", "IXFR")
+    sent.add_auth(*RR.fromZone("example.org. 30 IN SOA ns.example.org. admin.example.org. 7 1 1 1 1"))
+    sent.add_ar(EDNS0(udp_len=1400))
+    sent.add_answer(*RR.fromZone("example.org. 30 IN A 192.0.2.1"))
+
+    found = question.parse(sent.pack())
+
+    assert list(map(records.soa_serial, found.authority)) == [7]
+    assert found.edns == Edns(1400)
 
 
 def test_octets_behind_the_message_do_not_matter() -> None:

@@ -73,3 +73,11 @@ def test_a_chain_of_pointers_costs_no_more_than_a_name() -> None:
 
     with pytest.raises(WireError):
         records.read_message(packet)
+
+
+def test_the_serial_of_an_soa_is_read() -> None:
+    soa = message.from_text("a. 5 IN SOA ns.a. admin.a. 4294967295 2 3 4 5")
+    assert records.soa_serial(soa) == 0xFFFFFFFF
+
+    with pytest.raises(WireError, match="SOA cut short"):
+        records.soa_serial(records.make(names.ROOT, codes.SOA, 5, b"\0\0" + bytes(17)))

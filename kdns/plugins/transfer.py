@@ -1,0 +1,153 @@
+"""transfer: let other servers fetch the zones of this block whole (AXFR, and IXFR as far as "nothing is new").
+
+Syntax:
+    transfer [ZONES...] {
+        to ADDRESS[:PORT]...|*      # who may: these addresses, or anybody
+        source ADDRESS              # read and without effect: no plugin tells secondaries of changes (NOTIFY) yet
+    }
+
+Zones without arguments are the server block's. The plugins that have a zone tell it whole by a method `transfer`. Of
+several directives the one with the longest matching zone counts. Only TCP will do (RFC 5936 section 4.2).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from kdns.chain import Handler, Reply, Request
+from kdns.corefile import Args, Directive, Line
+from kdns.corefile.hostport import split
+from kdns.errors import NoAnswer, WireError
+from kdns.wire import codes, names, records
+from kdns.wire.names import Name
+from kdns.wire.records import RR
+
+ANYBODY = "*"
+
+Told = Callable[[Name, int | None], Sequence[RR] | None]
+
+
+@runtime_checkable
+class Transferer(Protocol):
+    """A plugin with zones."""
+
+    def transfer(self, zone: Name, serial: int | None) -> Sequence[RR] | None:
+        """All records of a zone, the SOA first and last; the SOA alone if its serial is the one given; None of a zone
+        that is not the plugin's.
+        """
+
+
+class Rule(NamedTuple):
+    """Who may fetch which zones: addresses in canonical text, or ANYBODY."""
+
+    zones: tuple[Name, ...]
+    to: frozenset[str]
+
+
+class Transfer:
+    """The plugin of one server block."""
+
+    def __init__(self, rules: Sequence[Rule], log: Callable[[str, str], None]) -> None:
+        self._rules = rules
+        self._log = log
+        self._sources: list[Told] = []
+
+    def meet(self, peers: Mapping[str, object]) -> None:
+        """Find the plugins of the block that have zones."""
+        self._sources = [peer.transfer for peer in peers.values() if isinstance(peer, Transferer)]
+
+    async def __call__(self, request: Request, rest: Handler) -> Reply:
+        """The zone, to whom it may be given; other questions go on."""
+        asked = request.question
+        if asked.qtype not in (codes.AXFR, codes.IXFR):
+            return await rest(request)
+        if request.client.proto == "udp":
+            raise NoAnswer(codes.REFUSED)
+        rule = self._rule(asked.key)
+        if rule is None:
+            return await rest(request)
+        if not {ANYBODY, str(ip_address(request.client.address))} & rule.to:
+            return Reply(codes.REFUSED, by="transfer")
+        found = self._told(asked.key, _serial(request))
+        if found is None:
+            return await rest(request)
+        self._tell_of(request, found)
+        return Reply(answer=tuple(found), flags=codes.AA if len(found) > 1 else 0, by="transfer")
+
+    def _rule(self, key: Name) -> Rule | None:
+        """The rule with the longest zone that a name is in; of equals the first."""
+        fitting = [(zone, rule) for rule in self._rules for zone in rule.zones if names.is_below(key, zone)]
+        return max(fitting, key=lambda each: len(each[0]))[1] if fitting else None
+
+    def _told(self, zone: Name, serial: int | None) -> Sequence[RR] | None:
+        for tell in self._sources:
+            found = tell(zone, serial)
+            if found is not None:
+                return found
+        return None
+
+    def _tell_of(self, request: Request, found: Sequence[RR]) -> None:
+        zone, client = names.show(request.question.qname), request.client.address
+        what = f"transfer of {len(found)} records of"
+        if len(found) == 1:
+            what = "noop, incremental transfer for up to date"
+        serial = records.soa_serial(found[0])
+        self._log("INFO", f'Outgoing {what} zone "{zone}" to {client} for {serial} SOA serial')
+
+
+def setup(args: Args) -> Transfer:
+    """The plugin of one server block. ConfigError for mistakes."""
+    return Transfer([_rule_of(directive, args) for directive in args.directives], args.log)
+
+
+def _rule_of(directive: Directive, args: Args) -> Rule:
+    to: list[str] = []
+    sources = 0
+    for line in directive.lines:
+        match line.name:
+            case "to":
+                to += [_address(line, text) for text in line.expect(1, len(line.words))]
+            case "source":
+                sources += _source(line, sources)
+            case _:
+                raise line.error(f'unknown property "{line.name}"')
+    if not to:
+        raise directive.error("'to' is required")
+    return Rule(args.origins(directive.words), frozenset(to))
+
+
+def _address(line: Line, text: str) -> str:
+    if text == ANYBODY:
+        return text
+    host = text
+    with suppress(ValueError):  # no port
+        host, _ = split(text)
+    try:
+        return str(ip_address(host.partition("%")[0]))
+    except ValueError:
+        raise line.error(f"must specify an IP address: `{host}'") from None
+
+
+def _source(line: Line, before: int) -> int:
+    (text,) = line.expect(1)
+    if before:
+        raise line.error("source already specified")
+    try:
+        ip_address(text)
+    except ValueError:
+        raise line.error(f'invalid source address "{text}"') from None
+    return 1
+
+
+def _serial(request: Request) -> int | None:
+    """The serial that the client of an IXFR has (RFC 1995 section 3); None for AXFR. NoAnswer without the one SOA."""
+    asked = request.question
+    if asked.qtype == codes.AXFR:
+        return None
+    if [records.rtype(rr) for rr in asked.authority] != [codes.SOA]:
+        raise NoAnswer(codes.SERVFAIL)
+    try:
+        return records.soa_serial(asked.authority[0])
+    except WireError as fault:
+        raise NoAnswer(fault.rcode) from None
