@@ -7,6 +7,8 @@ A list that MERGE_KEYS names is merged by the member that names its items (conta
 
 from collections.abc import Mapping
 
+import msgspec
+
 from ipamd.errors import Malformed
 from ipamd.json import Json, Object
 
@@ -89,8 +91,8 @@ def directive(result: Object, key: str, value: Json, keys: MergeKeys, path: tupl
     """Carries out a directive about one list of `result`, after the merge; other members are none."""
     name, _, field = key.partition("/")
     if name == "$deleteFromPrimitiveList":
-        gone = items(value, key)
-        result[field] = [item for item in items(result.get(field), field) if item not in gone]
+        gone = set(map(identity, items(value, key)))
+        result[field] = [item for item in items(result.get(field), field) if identity(item) not in gone]
     if name == "$setElementOrder" and field in result:
         merge_key = keys.get((*path, field), PRIMITIVE)
         result[field] = ordered(items(result[field], field), items(value, key), merge_key)
@@ -111,20 +113,26 @@ def merge_list(existing: list[Json], patch: list[Json], keys: MergeKeys, path: t
     """Merges the items of a list: by the member that `keys` names for it, or as a set of plain values."""
     merge_key = keys[path]
     if merge_key == PRIMITIVE:
-        return [*existing, *(item for item in patch if item not in existing)]
+        present = set(map(identity, existing))
+        return [*existing, *(item for item in patch if identity(item) not in present)]
     if {"$patch": "replace"} in patch:
         return [item for item in patch if item != {"$patch": "replace"}]
-    result = list(existing)
+    result, gone = list(existing), set[int]()
+    places: dict[bytes, list[int]] = {}
+    for place, old in enumerate(existing):
+        if isinstance(old, dict):
+            places.setdefault(identity(old.get(merge_key)), []).append(place)
     for item in patch:
-        name = item_key(item, merge_key)
-        place = next((i for i, old in enumerate(result) if isinstance(old, dict) and old.get(merge_key) == name), None)
+        name = identity(item_key(item, merge_key))
         if isinstance(item, dict) and item.get("$patch") == "delete":
-            result = [old for old in result if not (isinstance(old, dict) and old.get(merge_key) == name)]
-        elif place is None:
-            result.append(strategic({}, item, keys, path))
-        else:
+            gone.update(places.pop(name, ()))
+        elif name in places:
+            place = places[name][0]
             result[place] = strategic(result[place], item, keys, path)
-    return result
+        else:
+            places[name] = [len(result)]
+            result.append(strategic({}, item, keys, path))
+    return [item for place, item in enumerate(result) if place not in gone]
 
 
 def item_key(item: Json, merge_key: str) -> Json:
@@ -136,15 +144,23 @@ def item_key(item: Json, merge_key: str) -> Json:
 
 def ordered(existing: list[Json], order: list[Json], merge_key: str) -> Json:
     """`existing` in the order wanted; an item that `order` does not name stays behind the one that it stood behind."""
-    wanted = [item_key(item, merge_key) if merge_key else item for item in order]
-    known = [item.get(merge_key) if merge_key and isinstance(item, dict) else item for item in existing]
-    result = [existing[known.index(name)] for name in wanted if name in known]
-    for place, item in enumerate(existing):
-        if known[place] in wanted:
-            continue
-        before = existing[place - 1] if place else None
-        result.insert(result.index(before) + 1 if place and before in result else 0, item)
-    return result
+    wanted = [identity(item_key(item, merge_key) if merge_key else item) for item in order]
+    named = set(wanted)
+    head: list[Json] = []
+    runs: dict[bytes, list[Json]] = {}  # each item that is named, and those that stay behind it
+    run = head
+    for item in existing:
+        name = identity(item.get(merge_key) if merge_key and isinstance(item, dict) else item)
+        if name not in named:
+            run.append(item)
+        elif name not in runs:
+            run = runs[name] = [item]
+    return [*head, *(item for name in dict.fromkeys(wanted) for item in runs.get(name, ()))]
+
+
+def identity(value: Json) -> bytes:
+    """What equal values share, so that items are found in one step: a list may have as many as a body can hold."""
+    return msgspec.json.encode(value, order="deterministic")
 
 
 def items(value: Json, what: str) -> list[Json]:

@@ -118,3 +118,20 @@ def test_the_endpoints_of_a_slice_are_replaced_whole() -> None:
 def test_a_wrong_strategic_patch_is_refused(patch: Json) -> None:
     with pytest.raises(Malformed):
         strategic_merge("Pod", POD, patch)
+
+
+def test_an_item_may_go_and_come_again_behind_the_others() -> None:
+    ports: Json = [{"port": 1, "name": "old"}, {"port": 2}]
+    patch: Json = [{"$patch": "delete", "port": 1}, {"port": 1, "name": "new"}]
+
+    patched = strategic_merge("Service", {"spec": {"ports": ports}}, spec(ports=patch))
+
+    assert at(patched, "spec.ports") == [{"port": 2}, {"port": 1, "name": "new"}]
+
+
+def test_a_list_as_long_as_a_body_can_hold_is_merged_item_by_item() -> None:
+    many: Json = [{"name": f"c{number}"} for number in range(40_000)]
+
+    patched = strategic_merge("Pod", spec(containers=many), spec(containers=[*many, {"name": "last"}]))
+
+    assert at(patched, "spec.containers") == [*many, {"name": "last"}]
