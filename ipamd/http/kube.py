@@ -13,7 +13,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from ipamd import VERSION
-from ipamd.errors import Compacted, DryRun
+from ipamd.errors import Compacted, DryRun, StatusError
 from ipamd.http.kube_replies import refuse, send, send_list, send_object
 from ipamd.http.kube_requests import (
     JSON,
@@ -46,6 +46,7 @@ PREFIXES = ("/api", "/version", "/openapi/v", "/livez")
 # What kubectl asks for is no media type, since "@" may not stand in one; what it is sent has to be.
 SWAGGER_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 SWAGGER_SENT = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+GONE = (404, 409)  # how a deletion by uid is refused when there is no object of that name any more, or another one
 EMPTIED_AT_ONCE = 100  # objects of a Namespace that go in one transaction
 
 
@@ -184,13 +185,15 @@ class KubernetesPaths:
         return send_list(request, target.kind, bodies, metadata)
 
     async def _delete_found(self, target: Target, document: Object, tried: bool) -> None:
-        """Deletes an object of a collection, if it is still there as it was found."""
-        name = text(document, "metadata", "name")
-        found = target._replace(name=name)
-        present = self._store.view(lambda view: view.get(target.kind.name, target.namespace, name))
-        if present is None:
-            return
-        await self._write(partial(objects.delete, target=found, preconditions=Preconditions()), tried)
+        """Deletes an object of a collection, if it is still the one that was found."""
+        name, uid = text(document, "metadata", "name"), text(document, "metadata", "uid")
+        change = partial(objects.delete, target=target._replace(name=name), preconditions=Preconditions(uid))
+        try:
+            await self._write(change, tried)
+        except StatusError as refusal:
+            if refusal.status in GONE:
+                return
+            raise
         if target.kind is NAMESPACE and not tried:
             await self._empty(name)
 

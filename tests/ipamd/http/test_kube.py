@@ -1,5 +1,6 @@
 """The Kubernetes paths over HTTP, as any client of an API server uses them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -192,6 +193,16 @@ def test_a_collection_is_deleted(ipamd: Daemon, shop: str) -> None:
 
     assert names(gone) == ["a", "b"]
     assert names(ipamd.request("GET", f"{shop}/pods")) == ["c"]
+
+
+def test_two_clients_may_delete_a_collection_at_once(ipamd: Daemon, shop: str) -> None:
+    make(ipamd, shop, *(f"p{number}" for number in range(40)))
+
+    with ThreadPoolExecutor(2) as clients:
+        gone = list(clients.map(lambda _: ipamd.request("DELETE", f"{shop}/pods"), range(2)))
+
+    assert [reply.status for reply in gone] == [200, 200]
+    assert names(ipamd.request("GET", f"{shop}/pods")) == []
 
 
 def test_a_deleted_namespace_is_gone_with_what_it_held(ipamd: Daemon, shop: str) -> None:
