@@ -5,6 +5,7 @@ rotated token or certificate is seen without a restart. Complaints are ValueErro
 knows the file and line of the Corefile.
 """
 
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,8 +37,12 @@ class Access:
         return urlsplit(self.url).netloc
 
     def bearer(self) -> str:
-        """The token to send now, or "". OSError if its file cannot be read."""
-        return self.token_file.read_text().strip() if self.token_file else self.token
+        """The token to send now, or "". OSError if its file cannot be read.
+
+        Only characters that a header can have are taken (RFC 6750 section 2.1): a broken file is then a refused token.
+        """
+        text = _text(self.token_file) if self.token_file else self.token
+        return re.sub(r"[^!-~]", "", text)
 
     def tls(self) -> ssl.SSLContext | None:
         """A fresh TLS context from the files as they are now; None for plain HTTP.

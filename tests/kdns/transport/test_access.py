@@ -65,6 +65,13 @@ def test_a_rotated_token_is_seen(tmp_path: Path) -> None:
     assert access.bearer() == "new"
 
 
+def test_a_token_never_breaks_a_header(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"to\r\nken\0\xff\n")
+
+    assert in_cluster(HERE, tmp_path).bearer() == "token"
+    assert Access("https://api", token="to\nken\n").bearer() == "token"
+
+
 @pytest.mark.parametrize(
     "environ", [{}, {"KUBERNETES_SERVICE_HOST": "10.96.0.1"}, {**HERE, "KUBERNETES_SERVICE_PORT": ""}]
 )
