@@ -34,6 +34,8 @@ class Https:
 
     async def exchange(self, question: Question, timeout: float) -> bytes:
         """The reply's octets within `timeout` seconds. UpstreamError if there is none, WrongReply if another's."""
+        if self._session.closed:
+            raise UpstreamError(f"{self._method} {self._url}: use of closed network connection")
         packet = query.pack(question, 0)
         try:
             status, message = await self._fetch(packet, aiohttp.ClientTimeout(total=timeout))

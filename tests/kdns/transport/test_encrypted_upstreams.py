@@ -146,3 +146,13 @@ async def test_over_https_a_certificate_nobody_trusts_is_a_failure(certificate: 
         with pytest.raises(UpstreamError, match="CERTIFICATE_VERIFY_FAILED"):
             await one.exchange(WWW, "udp", 2.0)
         await one.close()
+
+
+async def test_over_https_a_closed_upstream_is_a_failure(certificate: Path) -> None:
+    async with web_server(certificate) as server:
+        one = Upstream(server.address, Manner(tls=certificates.client_side(certificate)), Metrics())
+        await one.exchange(WWW, "udp", 2.0)
+        await one.close()
+
+        with pytest.raises(UpstreamError, match="use of closed network connection"):
+            await one.exchange(WWW, "udp", 2.0)
