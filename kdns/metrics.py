@@ -59,9 +59,6 @@ FAMILIES: dict[str, Described] = {
     "coredns_cache_prefetch_total": Described(
         "counter", "Times that the cache fetched an element ahead of its expiry.", _SZV_CACHE
     ),
-    "coredns_cache_drops_total": Described(
-        "counter", "Replies not cached because they answered another question.", _SZV_CACHE
-    ),
     "coredns_cache_served_stale_total": Described("counter", "Requests answered from stale elements.", _SZV_CACHE),
     "coredns_cache_evictions_total": Described(
         "counter", "Elements that had to leave a full cache.", ("server", "type", "zones", "view")
@@ -91,6 +88,9 @@ FAMILIES: dict[str, Described] = {
     "coredns_hosts_entries": Described("gauge", "Entries in hosts files and Corefile lines.", ("hostsfile",)),
     "coredns_hosts_reload_timestamp_seconds": Described("gauge", "Time at which a hosts file was last read."),
     "coredns_local_localhost_requests_total": Described("counter", "Requests for names below localhost."),
+    "coredns_autopath_success_total": Described(
+        "counter", "Requests for which a search path was walked to a name that is there.", ("server",)
+    ),
     "coredns_acl_blocked_requests_total": Described("counter", "Requests that acl refused.", _SZV),
     "coredns_acl_filtered_requests_total": Described("counter", "Requests that acl answered with nothing.", _SZV),
     "coredns_acl_dropped_requests_total": Described("counter", "Requests that acl did not answer.", _SZV),

@@ -31,10 +31,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from kdns.chain import Handler, Keep, Plugin, Reply, Request, repeatable
-from kdns.cluster import metadata, objects
+from kdns.cluster import metadata, objects, search
 from kdns.cluster.address import Address, packed
 from kdns.cluster.entries import IMPORT_NAME, Form
 from kdns.cluster.external import Externals, Outside
@@ -48,7 +49,7 @@ from kdns.cluster.transfer import transfer
 from kdns.cluster.zone import MAX_NEGATIVE_TTL, SERIAL, VERIFIED, Answer, ClusterZones, Zone
 from kdns.corefile import Args
 from kdns.errors import NoAnswer
-from kdns.transport import interfaces
+from kdns.transport import interfaces, resolvconf
 from kdns.transport.access import Access, from_endpoint, in_cluster
 from kdns.transport.kubeconfig import from_kubeconfig
 from kdns.transport.mirror import Keys, Mirror, Watch
@@ -59,6 +60,7 @@ from kdns.wire.records import RR
 
 SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
 IMPORTS = "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports"
+RESOLV_CONF = Path("/etc/resolv.conf")
 LIVE_PODS = "status.phase!=Succeeded,status.phase!=Failed,status.phase!=Unknown"
 
 
@@ -75,6 +77,7 @@ class Kubernetes:
         self._chosen = chosen
         self._args = args
         self._local: tuple[Address, ...] = ()
+        self._search: tuple[Name, ...] = ()
         self._forget: Callable[[Keys], None] = lambda keys: None
         self._namespaces = Namespaces(chosen.namespaces)
         self._pods = Pods()
@@ -105,8 +108,10 @@ class Kubernetes:
         return self._mirror.synced
 
     def meet(self, peers: Mapping[str, object]) -> None:
-        """Remember the labels of pods if there is somebody to tell them to."""
+        """Remember the labels of pods, and the server's own search list, if there is somebody to tell them to."""
         self._pods.with_labels = "metadata" in peers
+        if "autopath" in peers and RESOLV_CONF.is_file():
+            self._search = resolvconf.search(RESOLV_CONF.read_text(errors="replace"))
 
     def outside(self) -> Outside:
         """What a plugin that serves the cluster's outside has to know; kept from when it is first asked for."""
@@ -129,6 +134,20 @@ class Kubernetes:
         if serial == place[0].services.serial:
             return (self._zones.soa(place[0], zone),)
         return tuple(transfer(self._zones, place[0]))
+
+    def search_path(self, request: Request, by_name: bool) -> tuple[Name, ...]:
+        """For autopath: where the pod that asks looks for names. Empty for other zones' names and unknown pods.
+
+        With `by_name`, a client that is no known pod is in the namespace that its query names.
+        """
+        place = self._zones.holding(request.question.key)
+        if place is None:
+            return ()
+        zone, labels = place
+        namespace = search.of_client(self._pods, request.client.address)
+        if namespace is None and by_name:
+            namespace = search.of_name(labels, self._namespaces)
+        return () if namespace is None else (*search.path(namespace, zone.name), *self._search)
 
     def follow(self, forget: Callable[[Keys], None]) -> None:
         """Tell `forget` the keys of what changes, in the same step."""

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 # has to be struck off here.
 MISSING_PLUGINS = frozenset(
     {
-        "auto", "autopath", "dns64", "dnssec", "dnstap", "erratic", "etcd", "file", "geoip", "grpc", "grpc_server",
+        "auto", "dns64", "dnssec", "dnstap", "erratic", "etcd", "file", "geoip", "grpc", "grpc_server",
         "https", "https3", "nomad", "on", "proxyproto", "quic", "secondary", "shed", "sign", "tls",
         "trace", "tsig",
     }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from kdns.errors import REFUSED, ConfigError, NoAnswer, StartError
 from kdns.metrics import Metrics
 from kdns.plugins import kubernetes
 from kdns.transport.mirror import Intake, Keys
+from kdns.transport.resolvconf import search
 from kdns.wire import codes, names
 from kdns.wire.names import Name
 from tests.kdns.apiserver import ApiServer
@@ -271,6 +273,45 @@ def test_tells_the_metadata_plugin_of_the_name_and_of_the_pod_that_asks(peers: d
     assert (told["kubernetes/service"], told["kubernetes/client-pod-name"]) == ("web", "client")
     assert ("kubernetes/client-label/app" in told) == labelled
     assert set(made.labels(request("example.org. A"))) == set()
+
+
+@pytest.mark.parametrize(
+    ("properties", "client", "asked", "by_name", "path"),
+    [
+        ("pods verified", "10.1.0.1", f"x.{SVC}", False, [SVC, "svc.cluster.local.", "cluster.local."]),
+        (
+            "pods verified",
+            "10.1.0.1",
+            "x.other.svc.cluster.local.",
+            True,
+            [SVC, "svc.cluster.local.", "cluster.local."],
+        ),
+        ("pods verified", "10.1.0.1", "example.org.", True, []),
+        ("pods verified", "10.1.0.2", f"x.{SVC}", False, []),
+        ("pods insecure", "10.1.0.1", f"x.{SVC}", False, []),
+        ("", "10.1.0.1", f"x.{SVC}", True, [SVC, "svc.cluster.local.", "cluster.local."]),
+        ("", "10.1.0.1", "x.nowhere.svc.cluster.local.", True, []),
+    ],
+)
+def test_tells_autopath_where_the_pod_that_asks_looks_for_names(
+    properties: str, client: str, asked: str, by_name: bool, path: list[str]
+) -> None:
+    made = plugin(properties)
+    if "verified" in properties:
+        take(made, pod("client", "10.1.0.1"))
+
+    found = made.search_path(request(f"{asked} A", client=Client(client, 4000)), by_name)
+    assert [names.show(name) for name in found] == path
+
+
+def test_the_search_path_ends_with_the_server_s_own() -> None:
+    made = plugin("pods verified")
+    made.meet({"autopath": object()})
+    take(made, pod("client", "10.1.0.1"))
+
+    found = made.search_path(request(f"x.{SVC} A", client=Client("10.1.0.1", 4000)), False)
+    own = Path("/etc/resolv.conf")
+    assert found[3:] == (search(own.read_text()) if own.is_file() else ())
 
 
 def test_the_time_that_a_change_took_is_counted_and_an_odd_time_told_of() -> None:

@@ -1,0 +1,138 @@
+"""autopath: walk the client's search path here, so that the client need not ask for one name after the other.
+
+Syntax:
+    autopath [ZONES...] RESOLV-CONF|@PLUGIN {
+        namespace_of_name     # clients that are no known pods are in the namespace that they ask below; kdns only
+    }
+
+A name below the first domain of the search path is looked for below each of its domains, then bare. The first that is
+there is the answer, with an alias in front that leads from the name that was asked to it; if none is there, the answer
+is the first denial. The search path is a resolv.conf's, or a plugin's that knows each client's.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from kdns.chain import Handler, Reply, Request
+from kdns.corefile import Args, Directive
+from kdns.errors import NoAnswer, StartError
+from kdns.metrics import Metrics
+from kdns.transport import resolvconf
+from kdns.wire import build, codes, names, records
+from kdns.wire.names import MAX_NAME, ROOT, Name
+
+
+@runtime_checkable
+class Searcher(Protocol):
+    """A plugin that knows where clients look for names."""
+
+    def search_path(self, request: Request, by_name: bool) -> tuple[Name, ...]:
+        """The domains in the order in which this client tries them, or none; `by_name`: see `namespace_of_name`."""
+
+
+class Settings(NamedTuple):
+    """What the directive says: the names that it is for; a fixed search path; the plugin that is to be asked."""
+
+    zones: tuple[Name, ...]
+    search: tuple[Name, ...] = ()
+    plugin: str = ""
+    by_name: bool = False
+
+
+class Autopath:
+    """The walker of one server block."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._searcher: Searcher | None = None
+        self._successes = metrics.family("autopath_success_total")
+
+    def meet(self, peers: Mapping[str, object]) -> None:
+        """Find the plugin to ask. StartError if it knows of no search paths; one that is not there is not missed."""
+        peer = peers.get(self._settings.plugin)
+        if isinstance(peer, Searcher):
+            self._searcher = peer
+        elif callable(peer):
+            reason = f"{self._settings.plugin} does not implement the AutoPather interface"
+            raise StartError(f"plugin/autopath: {reason}")
+
+    async def __call__(self, request: Request, rest: Handler) -> Reply:
+        """The reply from below for the first name of the walk that is there, or for the name that was asked.
+
+        What went wrong for a reason ends the walk: a name that could not be asked for may be there.
+        """
+        asked = request.question
+        tried: list[Reply | NoAnswer] = []
+        for name in _walk(asked.qname, self._path(request)):
+            found = await _tried(request.asking(name), rest)
+            tried.append(found)
+            if isinstance(found, Reply) and found.rcode != codes.NXDOMAIN:
+                self._successes.add((request.server,))
+                return found if name.lower() == asked.key else _aliased(asked.qname, found)
+        first = tried[0] if tried else await rest(request)
+        if isinstance(first, NoAnswer):
+            raise first
+        return first
+
+    def _path(self, request: Request) -> tuple[Name, ...]:
+        settings = self._settings
+        if not any(names.is_below(request.question.key, zone) for zone in settings.zones):
+            return ()
+        if self._searcher is None:
+            return settings.search
+        return self._searcher.search_path(request, settings.by_name)
+
+
+def setup(args: Args) -> Autopath:
+    """The walker of one server block; of several directives the last counts. ConfigError in CoreDNS's words."""
+    settings = Settings(())
+    for directive in args.directives:
+        settings = _read(args, directive, settings)
+    return Autopath(settings, args.metrics)
+
+
+def _read(args: Args, directive: Directive, before: Settings) -> Settings:
+    """What is said so far: a plugin and a file may stand in different directives, and then the plugin is asked."""
+    if not directive.words:
+        raise directive.error("no resolv-conf specified")
+    *zones, source = directive.words
+    settings = before._replace(zones=args.origins(zones))
+    for line in directive.lines:
+        if line.name != "namespace_of_name":
+            raise line.error(f"unknown property '{line.name}'")
+        line.expect(0)
+        settings = settings._replace(by_name=True)
+    if source.startswith("@"):
+        return settings._replace(plugin=source[1:])
+    try:
+        text = Path(source).read_text(errors="replace")
+    except OSError as fault:
+        raise directive.error(f'failed to parse "{source}": open {source}: {str(fault.strerror).lower()}') from None
+    return settings._replace(search=resolvconf.search(text))
+
+
+def _walk(qname: Name, path: tuple[Name, ...]) -> Iterator[Name]:
+    """The names to look for; none if the name that was asked is not below the first domain. Too long ones are not."""
+    if path and qname.lower() != path[0] and names.is_below(qname.lower(), path[0]):
+        base = qname[: len(qname) - len(path[0])]
+        yield from (base + domain for domain in (*path, ROOT) if len(base + domain) <= MAX_NAME)
+
+
+async def _tried(request: Request, rest: Handler) -> Reply | NoAnswer:
+    try:
+        return await rest(request)
+    except NoAnswer as unwritten:
+        if unwritten.reason is not None:
+            raise
+        return unwritten
+
+
+def _aliased(qname: Name, reply: Reply) -> Reply:
+    """A reply about another name, with an alias that leads there; one without records needs none."""
+    for rr in reply.answer:
+        owner = records.owner(rr)
+        if owner.lower() != qname.lower():
+            alias = build.to_name(qname, codes.CNAME, records.ttl(rr), owner)
+            return reply._replace(answer=(alias, *reply.answer))
+    return reply
