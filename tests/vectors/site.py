@@ -9,7 +9,7 @@ from aiohttp import web
 
 from kdns.transport import interfaces
 from tests.kdns.apiserver import ApiServer, Moments
-from tests.kdns.upstream import Upstream, closed_port, upstream
+from tests.kdns.upstream import Upstream, upstream
 from tests.vectors.processes import Nursery, Running
 from tests.vectors.upstreams import script
 
@@ -83,7 +83,7 @@ class Site:
             described["@UPSTREAM@"] = self._server["upstream"]
         for place, behaviour in described.items():
             if behaviour["mode"] == "closed":
-                self.places[place] = f"127.0.0.1:{closed_port().port}"
+                self.places[place] = f"127.0.0.1:{next(self._ports)}"
                 continue
             self.upstreams[place] = await self._around.enter_async_context(upstream(script(behaviour)))
             self.places[place] = self.upstreams[place].to
