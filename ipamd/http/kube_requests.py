@@ -8,6 +8,7 @@ from aiohttp import web
 
 from ipamd.errors import EncodedBody
 from ipamd.json import Json, Object
+from ipamd.kube import protobuf
 from ipamd.kube.document import decode, decode_any, without_nulls
 from ipamd.kube.kinds import Kind
 from ipamd.kube.objects import Target
@@ -46,10 +47,13 @@ async def read_body(request: web.Request) -> bytes:
 
 
 async def read_object(request: web.Request) -> Object:
-    """The body as an object. Raises StatusError 415 or Malformed."""
-    if media_type(request) != JSON:
-        raise unsupported_media((JSON,))
-    return decode(await read_body(request))
+    """The body as an object. Raises StatusError 400 or 415, or Malformed."""
+    match media_type(request):
+        case "application/json":
+            return decode(await read_body(request))
+        case protobuf.MEDIA:
+            return protobuf.decode(await read_body(request))
+    raise unsupported_media((JSON, protobuf.MEDIA))
 
 
 async def read_patch(request: web.Request, kind: Kind) -> Patch:

@@ -129,6 +129,7 @@ PURE = (
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.freesets",
     "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes", "ipamd.kube.service_rules",
     "ipamd.kube.strategic", "ipamd.kube.table", "ipamd.kube.discovery", "ipamd.kube.openapi",
+    "ipamd.kube.protobuf",
 )  # fmt: skip
 IO = {
     "aiohttp", "apsw", "asyncio", "http.client", "os", "random", "secrets", "select", "selectors", "socket", "sqlite3",

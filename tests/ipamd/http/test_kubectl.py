@@ -106,6 +106,18 @@ def test_objects_are_created_patched_labelled_and_deleted(kubectl: Kubectl) -> N
     assert 'pods "web-0" not found' in kubectl("get", "pod", "web-0", fails=True)
 
 
+def test_what_kubectl_sends_as_protobuf_is_read(kubectl: Kubectl) -> None:
+    assert kubectl("create", "namespace", "shop") == "namespace/shop created\n"
+    assert "already exists" in kubectl("create", "namespace", "shop", fails=True)
+
+    kubectl("create", "service", "nodeport", "web", "--tcp=80:http", "--node-port=30100", "-n", "shop")
+
+    service = json.loads(kubectl("get", "service", "web", "-n", "shop", "-o", "json"))
+    assert service["spec"]["ports"] == [
+        {"name": "80-http", "protocol": "TCP", "port": 80, "targetPort": "http", "nodePort": 30100}
+    ]
+
+
 def test_a_namespace_goes_with_its_contents(kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin='{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"temp"}}')
     kubectl("create", "-n", "temp", "-f", "-", stdin=MANIFEST)
