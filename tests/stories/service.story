@@ -1,9 +1,8 @@
 A Service with an address
 =========================
 
-apiVersion: v1
-kind: Namespace
-metadata: {name: books}
+$ kubectl create namespace books
+namespace/books created
 
 A namespace has no records of its own, yet it is there as soon as the cluster has it.
 
