@@ -22,8 +22,10 @@ T = TypeVar("T")
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 
-Visible = r"^[!-~]*$"  # what identifies an owner: ASCII without space, so that it can stand in a log line
-Word = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9.-]*$", max_length=63)]
+# In Python `$` also matches before a line end at the end of the text; OpenAPI's dialect has no `\Z`.
+END = r"$(?!\n)"
+Visible = rf"^[!-~]*{END}"  # what identifies an owner: ASCII without space, so that it can stand in a log line
+Word = Annotated[str, Meta(pattern=rf"^[A-Za-z][A-Za-z0-9.-]*{END}", max_length=63)]
 Name = Annotated[str, Meta(pattern=Visible, min_length=1, max_length=253)]
 Scope = Annotated[str, Meta(pattern=Visible, max_length=253)]
 PoolName = Annotated[str, Meta(pattern=POOL_NAME, max_length=63)]

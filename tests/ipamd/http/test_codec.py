@@ -39,6 +39,14 @@ def test_a_body_in_any_encoding_is_refused(encoding: str) -> None:
         read(b"{}", encoding, RenewRequest)
 
 
+@pytest.mark.parametrize("field", ["kind", "name", "namespace", "uid"])
+def test_what_identifies_an_owner_has_no_line_end(field: str) -> None:
+    owner = {"kind": "VM", "name": "web", field: "web\n"}
+
+    with pytest.raises(Malformed, match=field):
+        read(json.dumps({"pool": "pods", "owner": owner}).encode(), None, LeaseRequest)
+
+
 def test_an_empty_body_is_told_apart_from_a_broken_one() -> None:
     with pytest.raises(Malformed, match="the body is empty"):
         read(b"", None, LeaseRequest)
