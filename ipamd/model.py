@@ -4,7 +4,7 @@ Addresses and prefixes are texts here, in canonical form (RFC 5952), since that 
 `ranges` turns them into numbers. Times are seconds since the epoch.
 """
 
-from typing import Literal, get_args
+from typing import Literal
 
 from msgspec import Struct
 
@@ -12,7 +12,6 @@ Purpose = Literal["pods", "services", "nodes", "lb", "any"]
 Strategy = Literal["lowest", "round-robin", "random"]
 Family = Literal[4, 6]
 
-PURPOSES: tuple[str, ...] = get_args(Purpose)
 WIDTH: dict[int, int] = {4: 32, 6: 128}  # bits of an address, by family
 
 POOL_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"  # and 63 characters at most

@@ -19,7 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Parameter(NamedTuple):
-    """A parameter in the path or in the query; `pattern` or `type` as JSON Schema has them."""
+    """A parameter in the path or in the query; `type` as JSON Schema has it."""
 
     name: str
     text: str

@@ -35,7 +35,7 @@ def build(surfaces: Sequence[Surface], metrics: Metrics) -> web.Application:
         except ConnectionError:  # the client is gone; there is nobody to answer
             raise
         except Exception:
-            LOG.exception("%s %s failed", request.method, request.path)
+            LOG.exception("%s %s failed", request.method, request.rel_url.raw_path)  # escaped as it came
             response = surface_of(surfaces, request.path).refuse(web.HTTPInternalServerError())
         metrics.count_request(request.method, pattern_of(request), response.status)
         return response
