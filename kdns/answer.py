@@ -5,7 +5,6 @@ and EDNS version looked at; the server block chosen; the block's chain asked; th
 is a call to the module that knows how, so this one only ties them together.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 from kdns.block import Block, Blocks, choose
@@ -84,8 +83,6 @@ class Answers:
             sent = fitted(question, reply, client)
         except Dropped:
             return None
-        except asyncio.CancelledError:
-            raise
         except Exception as fault:  # around one query: nothing that a client sends may stop the server
             self.metrics.family("panics_total").add(())
             self._on_fault(self.label, fault)

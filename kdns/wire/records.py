@@ -5,7 +5,6 @@ compared, joined, reordered and patched without an object. A message that came f
 `read_message`, which undoes compression; `fit` puts it on again where it is needed.
 """
 
-from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
@@ -108,19 +107,6 @@ def names_in(kind: int) -> tuple[int, int] | None:
     Only the types of RFC 1035 (RFC 3597 section 4).
     """
     return _NAMES_IN.get(kind) if kind in _COMPRESSED_WHEN_SENT else None
-
-
-def with_names(rtype_: int, octets: bytes, change: Callable[[Name], Name]) -> bytes:
-    """RDATA with `change` applied to each name in it that RFC 1035 types carry; other types stay as they are."""
-    if rtype_ not in _NAMES_IN:
-        return octets
-    at, count = _NAMES_IN[rtype_]
-    parts = [octets[:at]]
-    for _ in range(count):
-        end = names.end_of(octets, at)
-        parts.append(change(octets[at:end]))
-        at = end
-    return b"".join((*parts, octets[at:]))
 
 
 def read_message(message: bytes, max_records: int = 20_000) -> Message:
