@@ -1,8 +1,8 @@
 """A packet answered: the way from octets in to octets out, the same for every transport.
 
-In this order (CoreDNS's): too short or a response, dropped; in the memo, sent; refused by its header; unpacked; class
-and EDNS version looked at; the server block chosen; the block's chain asked; the reply fitted to the client. Each step
-is a call to the module that knows how, so this one only ties them together.
+In this order (CoreDNS's): too short or a response, dropped; in the memo, or of names that are answered alike, sent;
+refused by its header; unpacked; class and EDNS version looked at; the server block chosen; the block's chain asked; the
+reply fitted to the client. Each step is a call to the module that knows how, so this one only ties them together.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from kdns.eager import Pending
 from kdns.errors import Dropped, NoAnswer, WireError
 from kdns.memo import Memo
 from kdns.metrics import Metrics
+from kdns.stencils import Stencils
 from kdns.wire import codes, fit, names
 from kdns.wire.edns import Edns
 from kdns.wire.names import Name
@@ -41,6 +42,7 @@ class Answers:
         self.blocks = blocks
         self.any_class = any_class
         self.keeps = True
+        self.stencils = Stencils()
         self.metrics = metrics
         self._counting = Counting(metrics)
         self.pending = Pending()
@@ -55,9 +57,9 @@ class Answers:
         if len(packet) < 12 or packet[2] & 0x80:
             send(None)
             return
-        kept = memo.find(packet[2:], now)
-        if kept is not None:
-            send(packet[:2] + kept)
+        known = self.known(packet, now, memo)
+        if known is not None:
+            send(known)
             return
         refused = refusal(packet)
         if refused is not None:
@@ -72,6 +74,11 @@ class Answers:
             send(_unreadable(packet, fault))
             return
         self.pending.begin(self._serve(question, packet, client, now, memo), send)
+
+    def known(self, packet: bytes, now: float, memo: Memo) -> bytes | None:
+        """The reply that needs no chain, or None. For any octets; arguments as in `respond`."""
+        kept = memo.find(packet[2:], now)
+        return self.stencils.draw(packet, now, memo) if kept is None else packet[:2] + kept
 
     async def _serve(self, question: Question, packet: bytes, client: Client, now: float, memo: Memo) -> Sent:
         """The reply's octets, or None for no reply. Raises nothing but cancellation."""
@@ -89,6 +96,8 @@ class Answers:
             return fitted(question, Reply(codes.SERVFAIL), client)
         if reply.keep is not None and self.keeps and memo.changes == changes:
             memo.add(packet[2:], sent[2:], reply.keep)
+            if reply.keep.alike is not None and self._is_alone(reply.keep.alike.zone):
+                self.stencils.cut(packet, sent, question, reply)
         return sent
 
     async def _reply(self, question: Question, packet: bytes, client: Client, now: float) -> Reply:
@@ -114,6 +123,10 @@ class Answers:
             return await _ask(block, asked)
         except Dropped:
             return Reply(codes.SERVFAIL)
+
+    def _is_alone(self, zone: Name) -> bool:
+        """Whether all names of a zone come to the block that its apex comes to."""
+        return not any(names.is_below(other, zone) and other != zone for other in self.blocks)
 
     def _refused(self, request: Request) -> Reply:
         size = fit.uncompressed_size(request.question, ((), (), ()))

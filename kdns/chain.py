@@ -21,9 +21,13 @@ What else a plugin can do it says by having a method; the server looks for these
 of the names in `keep` changes or its time is up. A plugin whose result depends on nothing but the request's packet and
 the reply from below says so with `@repeatable`; `link` takes `keep` from whatever passes any other plugin, so a plugin
 that looks at the client, the clock or chance is right by default.
+
+**Names alike.** A plugin that answers many names by one rule may say so as well (`Keep.alike`): then the reply is a
+stencil, by which names never asked before are answered without the chain. Whatever passes a plugin loses that unless
+the plugin says with `@nameblind` that it looks at the question's name in no way that would tell such names apart.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -52,22 +56,50 @@ class Client(NamedTuple):
         return ":" in self.address
 
 
+class Member(NamedTuple):
+    """What one of the names alike is answered: its answer section, and the index keys that this was made from.
+
+    Names whose `kind` is the same, and whose answers are as long, have replies that differ in nothing else.
+    """
+
+    kind: Hashable
+    answer: tuple[RR, ...]
+    names: tuple[Name, ...]
+
+
+class Alike(NamedTuple):
+    """The names at or below `zone` (lower-cased) are answered by one rule.
+
+    `find` tells what a question (lower-cased, class and type as in the one that was replied to; its ID, flags and EDNS
+    mean nothing) is answered, None of a name that the rule is not about. Each of `tallies` is called with the number of
+    times that a name was answered so.
+    """
+
+    zone: Name
+    find: Callable[[Question], Member | None]
+    tallies: tuple[Callable[[int], None], ...] = ()
+
+
 class Keep(NamedTuple):
     """When a reply may be sent again without asking the chain.
 
     `names` are the index keys that it was made from (a change of any of them ends it); `until` is a monotonic time in
     seconds; each of `tallies` is called with the number of further times that the reply was sent; `variants` is how
-    many different replies should be collected and sent in turn (loadbalance's orders).
+    many different replies should be collected and sent in turn (loadbalance's orders). `alike`: see the module's head.
     """
 
     names: tuple[Name, ...] = ()
     until: float = FOREVER
     tallies: tuple[Callable[[int], None], ...] = ()
     variants: int = 1
+    alike: Alike | None = None
 
-    def tallied(self, tally: Callable[[int], None]) -> "Keep":
-        """The same with one more tally."""
-        return Keep(self.names, self.until, (*self.tallies, tally), self.variants)
+    def tallied(self, tally: Callable[[int], None], first: Callable[[int], None] | None = None) -> "Keep":
+        """The same with one more tally; `first` is the one for names alike, if those count otherwise than repeats."""
+        names, until, tallies, variants, alike = self
+        if alike is not None:
+            alike = Alike(alike.zone, alike.find, (*alike.tallies, first or tally))
+        return Keep(names, until, (*tallies, tally), variants, alike)
 
 
 class Reply(NamedTuple):
@@ -93,6 +125,10 @@ class Reply(NamedTuple):
     def keeping(self, keep: Keep | None) -> "Reply":
         """The same with another `keep`. On every packet's way, so without `_replace`, which costs thrice as much."""
         return Reply(*self[:-1], keep)
+
+    def alone(self) -> "Reply":
+        """The same as the reply to its own question only."""
+        return self if self.keep is None or self.keep.alike is None else self.keeping(Keep(*self.keep[:-1]))
 
 
 class Ask(Protocol):
@@ -161,6 +197,12 @@ def repeatable(plugin: P) -> P:
     return plugin
 
 
+def nameblind(plugin: P) -> P:
+    """Mark a repeatable plugin that does not tell names alike apart either, or takes `alike` off where it does."""
+    plugin.nameblind = True  # type: ignore[attr-defined]
+    return repeatable(plugin)
+
+
 def link(plugins: Sequence[Plugin]) -> Handler:
     """One handler out of plugins, the first outermost. What no plugin answers is SERVFAIL."""
     handler: Handler = _end
@@ -179,8 +221,14 @@ async def _end(request: Request) -> Reply:
 
 
 def _joined(plugin: Plugin, rest: Handler) -> Handler:
-    if getattr(plugin, "repeatable", False):
+    if getattr(plugin, "nameblind", False):
         return lambda request: plugin(request, rest)
+    if getattr(plugin, "repeatable", False):
+
+        async def alone(request: Request) -> Reply:
+            return (await plugin(request, rest)).alone()
+
+        return alone
 
     async def once(request: Request) -> Reply:
         reply = await plugin(request, rest)

@@ -124,6 +124,7 @@ class Listener:
         self.answers.keeps = not behind.has_views
         for tcp in self._tcp:
             tcp.timeouts = behind.timeouts
+        self.answers.stencils.clear()
         for memo in self.memos:
             memo.clear()
 
@@ -199,6 +200,7 @@ class Listeners:
 
     def _settle(self) -> None:
         for listener in self._open.values():
+            listener.answers.stencils.settle()
             for memo in listener.memos:
                 memo.settle()
 

@@ -27,10 +27,11 @@ from typing import Any
 from kdns.caching.entries import Entry, Key, key_of
 from kdns.caching.settings import Settings, read
 from kdns.caching.shelves import DENIAL, SUCCESS, Found, Judged, Shelves
-from kdns.chain import Handler, Keep, Plugin, Reply, Request, repeatable
+from kdns.chain import Handler, Keep, Plugin, Reply, Request, nameblind
 from kdns.corefile import Args
 from kdns.errors import Dropped, NoAnswer
 from kdns.metrics import Metrics
+from kdns.reach import Reach
 from kdns.wire import codes, names
 from kdns.wire.question import Question
 from kdns.wire.verdict import DENIALS, Verdict
@@ -41,7 +42,7 @@ def setup(args: Args) -> Plugin:
     return Cache(read(args), args.metrics, SystemRandom().randrange, time.time)
 
 
-@repeatable
+@nameblind
 class Cache:
     """One server block's cache. `wall` tells Unix seconds; monotonic time comes with the requests."""
 
@@ -62,7 +63,7 @@ class Cache:
             or asked.qtype in (codes.AXFR, codes.IXFR)
             or asked.flags & codes.OPCODE_MASK
         ):
-            return await rest(request)
+            return (await rest(request)).alone()
         key = key_of(asked)
         found = self._shelves.find(key, request.now)
         if found is None:
@@ -74,6 +75,10 @@ class Cache:
         if found.entry.remaining(request.now) <= 0:
             return await self._stale(request, rest, key, found.entry)
         return self._fresh(request, rest, key, found)
+
+    def reach(self) -> list[Reach]:
+        """Its zones."""
+        return [Reach(self._settings.zones)]
 
     async def close(self) -> None:
         """End the refreshes under way."""
@@ -98,7 +103,12 @@ class Cache:
         if reply.keep is None:
             return reply
         shelf = DENIAL if judged.verdict in DENIALS else SUCCESS
-        return reply.keeping(reply.keep.tallied(lambda times: self._count.hit(request, shelf, times)))
+        count = self._count
+        tallied = reply.keep.tallied(
+            lambda times: count.hit(request, shelf, times), lambda times: count.miss(request, times)
+        )
+        covers = tallied.alike is None or any(names.is_below(tallied.alike.zone, zone) for zone in self._settings.zones)
+        return reply.keeping(tallied) if covers else reply.keeping(tallied).alone()
 
     def _fresh(self, request: Request, rest: Handler, key: Key, found: Found) -> Reply:
         entry, now, settings = found.entry, request.now, self._settings
@@ -195,9 +205,9 @@ class _Counters:
         labels = request.server, shelf, self._zones, request.view
         self._family("cache_hits_total").add(labels, times)
 
-    def miss(self, request: Request) -> None:
-        self._add("requests", request)
-        self._add("misses", request)
+    def miss(self, request: Request, times: int = 1) -> None:
+        self._add("requests", request, times)
+        self._add("misses", request, times)
 
     def stale(self, request: Request) -> None:
         self._add("served_stale", request)

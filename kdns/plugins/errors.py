@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kdns.chain import Handler, Reply, Request, repeatable
+from kdns.chain import Handler, Reply, Request, nameblind
 from kdns.corefile import Args, Line, duration, show_duration
 from kdns.corefile.patterns import Pattern, compiled
 from kdns.errors import NoAnswer
@@ -56,7 +56,7 @@ class _Count:
         self.timer: Timer | None = None
 
 
-@repeatable
+@nameblind
 class Errors:
     """The plugin of one server block. `later(seconds, call)` sets a timer; `stacktrace` is for whoever logs faults."""
 

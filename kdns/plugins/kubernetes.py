@@ -34,13 +34,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from kdns.chain import Handler, Keep, Plugin, Reply, Request, repeatable
+from kdns.chain import FOREVER, Alike, Handler, Keep, Member, Plugin, Reply, Request, nameblind
 from kdns.cluster import metadata, objects, search
 from kdns.cluster.address import Address, packed
 from kdns.cluster.entries import IMPORT_NAME, Form
 from kdns.cluster.external import Externals, Outside
 from kdns.cluster.index import Index
-from kdns.cluster.names import Grammar
+from kdns.cluster.names import Grammar, split
 from kdns.cluster.namespaces import Namespaces
 from kdns.cluster.pods import Pods
 from kdns.cluster.programming import TRIGGERED, latency
@@ -49,6 +49,7 @@ from kdns.cluster.transfer import transfer
 from kdns.cluster.zone import MAX_NEGATIVE_TTL, SERIAL, VERIFIED, Answer, ClusterZones, Zone
 from kdns.corefile import Args
 from kdns.errors import NoAnswer
+from kdns.reach import Reach
 from kdns.transport import interfaces, resolvconf
 from kdns.transport.access import Access, from_endpoint, in_cluster
 from kdns.transport.kubeconfig import from_kubeconfig
@@ -56,6 +57,7 @@ from kdns.transport.mirror import Keys, Mirror, Watch
 from kdns.transport.reflector import Resource
 from kdns.wire import codes, names
 from kdns.wire.names import Name
+from kdns.wire.question import Question
 from kdns.wire.records import RR
 
 SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
@@ -69,7 +71,7 @@ def setup(args: Args) -> Plugin:
     return Kubernetes(read(args), args)
 
 
-@repeatable
+@nameblind
 class Kubernetes:
     """The zones of one cluster, and the mirror that keeps them."""
 
@@ -94,6 +96,12 @@ class Kubernetes:
             chosen.pods,
             chosen.ttl,
         )
+        zones = self._zones.zones
+        self._alike = {
+            zone.name: Alike(zone.name, partial(self._member, zone))
+            for zone in zones
+            if not any(names.is_below(other.name, zone.name) for other in zones if other is not zone)
+        }
         self._mirror = Mirror(self._watches(), self._access, args.metrics, args.log)
         self.run = self._mirror.run
         self.close = self._mirror.close
@@ -112,6 +120,10 @@ class Kubernetes:
         self._pods.with_labels = "metadata" in peers
         if "autopath" in peers and RESOLV_CONF.is_file():
             self._search = resolvconf.search(RESOLV_CONF.read_text(errors="replace"))
+
+    def reach(self) -> list[Reach]:
+        """Its zones, of which nothing goes on that does not fall through."""
+        return [Reach(self._chosen.zones, self._chosen.zones, self._chosen.fall.zones or ())]
 
     def outside(self) -> Outside:
         """What a plugin that serves the cluster's outside has to know; kept from when it is first asked for."""
@@ -158,7 +170,7 @@ class Kubernetes:
         asked = request.question
         place = self._zones.holding(asked.key)
         if place is None:
-            return await rest(request)
+            return (await rest(request)).alone()
         if asked.qtype in (codes.AXFR, codes.IXFR):
             raise NoAnswer(codes.REFUSED)
         zone, labels = place
@@ -166,7 +178,7 @@ class Kubernetes:
         if answer.elsewhere is not None:
             return await self._complete(request, answer, answer.elsewhere)
         if answer.answer:
-            keep = None if answer.keys is None else Keep(answer.keys)
+            keep = self._keep(zone, answer)
             return Reply(codes.NOERROR, answer.answer, (), answer.additional, codes.AA, by="kubernetes", keep=keep)
         if not answer.missing:
             return self._nothing(request, zone, answer, codes.NOERROR)
@@ -186,8 +198,25 @@ class Kubernetes:
         qname = request.question.qname
         soa = self._zones.soa(zone, qname[len(qname) - len(zone.name) :])
         until = request.now + min(self._chosen.ttl, MAX_NEGATIVE_TTL)
-        keep = None if answer.keys is None else Keep(answer.keys, until)
+        keep = self._keep(zone, answer, until)
         return Reply(rcode, (), (soa,), (), codes.AA, by="kubernetes", keep=keep)
+
+    def _keep(self, zone: Zone, answer: Answer, until: float = FOREVER) -> Keep | None:
+        return None if answer.keys is None else Keep(answer.keys, until, alike=self._alike.get(zone.name))
+
+    def _member(self, zone: Zone, asked: Question) -> Member | None:
+        """What a name of a zone is answered if it takes nothing but the index: the same as `__call__` answers."""
+        labels = split(asked.key, zone.name)
+        if labels is None:
+            return None
+        answer = self._zones.answer(asked, zone, labels)
+        if answer.keys is None or answer.additional or answer.elsewhere is not None:
+            return None
+        if not answer.missing:
+            return Member(len(answer.answer), answer.answer, answer.keys)
+        if self._chosen.fall.through(asked.key) or not self._mirror.synced:
+            return None
+        return Member(codes.rcode_name(codes.NXDOMAIN), (), answer.keys)
 
     def _zone(self, name: Name) -> Zone:
         clusterset = any(names.is_below(name, each) for each in self._chosen.clustersets)
@@ -263,4 +292,4 @@ def _also_of(answer: Answer, reply: Reply) -> Reply:
     """A reply from below, as long as the name is missing here."""
     if reply.keep is None or answer.keys is None:
         return reply.keeping(None)
-    return reply.keeping(reply.keep._replace(names=(*reply.keep.names, *answer.keys)))
+    return reply.keeping(reply.keep._replace(names=(*reply.keep.names, *answer.keys), alike=None))

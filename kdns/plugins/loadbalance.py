@@ -19,7 +19,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from random import Random, SystemRandom
 
-from kdns.chain import Handler, Plugin, Reply, Request, repeatable
+from kdns.chain import Handler, Plugin, Reply, Request, nameblind
 from kdns.corefile import Args, Directive, Line, duration
 from kdns.errors import StartError
 from kdns.wire import codes, records
@@ -55,7 +55,7 @@ def setup(args: Args) -> Plugin:
     return Drawn(weighted, preferred, SystemRandom(), args.log)
 
 
-@repeatable
+@nameblind
 class Shuffled:
     """round_robin. A repeated answer is sent in as many orders as it has addresses, up to MAX_VARIANTS."""
 

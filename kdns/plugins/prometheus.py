@@ -27,7 +27,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from kdns import VERSION
-from kdns.chain import Handler, Page, Reply, Request
+from kdns.chain import Handler, Page, Reply, Request, nameblind
 from kdns.corefile import Args, Line, hostport
 from kdns.counting import Counting
 from kdns.errors import Dropped, NoAnswer
@@ -38,10 +38,12 @@ from kdns.wire import codes, fit, names
 ADDRESS = "localhost:9153"
 
 
+@nameblind
 class Prometheus:
-    """The plugin of one server block. `clock` gives monotonic seconds; `places` are its (server, zone) labels."""
+    """The plugin of one server block. `clock` gives monotonic seconds; `places` are its (server, zone) labels.
 
-    repeatable = True  # what it counts of a kept reply it counts by a tally
+    What it counts of a kept reply it counts by a tally.
+    """
 
     def __init__(
         self,

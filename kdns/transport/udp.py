@@ -64,6 +64,10 @@ class UdpListener:
                 entry.hits = hits = entry.hits + 1
                 send(packet[:2] + entry.tails[hits % len(entry.tails)], address)
                 continue
+            known = self._answers.known(packet, now, self._memo)
+            if known is not None:
+                send(known, address)
+                continue
             client = Client(address[0], address[1], "udp", *self._local)
             self._answers.respond(packet, client, now, self._memo, partial(self._send_late, address))
 
@@ -82,6 +86,10 @@ class UdpListener:
             if entry is not None and now < entry.until:
                 entry.hits = hits = entry.hits + 1
                 send(packet[:2] + entry.tails[hits % len(entry.tails)], control, address)
+                continue
+            known = self._answers.known(packet, now, self._memo)
+            if known is not None:
+                send(known, control, address)
                 continue
             client = Client(address[0], address[1], "udp", _destination(control), self._local[1])
             reply = partial(self._send_from_late, control, address)

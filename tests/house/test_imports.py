@@ -21,6 +21,7 @@ DIRECTIONS = [
     ("kdns.eager", (), "coroutines, whatever they do"),
     ("kdns.chain", ("kdns.errors", "kdns.wire*"), "the plugin's shape"),
     ("kdns.memo", ("kdns.chain", "kdns.wire*"), "octets under octets"),
+    ("kdns.stencils", ("kdns.chain", "kdns.memo", "kdns.wire*"), "octets around a name"),
     ("kdns.block", ("kdns.chain", "kdns.wire*"), "a choice among values"),
     ("kdns.counting", ("kdns.chain", "kdns.metrics", "kdns.wire*"), "what is counted of a query"),
     ("kdns.corefile*", ("kdns.errors", "kdns.metrics", "kdns.wire*", "kdns.corefile*"), "text to values"),
@@ -65,6 +66,7 @@ DIRECTIONS = [
     (
         "kdns.answer",
         ("kdns.block", "kdns.chain", "kdns.counting", "kdns.eager", "kdns.errors", "kdns.memo", "kdns.metrics",
+         "kdns.stencils",
          "kdns.wire*"),
         "from octets to octets, the same for every transport",
     ),
@@ -123,7 +125,7 @@ DIRECTIONS = [
 
 # Modules without I/O: no event loop, socket, clock, chance or disk.
 PURE = (
-    "kdns.errors", "kdns.chain", "kdns.block", "kdns.memo", "kdns.counting", "kdns.wire*", "kdns.cluster*",
+    "kdns.errors", "kdns.chain", "kdns.block", "kdns.memo", "kdns.stencils", "kdns.counting", "kdns.wire*", "kdns.cluster*",
     "kdns.zone*", "kdns.corefile*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*",
     "kdns.transport.backoff", "kdns.transport.listwatch",
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.freesets",

@@ -67,7 +67,7 @@ def test_answers_are_authoritative_and_name_what_they_depend_on() -> None:
 
     assert texts(reply.answer) == [f"web.{SVC} 5 IN A 10.96.0.7"]
     assert (reply.flags, reply.by) == (codes.AA, "kubernetes")
-    assert reply.keep == Keep((b"\x03web\x07default", b"\x07default"))
+    assert reply.alone().keep == Keep((b"\x03web\x07default", b"\x07default"))
 
 
 def test_an_empty_answer_has_the_soa_and_is_kept_for_its_time_only() -> None:
@@ -77,7 +77,7 @@ def test_an_empty_answer_has_the_soa_and_is_kept_for_its_time_only() -> None:
     (soa,) = texts(reply.authority)
     assert soa.startswith("cluster.local. 300 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. ")
     assert soa.endswith(" 7200 1800 86400 3600")
-    assert reply.keep == Keep((b"\x04nope\x07default", b"\x07default"), 400.0)
+    assert reply.alone().keep == Keep((b"\x04nope\x07default", b"\x07default"), 400.0)
 
 
 def test_the_soa_is_in_the_question_s_case() -> None:
@@ -95,7 +95,7 @@ def test_names_that_are_not_there_fall_through_where_that_was_asked_for() -> Non
 
     reply = ask(plugin("fallthrough"), f"nope.{SVC} A", rest=rest)
     assert reply.answer == rest.answer
-    assert reply.keep == Keep((b"theirs", b"\x04nope\x07default", b"\x07default"), 7.0)
+    assert reply.alone().keep == Keep((b"theirs", b"\x04nope\x07default", b"\x07default"), 7.0)
 
     unkept = ask(plugin("fallthrough"), f"nope.{SVC} A", rest=rest._replace(keep=None))
     assert unkept.keep is None
@@ -200,7 +200,7 @@ def test_a_change_moves_the_serial_on_and_is_told_of_in_the_same_step() -> None:
     take(made, service("more", ["None"]))
     assert told == [(b"\x04more\x07default", SERIAL)]
     reply = ask(made, "cluster.local. SOA")
-    assert reply.keep == Keep((SERIAL,))
+    assert reply.alone().keep == Keep((SERIAL,))
     assert int(texts(reply.answer)[0].split()[6]) == made._index.serial > 0
 
 
