@@ -3,7 +3,8 @@
 A follower of the store: it sees every change of an object before it is committed. A Pod's change concerns the Services
 of its namespace whose selector matches its old or its new labels. Those are found through an index of one pair of
 every selector, so that neither the Pods nor the other Services are read; the index is derived from the store, and
-dropped for a namespace when a Service there changes or such a change is taken back.
+dropped for a namespace when a Service there changes, when the namespace goes, or when what it was derived from is taken
+back.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from ipamd.endpoints import (
     selects,
 )
 from ipamd.json import Object
-from ipamd.kube.kinds import ENDPOINT_SLICE, POD, SERVICE
+from ipamd.kube.kinds import ENDPOINT_SLICE, NAMESPACE, POD, SERVICE
 from ipamd.kube.metadata import Moment
 from ipamd.kube.shapes import EndpointSlice, Pod, Service
 from ipamd.stores import Change, Stored, Tx, View
@@ -68,6 +69,11 @@ class SliceUpkeep:
         self._decoded = DecodedSlices()
         self._is_writing = False
 
+    @property
+    def namespaces(self) -> set[str]:
+        """The namespaces of which something is remembered: all of them are there."""
+        return {*self._index}
+
     def follow(self, tx: Tx, change: Change) -> None:
         """Does what a change of a Pod, a Service or one of our own slices asks for."""
         if change.kind == POD.name:
@@ -77,6 +83,8 @@ class SliceUpkeep:
             self._service_changed(tx, change)
         elif change.kind == ENDPOINT_SLICE.name and not self._is_writing:
             self._slice_changed(tx, change)
+        elif change.kind == NAMESPACE.name and change.op == "DELETED":
+            self._drop(change.name)
 
     def _pod_changed(self, tx: Tx, change: Change) -> None:
         old = msgspec.json.decode(change.previous, type=Pod) if change.previous else None
@@ -109,16 +117,17 @@ class SliceUpkeep:
         index = self._index.get(namespace)
         if index is None:
             index = self._index[namespace] = index_of(tx, namespace)
+            tx.on_rollback(lambda: self._drop(namespace))
         pairs = {pair for pod in pods if pod for pair in pod.metadata.labels.items()}
         for pair in sorted(pairs):
             yield from index.get(pair, ())
 
     def _forget_index(self, tx: Tx, namespace: str) -> None:
-        def forget() -> None:
-            self._index.pop(namespace, None)
+        self._drop(namespace)
+        tx.on_rollback(lambda: self._drop(namespace))
 
-        forget()
-        tx.on_rollback(forget)
+    def _drop(self, namespace: str) -> None:
+        self._index.pop(namespace, None)
 
     def _write(self, tx: Tx, service: Service, wanted: Wanted, only: str = "") -> None:
         namespace = service.metadata.namespace

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ipamd.errors import Invalid, IpamError, Malformed, TooLarge
 from ipamd.json import Json
-from ipamd.patch import MOST_OPERATIONS, json_patch, merge
+from ipamd.patch import MOST_MOVED, MOST_OPERATIONS, json_patch, merge
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3)
 VALUES: st.SearchStrategy[Json] = st.recursive(
@@ -156,6 +156,29 @@ def test_a_json_patch_has_a_bounded_number_of_operations() -> None:
     assert json_patch({"a": 1}, [same] * MOST_OPERATIONS) == {"a": 1}
     with pytest.raises(TooLarge, match="operations"):
         json_patch({"a": 1}, [same] * (MOST_OPERATIONS + 1))
+
+
+def test_many_operations_on_one_long_list_do_not_copy_it_each() -> None:
+    grown = json_patch({"a": []}, [{"op": "add", "path": "/a/-", "value": 1}] * MOST_OPERATIONS)
+    replaced: Json = [{"op": "replace", "path": "/a/0", "value": 2}] * MOST_OPERATIONS
+    long: Json = [1] * (MOST_MOVED // 4)
+
+    assert grown == {"a": [1] * MOST_OPERATIONS}
+    assert json_patch({"a": long}, replaced) == {"a": [2, *[1] * (MOST_MOVED // 4 - 1)]}
+    assert json_patch({"a": long}, [{"op": "add", "path": "/a/0", "value": 1}]) == {"a": [1, *[1] * (MOST_MOVED // 4)]}
+    with pytest.raises(TooLarge, match="moves"):
+        json_patch({"a": long}, [{"op": "add", "path": "/a/0", "value": 1}] * MOST_OPERATIONS)
+
+
+def test_what_was_copied_changes_apart() -> None:
+    patch: Json = [
+        {"op": "add", "path": "/a/-", "value": 1},
+        {"op": "copy", "from": "/a", "path": "/b"},
+        {"op": "add", "path": "/a/-", "value": 2},
+        {"op": "add", "path": "/b/-", "value": 3},
+    ]
+
+    assert json_patch({"a": []}, patch) == {"a": [1, 2], "b": [1, 3]}
 
 
 OPERATIONS = st.lists(

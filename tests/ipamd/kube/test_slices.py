@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipamd.endpoints import MANAGED_BY, SERVICE_NAME
+from ipamd.errors import StatusError
 from ipamd.kube import objects, shapes
 from ipamd.kube.shapes import EndpointSlice
 from ipamd.kube.slices import wanted_by
@@ -197,6 +198,21 @@ STEPS = st.lists(
     ),
     max_size=14,
 )
+
+
+async def test_nothing_is_remembered_of_a_namespace_that_has_gone(cluster: Cluster) -> None:
+    await cluster.create("Namespace", "temp")
+    await service(cluster)
+    await cluster.create("Pod", "a", "temp", metadata=WEB)
+    await cluster.create("Pod", "a", metadata=WEB)
+    with pytest.raises(StatusError):
+        await cluster.create("Pod", "b", "never", metadata=WEB)
+
+    await cluster.delete("Namespace", "temp")
+    while not await cluster.do(partial(objects.empty_some, namespace="temp", limit=10)):
+        pass
+
+    assert cluster.upkeep.namespaces == {"default"}
 
 
 @settings(max_examples=25, deadline=None)
