@@ -30,10 +30,10 @@ clean:
 .venv/bin/pip:
 	python3 .ci/environment.py .venv
 
-.venv/.installed: pyproject.toml .venv/bin/pip
+.venv/.installed: pyproject.toml .ci/native.py $(wildcard kdns/*/*.c ipamd/*/*.c) .venv/bin/pip
 	$(PYTHON) -m pip install --quiet --editable .
 	@touch $@
 
-.venv/.test-installed: pyproject.toml .venv/bin/pip
+.venv/.test-installed: pyproject.toml .ci/native.py $(wildcard kdns/*/*.c ipamd/*/*.c) .venv/bin/pip
 	$(PYTHON) -m pip install --quiet --editable '.[test]'
 	@touch $@ .venv/.installed

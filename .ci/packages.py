@@ -17,11 +17,13 @@ PACKAGES = {
     "curl": "curl",
     "dnsmasq-base": "dnsmasq",
     "dnsperf": "dnsperf",
+    "gcc": "gcc",
     "iproute2": "ip",
     "knot": "knotd",
     "kubernetes-client": "kubectl",
     "nsd": "nsd",
     "openssl": "openssl",
+    "python3-dev": "python3-config",
     "unbound": "unbound",
     "util-linux": "nsenter",
 }

@@ -3,6 +3,8 @@
 asyncio's datagram endpoint makes a call and an address object for each packet and costs five times as much as this
 loop. Up to BATCH datagrams are taken at a wake-up, then the event loop gets its turn.
 
+Where the package was installed with a C compiler at hand, the module `drain` does a whole batch in two system calls.
+
 A wildcard socket is read with recvmsg, since the reply must leave from the address that the query came to: the kernel's
 own choice is another one on a machine with several.
 """
@@ -18,6 +20,13 @@ from kdns.chain import Client
 from kdns.memo import Memo
 from kdns.transport.sockets import IP_PKTINFO, IPV6_PKTINFO
 
+try:
+    from kdns.transport.drain import Drain
+except ImportError:  # no compiler was there, or none that could
+    NATIVE: "type[Drain] | None" = None
+else:
+    NATIVE = Drain
+
 BATCH = 64
 MAX_QUERY = 4096  # octets read of a query: more than any client sends, less than a flood wants
 _ANCILLARY = socket.CMSG_SPACE(20)  # one in_pktinfo (12 octets) or in6_pktinfo (20)
@@ -26,19 +35,31 @@ Control = list[tuple[int, int, bytes]]
 
 
 class UdpListener:
-    """One UDP socket and its memo."""
+    """One UDP socket and its memo. `native` is what takes its batches, None: this module."""
 
-    def __init__(self, sock: socket.socket, answers: Answers, memo: Memo, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        answers: Answers,
+        memo: Memo,
+        clock: Callable[[], float],
+        native: "type[Drain] | None" = NATIVE,
+    ) -> None:
         self._sock = sock
         self._answers = answers
         self._memo = memo
         self._clock = clock
         self._local: tuple[str, int] = sock.getsockname()[:2]
         self._wildcard = self._local[0] in ("0.0.0.0", "::")
+        self._now = 0.0  # when the batch under way was begun
+        self._native = native(sock.fileno()) if native is not None else None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Answer from now on."""
-        loop.add_reader(self._sock, self._drain_any if self._wildcard else self._drain)
+        if self._native is not None:
+            loop.add_reader(self._sock, partial(self._drain_batch, self._native))
+        else:
+            loop.add_reader(self._sock, self._drain_any if self._wildcard else self._drain)
 
     def stop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Read no more; replies under way can still be sent until `close`."""
@@ -47,6 +68,17 @@ class UdpListener:
     def close(self) -> None:
         """Give the port back."""
         self._sock.close()
+
+    def _drain_batch(self, native: "Drain") -> None:
+        self._now = now = self._clock()
+        for packet, address, control in native.batch(self._memo.hot, now, self._known):
+            local = _destination(control) if self._wildcard else self._local[0]
+            client = Client(address[0], address[1], "udp", local, self._local[1])
+            reply = partial(self._send_from_late, control, address)
+            self._answers.respond(packet, client, now, self._memo, reply)
+
+    def _known(self, packet: bytes) -> bytes | None:
+        return self._answers.known(packet, self._now, self._memo)
 
     def _drain(self) -> None:
         now = self._clock()

@@ -20,6 +20,7 @@ DIRECTIONS = [
     ("kdns.metrics", ("kdns.errors",), "counted by everybody"),
     ("kdns.eager", (), "coroutines, whatever they do"),
     ("kdns.chain", ("kdns.errors", "kdns.wire*"), "the plugin's shape"),
+    ("kdns.reach", ("kdns.wire*",), "zones compared"),
     ("kdns.memo", ("kdns.chain", "kdns.wire*"), "octets under octets"),
     ("kdns.stencils", ("kdns.chain", "kdns.memo", "kdns.wire*"), "octets around a name"),
     ("kdns.block", ("kdns.chain", "kdns.wire*"), "a choice among values"),
@@ -74,8 +75,8 @@ DIRECTIONS = [
     (
         "kdns.plugins.*",
         ("kdns", "kdns.about", "kdns.errors", "kdns.chain", "kdns.counting", "kdns.eager", "kdns.metrics",
-         "kdns.corefile*", "kdns.wire*", "kdns.cluster*", "kdns.zone*", "kdns.caching*", "kdns.forwarding*",
-         "kdns.rewriting*", "kdns.expression*", "kdns.templating*", "kdns.transport*"),
+         "kdns.reach", "kdns.corefile*", "kdns.wire*", "kdns.cluster*", "kdns.zone*", "kdns.caching*",
+         "kdns.forwarding*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*", "kdns.transport*"),
         "a plugin knows the shape and the nouns, never another plugin",
     ),
     ("kdns.up", (), "the demo starts processes; it is none of them"),
@@ -125,7 +126,8 @@ DIRECTIONS = [
 
 # Modules without I/O: no event loop, socket, clock, chance or disk.
 PURE = (
-    "kdns.errors", "kdns.chain", "kdns.block", "kdns.memo", "kdns.stencils", "kdns.counting", "kdns.wire*", "kdns.cluster*",
+    "kdns.errors", "kdns.chain", "kdns.reach", "kdns.block", "kdns.memo", "kdns.stencils", "kdns.counting",
+    "kdns.wire*", "kdns.cluster*",
     "kdns.zone*", "kdns.corefile*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*",
     "kdns.transport.backoff", "kdns.transport.listwatch",
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.freesets",

@@ -20,6 +20,7 @@ from kdns.transport.tcp import TcpListener, Timeouts
 from kdns.transport.udp import UdpListener
 from kdns.wire import codes, names, records
 from kdns.wire.frame import Frames, framed
+from tests.kdns.transport.native import compiled, loaded
 
 ZONE_SIZE = 300_000  # records in the answer to AXFR: more than a socket's buffers hold
 
@@ -46,7 +47,7 @@ class Counting:
 class Running:
     """One listener address with UDP and TCP, and the plugin behind it."""
 
-    def __init__(self, address: str, timeouts: Timeouts) -> None:
+    def __init__(self, address: str, timeouts: Timeouts, native: Any) -> None:
         self.plugin = Counting()
         self.faults: list[object] = []
         block = Block(names.ROOT, link([repeatable(self.plugin)]))
@@ -54,7 +55,8 @@ class Running:
             "dns://:53", {names.ROOT: (block,)}, False, Metrics(), lambda *fault: self.faults.append(fault)
         )
         self.memo = Memo(1 << 20)
-        self.udp = [UdpListener(s, self.answers, self.memo, time.monotonic) for s in open_udp(Endpoint(address, 0))]
+        udp = open_udp(Endpoint(address, 0))
+        self.udp = [UdpListener(s, self.answers, self.memo, time.monotonic, native) for s in udp]
         tcp = open_tcp(Endpoint(address, 0))
         self.tcp = [TcpListener(s, self.answers, Memo(1 << 20), time.monotonic, timeouts) for s in tcp]
         self.udp_port = self.udp[0]._local[1]
@@ -74,12 +76,19 @@ class Running:
             tcp.stop()
 
 
-@pytest.fixture
-async def listening() -> AsyncIterator[Callable[..., Any]]:
+@pytest.fixture(scope="module")
+def drain(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return loaded(compiled(tmp_path_factory.mktemp("native"), "-O2")).Drain
+
+
+@pytest.fixture(params=["C", "Python"])
+async def listening(request: pytest.FixtureRequest, drain: Any) -> AsyncIterator[Callable[..., Any]]:
+    """A function that starts servers, whose UDP batches C or Python takes."""
     running: list[Running] = []
+    native = drain if request.param == "C" else None
 
     async def make(address: str = "127.0.0.1", timeouts: Timeouts = Timeouts()) -> Running:  # noqa: B008
-        running.append(Running(address, timeouts))
+        running.append(Running(address, timeouts, native))
         await running[-1].start()
         return running[-1]
 

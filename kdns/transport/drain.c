@@ -1,0 +1,277 @@
+/* kdns.transport.drain: a batch of UDP queries taken, looked up, answered, in two system calls.
+ *
+ * One job: what a batch asks is looked up in the memo's dict of whole answers, or handed to a callable that may know
+ * the answer at once, and the replies leave together. Whatever remains goes back to Python with its addresses. Without
+ * this module `udp` does the same, a datagram at a time.
+ *
+ * Everything that is sent is either a reply that Python made (the ID of the query in front of a kept answer, or what
+ * the callable returned) or nothing at all; no octet of a packet is interpreted here.
+ */
+#define _GNU_SOURCE
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+enum {
+    BATCH = 64,
+    LONGEST = 4096, /* octets taken of a query: as `udp.MAX_QUERY` */
+    HEADER = 12,    /* octets: what is shorter is no message */
+};
+
+typedef union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} Address;
+
+typedef union { /* aligned as the kernel wants it; one in_pktinfo or in6_pktinfo */
+    char octets[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    struct cmsghdr align;
+} Control;
+
+typedef struct {
+    PyObject_HEAD
+    int fd;
+    struct mmsghdr in[BATCH], out[BATCH];
+    struct iovec into[BATCH], from[BATCH][2];
+    PyObject *held[BATCH]; /* what `from` points into, until it is sent */
+    Address peers[BATCH];
+    Control controls[BATCH];
+    unsigned char packets[BATCH][LONGEST];
+} Drain;
+
+static PyObject *UNTIL, *HITS, *TAILS;
+
+/* The control message that sends from the address the query came to, by any interface: ip(7), ipv6(7). Link-local
+ * addresses of IPv6 need theirs. */
+static void answer_from(struct msghdr *message)
+{
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+
+    if (control == NULL)
+        return;
+    if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+        struct in_pktinfo info;
+
+        memcpy(&info, CMSG_DATA(control), sizeof info);
+        info.ipi_ifindex = 0;
+        info.ipi_addr.s_addr = 0;
+        memcpy(CMSG_DATA(control), &info, sizeof info);
+    } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+        struct in6_pktinfo info;
+
+        memcpy(&info, CMSG_DATA(control), sizeof info);
+        if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+            info.ipi6_ifindex = 0;
+        memcpy(CMSG_DATA(control), &info, sizeof info);
+    }
+}
+
+/* The address as Python's socket module has it: (host, port), or (host, port, flow label, scope). */
+static PyObject *address_of(const Address *peer)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+
+    if (peer->any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &peer->v6.sin6_addr, text, sizeof text);
+        return Py_BuildValue("siII", text, ntohs(peer->v6.sin6_port), ntohl(peer->v6.sin6_flowinfo),
+                             peer->v6.sin6_scope_id);
+    }
+    inet_ntop(AF_INET, &peer->v4.sin_addr, text, sizeof text);
+    return Py_BuildValue("si", text, ntohs(peer->v4.sin_port));
+}
+
+/* The control messages as Python's recvmsg has them: [(level, type, data)], or []. */
+static PyObject *control_of(struct msghdr *message)
+{
+    struct cmsghdr *control = CMSG_FIRSTHDR(message);
+
+    if (control == NULL)
+        return PyList_New(0);
+    return Py_BuildValue("[(iiy#)]", control->cmsg_level, control->cmsg_type, (char *)CMSG_DATA(control),
+                         (Py_ssize_t)(control->cmsg_len - CMSG_LEN(0)));
+}
+
+/* A new reference to the answer that an entry of the memo has now, counted as sent; NULL without an exception if its
+ * time is up. */
+static PyObject *kept_answer(PyObject *entry, double now)
+{
+    PyObject *until = PyObject_GetAttr(entry, UNTIL), *hits = NULL, *tails = NULL, *more = NULL, *tail = NULL;
+    double end = until == NULL ? -1 : PyFloat_AsDouble(until);
+    long count;
+
+    Py_XDECREF(until);
+    if (PyErr_Occurred() || now >= end)
+        return NULL;
+    if ((hits = PyObject_GetAttr(entry, HITS)) == NULL || (tails = PyObject_GetAttr(entry, TAILS)) == NULL)
+        goto done;
+    count = PyLong_AsLong(hits) + 1;
+    if (!PyList_Check(tails) || PyList_GET_SIZE(tails) == 0 || (count <= 0 && PyErr_Occurred()))
+        goto done;
+    more = PyLong_FromLong(count);
+    if (more == NULL || PyObject_SetAttr(entry, HITS, more) < 0)
+        goto done;
+    tail = PyList_GET_ITEM(tails, count % PyList_GET_SIZE(tails));
+    tail = PyBytes_Check(tail) ? Py_NewRef(tail) : NULL;
+done:
+    Py_XDECREF(hits);
+    Py_XDECREF(tails);
+    Py_XDECREF(more);
+    return tail;
+}
+
+/* Put the reply to query `i` into place `sent`: `head` octets of the query, then `reply`, whose reference is taken. */
+static void put(Drain *self, int i, int sent, size_t head, PyObject *reply)
+{
+    self->held[sent] = reply;
+    self->from[sent][0] = (struct iovec){self->packets[i], head};
+    self->from[sent][1] = (struct iovec){PyBytes_AS_STRING(reply), (size_t)PyBytes_GET_SIZE(reply)};
+    self->out[sent].msg_hdr = self->in[i].msg_hdr;
+    self->out[sent].msg_hdr.msg_iov = self->from[sent];
+    self->out[sent].msg_hdr.msg_iovlen = 2;
+    answer_from(&self->out[sent].msg_hdr);
+}
+
+/* Answer query `i` in place `*sent`, or append it to `rest`. -1 with an exception set on failure. */
+static int take(Drain *self, int i, int *sent, PyObject *hot, double now, PyObject *known, PyObject *rest)
+{
+    char *packet = (char *)self->packets[i];
+    Py_ssize_t size = (Py_ssize_t)self->in[i].msg_len;
+    PyObject *key, *entry, *whole, *reply = NULL, *address, *control, *row;
+    int failed;
+
+    if (size < HEADER)
+        return 0;
+    if ((key = PyBytes_FromStringAndSize(packet + 2, size - 2)) == NULL)
+        return -1;
+    entry = PyDict_GetItemWithError(hot, key);
+    if (entry != NULL) {
+        Py_INCREF(entry);
+        reply = kept_answer(entry, now);
+        Py_DECREF(entry);
+    }
+    Py_DECREF(key);
+    if (PyErr_Occurred())
+        return -1;
+    if (reply != NULL) {
+        put(self, i, (*sent)++, 2, reply);
+        return 0;
+    }
+    if ((whole = PyBytes_FromStringAndSize(packet, size)) == NULL)
+        return -1;
+    if ((reply = PyObject_CallOneArg(known, whole)) == NULL) {
+        Py_DECREF(whole);
+        return -1;
+    }
+    if (PyBytes_Check(reply)) {
+        Py_DECREF(whole);
+        put(self, i, (*sent)++, 0, reply);
+        return 0;
+    }
+    Py_DECREF(reply);
+    address = address_of(&self->peers[i]);
+    control = control_of(&self->in[i].msg_hdr);
+    row = address && control ? PyTuple_Pack(3, whole, address, control) : NULL;
+    Py_DECREF(whole);
+    Py_XDECREF(address);
+    Py_XDECREF(control);
+    failed = row == NULL || PyList_Append(rest, row) < 0;
+    Py_XDECREF(row);
+    return failed ? -1 : 0;
+}
+
+/* Send what is in place. UDP promises nothing: a reply that cannot be sent is skipped. */
+static void send_all(Drain *self, int sent)
+{
+    int at = 0;
+
+    while (at < sent) {
+        int done = sendmmsg(self->fd, self->out + at, (unsigned)(sent - at), MSG_DONTWAIT);
+
+        at += done > 0 ? done : 1;
+    }
+    while (sent-- > 0)
+        Py_CLEAR(self->held[sent]);
+}
+
+PyDoc_STRVAR(batch_doc, "batch(hot, now, known) -> list of (packet, address, control)\n\n"
+                        "Take up to 64 queries that wait and answer those that are in `hot` (a Memo's) at `now`, or to\n"
+                        "which known(packet) gives octets. Returns the others, with what sendmsg needs to reply to them.");
+
+static PyObject *drain_batch(Drain *self, PyObject *args)
+{
+    PyObject *hot, *known, *rest;
+    double now;
+    int i, count, sent = 0;
+
+    if (!PyArg_ParseTuple(args, "O!dO", &PyDict_Type, &hot, &now, &known) || (rest = PyList_New(0)) == NULL)
+        return NULL;
+    for (i = 0; i < BATCH; i++) {
+        self->into[i] = (struct iovec){self->packets[i], LONGEST};
+        self->in[i].msg_hdr = (struct msghdr){
+            .msg_name = &self->peers[i], .msg_namelen = sizeof self->peers[i], .msg_iov = &self->into[i],
+            .msg_iovlen = 1, .msg_control = &self->controls[i], .msg_controllen = sizeof self->controls[i]};
+    }
+    count = recvmmsg(self->fd, self->in, BATCH, MSG_DONTWAIT, NULL); /* an error is that of an earlier reply, or none */
+    for (i = 0; i < count; i++) {
+        if (take(self, i, &sent, hot, now, known, rest) < 0) {
+            send_all(self, sent);
+            Py_DECREF(rest);
+            return NULL;
+        }
+    }
+    send_all(self, sent);
+    return rest;
+}
+
+static int drain_init(Drain *self, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"fd", NULL};
+
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "i", names, &self->fd) ? 0 : -1;
+}
+
+static void drain_dealloc(Drain *self)
+{
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyMethodDef drain_methods[] = {
+    {"batch", (PyCFunction)drain_batch, METH_VARARGS, batch_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject DrainType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "kdns.transport.drain.Drain",
+    .tp_doc = "Drain(fd): the batches of one non-blocking UDP socket, which stays its owner's.",
+    .tp_basicsize = sizeof(Drain),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = PyType_GenericNew,
+    .tp_init = (initproc)drain_init,
+    .tp_dealloc = (destructor)drain_dealloc,
+    .tp_methods = drain_methods,
+};
+
+static struct PyModuleDef drain_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "kdns.transport.drain",
+    .m_doc = "A batch of UDP queries taken, looked up and answered.",
+    .m_size = -1,
+};
+
+PyMODINIT_FUNC PyInit_drain(void)
+{
+    PyObject *module = PyModule_Create(&drain_module);
+
+    UNTIL = PyUnicode_InternFromString("until");
+    HITS = PyUnicode_InternFromString("hits");
+    TAILS = PyUnicode_InternFromString("tails");
+    if (module == NULL || !UNTIL || !HITS || !TAILS || PyModule_AddType(module, &DrainType) < 0) {
+        Py_XDECREF(module);
+        return NULL;
+    }
+    return module;
+}

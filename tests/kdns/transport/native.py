@@ -1,0 +1,32 @@
+"""The C module `drain`, compiled for the tests, which need it also where the package was installed without."""
+
+import subprocess
+import sysconfig
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import kdns.transport
+
+SOURCE = Path(kdns.transport.__file__).with_name("drain.c")
+STRICT = ("-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Werror")
+
+
+def compiled(directory: Path, *flags: str) -> Path:
+    """The module's file in `directory`. AssertionError, with what the compiler says, if it warns of anything."""
+    target = directory / f"drain{sysconfig.get_config_var('EXT_SUFFIX')}"
+    include = f"-I{sysconfig.get_paths()['include']}"
+    command = ["cc", "-shared", "-fPIC", *STRICT, *flags, include, str(SOURCE), "-o", str(target)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    return target
+
+
+def loaded(file: Path) -> ModuleType:
+    """The module of that file."""
+    spec = spec_from_file_location("kdns.transport.drain", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,190 @@
+"""The C module `drain`: a batch at a time on real sockets, whatever the octets, and under the address sanitizer."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from kdns.chain import Keep
+from kdns.memo import Memo
+from tests.kdns.transport.native import compiled, loaded
+
+QUERY = b"\x12\x34" + b"\x01\x00\x00\x01" + bytes(6) + b"\x01a\x00\x00\x01\x00\x01"
+
+
+@pytest.fixture(scope="module")
+def drain(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    return loaded(compiled(tmp_path_factory.mktemp("native"), "-O2"))
+
+
+class Pair:
+    """A non-blocking server socket with a Drain, and a client of it."""
+
+    def __init__(self, drain: ModuleType) -> None:
+        self.server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.server.bind(("127.0.0.1", 0))
+        self.server.setblocking(False)
+        self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.client.connect(self.server.getsockname())
+        self.client.settimeout(5)
+        self.drain = drain.Drain(self.server.fileno())
+
+    def __enter__(self) -> "Pair":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.close()
+        self.client.close()
+
+    def batch(self, memo: Memo, now: float = 1.0, known: Any = lambda packet: None) -> Any:
+        return self.drain.batch(memo.hot, now, known)
+
+
+def kept(*tails: bytes, until: float = 10.0) -> Memo:
+    memo = Memo(1 << 20)
+    for tail in tails:
+        memo.add(QUERY[2:], tail, Keep(until=until, variants=len(tails)))
+    memo.find(QUERY[2:], 0.0)
+    return memo
+
+
+def test_what_is_hot_is_answered_under_the_id_that_asked(drain: ModuleType) -> None:
+    memo = kept(b"reply")
+    with Pair(drain) as pair:
+        pair.client.send(QUERY)
+        assert pair.batch(memo) == []
+        assert pair.client.recv(512) == b"\x12\x34reply"
+    assert memo.hot[QUERY[2:]].hits == 2
+
+
+def test_variants_are_sent_in_turn(drain: ModuleType) -> None:
+    memo = kept(b"ab", b"ba")
+    with Pair(drain) as pair:
+        for _ in range(4):
+            pair.client.send(QUERY)
+        pair.batch(memo)
+        assert sorted(pair.client.recv(512)[2:] for _ in range(4)) == [b"ab", b"ab", b"ba", b"ba"]
+
+
+def test_what_nobody_knows_comes_back_with_its_address(drain: ModuleType) -> None:
+    with Pair(drain) as pair:
+        pair.client.send(QUERY)
+        assert pair.batch(Memo(1 << 20)) == [(QUERY, pair.client.getsockname(), [])]
+
+
+def test_an_answer_whose_time_is_up_is_not_sent(drain: ModuleType) -> None:
+    with Pair(drain) as pair:
+        pair.client.send(QUERY)
+        assert len(pair.batch(kept(b"reply"), now=10.0)) == 1
+
+
+def test_what_is_known_at_once_is_sent_as_it_is(drain: ModuleType) -> None:
+    with Pair(drain) as pair:
+        pair.client.send(QUERY)
+        assert pair.batch(Memo(1 << 20), known=lambda packet: packet[:2] + b"known") == []
+        assert pair.client.recv(512) == b"\x12\x34known"
+
+
+def test_more_than_a_batch_waits_for_the_next(drain: ModuleType) -> None:
+    memo = kept(b"reply")
+    with Pair(drain) as pair:
+        for _ in range(100):
+            pair.client.send(QUERY)
+        pair.batch(memo)
+        assert memo.hot[QUERY[2:]].hits == 65
+        pair.batch(memo)
+        assert memo.hot[QUERY[2:]].hits == 101
+
+
+def test_nothing_waiting_is_an_empty_batch(drain: ModuleType) -> None:
+    with Pair(drain) as pair:
+        assert pair.batch(Memo(1 << 20)) == []
+
+
+def test_what_is_shorter_than_a_header_is_dropped(drain: ModuleType) -> None:
+    with Pair(drain) as pair:
+        for size in range(12):
+            pair.client.send(QUERY[:size])
+        pair.client.send(QUERY[:12])
+        assert [packet for packet, _, _ in pair.batch(Memo(1 << 20))] == [QUERY[:12]]
+
+
+def test_a_failure_of_the_callable_is_raised_after_what_went_before_is_sent(drain: ModuleType) -> None:
+    def fails(packet: bytes) -> bytes:
+        raise LookupError(packet)
+
+    with Pair(drain) as pair:
+        pair.client.send(QUERY)
+        pair.client.send(b"other query")
+        pair.client.send(b"another query")
+        with pytest.raises(LookupError, match="another query"):
+            pair.batch(kept(b"reply"), known=fails)
+        assert pair.client.recv(512) == b"\x12\x34reply"
+
+
+@pytest.mark.parametrize("arguments", [(), ({}, 1.0), ([], 1.0, print), ({}, "now", print)])
+def test_wrong_arguments_are_refused(drain: ModuleType, arguments: tuple[Any, ...]) -> None:
+    with Pair(drain) as pair, pytest.raises(TypeError):
+        pair.drain.batch(*arguments)
+
+
+FUZZ = """
+import random, socket, sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from kdns.chain import Keep
+from kdns.memo import Memo
+from kdns.transport.sockets import IP_PKTINFO
+from tests.kdns.transport.native import loaded
+
+module = loaded(Path({module!r}))
+rng, memo = random.Random(4711), Memo(1 << 20)
+for number in range(200):
+    key = rng.randbytes(rng.randrange(10, 300))
+    for _ in range(2):
+        memo.add(key, rng.randbytes(rng.randrange(0, 60_000)), Keep(until=rng.choice([0.5, 2.0]), variants=2))
+    memo.find(key, 0.0)
+keys = list(memo.hot)
+answered = returned = 0
+for family, here in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::")):
+    server = socket.socket(family, socket.SOCK_DGRAM)
+    if family == socket.AF_INET6:
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    server.bind((here, 0))
+    server.setblocking(False)
+    drain = module.Drain(server.fileno())
+    port = server.getsockname()[1]
+    clients = []
+    for kind, there in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        if family == socket.AF_INET6 or kind == family:
+            clients.append(socket.socket(kind, socket.SOCK_DGRAM))
+            clients[-1].connect((there, port))
+    for _ in range(400):
+        for _ in range(rng.randrange(80)):
+            octets = rng.choice(keys) if rng.random() < 0.5 else rng.randbytes(rng.choice([0, 11, 12, 40, 4096, 9000]))
+            rng.choice(clients).send(b"id" + octets)
+        known = lambda packet: packet if rng.random() < 0.3 else None
+        rest = drain.batch(memo.hot, 1.0, known)
+        returned += len(rest)
+        assert all(type(row) is tuple and len(row) == 3 for row in rest)
+    answered += sum(entry.hits for entry in memo.hot.values())
+print("answered", answered, "returned", returned)
+"""
+
+
+def test_octets_of_all_kinds_under_the_address_sanitizer(tmp_path: Path) -> None:
+    module = compiled(tmp_path, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    library = subprocess.run(["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    script = tmp_path / "fuzz.py"
+    script.write_text(FUZZ.format(tests=str(Path(__file__).parents[3]), module=str(module)))
+    environment = {"LD_PRELOAD": library.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}
+
+    said = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)
+
+    assert said.returncode == 0, said.stderr
+    assert "answered" in said.stdout
