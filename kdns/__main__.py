@@ -1,4 +1,4 @@
-"""The command line: CoreDNS's flags, with one dash or two, and `kdns up` for a demo cluster on this machine."""
+"""The command line: CoreDNS's flags, with one dash or two; `kdns plan`; `kdns up`."""
 
 import argparse
 import sys
@@ -15,6 +15,8 @@ def main() -> None:
         from kdns.up import main as up  # the server itself never needs it
 
         sys.exit(up(sys.argv[2:]))
+    if sys.argv[1:2] == ["plan"]:
+        sys.exit(show_plan(sys.argv[2:]))
     sys.exit(serve(sys.argv[1:]))
 
 
@@ -48,18 +50,41 @@ def serve(words: list[str]) -> int:
         return 1
 
 
+def show_plan(words: list[str]) -> int:
+    """Print what a Corefile makes the server do, without starting it; the exit status (0, 1 for a bad Corefile)."""
+    parser = argparse.ArgumentParser(
+        prog="kdns plan", description="Print the server blocks of a Corefile, with their plugins in order."
+    )
+    _add_source(parser)
+    given = parser.parse_args(words)
+
+    from kdns.app import Options, print_plan  # as in `serve`
+
+    try:
+        print_plan(Options(given.conf, given.dns_port))
+    except ConfigError as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    return 0
+
+
 def _flags() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kdns", allow_abbrev=False, description="A DNS server for clusters, configured by a Corefile."
     )
     add = parser.add_argument
-    add("-conf", "--conf", metavar="FILE", help="Corefile to load, or `stdin` (default: ./Corefile)")
-    add("-dns.port", "--dns.port", "-p", dest="dns_port", type=int, default=53, metavar="N", help="default port (53)")
+    _add_source(parser)
     add("-pidfile", "--pidfile", metavar="FILE", help="path to write the process ID to")
     add("-plugins", "--plugins", action="store_true", help="list the plugins and exit")
     add("-quiet", "--quiet", action="store_true", help="print no banner")
     add("-version", "--version", action="store_true", help="print the version and exit")
     return parser
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("-conf", "--conf", metavar="FILE", help="Corefile to load, or `stdin` (default: ./Corefile)")
+    add("-dns.port", "--dns.port", "-p", dest="dns_port", type=int, default=53, metavar="N", help="default port (53)")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from kdns import about
+from kdns import about, plan
 from kdns.corefile import Files, ServerBlock, parse
 from kdns.errors import ConfigError, StartError
 from kdns.instance import Instance, Surroundings, set_up
@@ -80,6 +80,8 @@ class App:
     async def _replace(self, blocks: Sequence[ServerBlock]) -> None:
         fresh = set_up(blocks, self._around)
         wanted = places(fresh)
+        for warning in plan.warnings(fresh):
+            log("WARNING", warning)
         try:
             if not self._instance.sites:  # a first start may wait for a cluster: its health shows meanwhile
                 await self._admin.serve(fresh.pages())
@@ -179,6 +181,13 @@ class App:
             print("\n".join(lines), flush=True)
 
 
+def print_plan(options: Options) -> None:
+    """Print the plan of a Corefile, without starting anything. ConfigError if it cannot be served."""
+    blocks = _Source(options.conf, options.dns_port).parse()
+    around = Surroundings(Metrics(), os.environ, Path.cwd(), _log_aside, options.dns_port)
+    print("\n".join(plan.describe(set_up(blocks, around))))
+
+
 class _Source:
     """Where the Corefile comes from."""
 
@@ -210,6 +219,10 @@ def log(level: str, message: str) -> None:
     """A line in CoreDNS's form; the level LINE is an INFO line of which the plugin wrote the whole text."""
     with suppress(OSError):  # a full disk or a reader that went away is no reason to stop answering
         print(f"[{'INFO' if level == 'LINE' else level}] {message}", flush=True)
+
+
+def _log_aside(level: str, message: str) -> None:
+    print(f"[{level}] {message}", file=sys.stderr)
 
 
 def digest(blocks: Sequence[ServerBlock]) -> str:

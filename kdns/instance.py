@@ -44,8 +44,12 @@ class Surroundings(NamedTuple):
 
 @dataclass(frozen=True)
 class Site:
-    """A server block set up: what it is served on, its plugins in ORDER by directive name, its configuring values."""
+    """A server block set up: what it is served on, its plugins in ORDER by directive name, its configuring values.
 
+    `source` is the block as the Corefile has it.
+    """
+
+    source: ServerBlock
     keys: tuple[tuple[Key, ...], ...]
     plugins: Mapping[str, Any]
     values: tuple[object, ...]
@@ -153,7 +157,7 @@ def _site(block: ServerBlock, keys: tuple[tuple[Key, ...], ...], around: Surroun
             raise ConfigError(f"plugin/{name}: {fault}") from None
         values.append(made)
         plugins[name] = made
-    return Site(keys, plugins, tuple(values))
+    return Site(block, keys, plugins, tuple(values))
 
 
 def _args(

@@ -18,6 +18,7 @@ from kdns.chain import Client, Handler, Plugin, Reply, Request
 from kdns.corefile import Args, Directive, Line
 from kdns.errors import Dropped
 from kdns.metrics import Metrics
+from kdns.reach import Reach
 from kdns.wire import codes, edns, names
 from kdns.wire.edns import Edns
 from kdns.wire.names import Name
@@ -79,6 +80,10 @@ class Acl:
         self._families = {action: metrics.family(f"acl_{name}_requests_total") for action, name in _COUNTED.items()}
         self._allowed = metrics.family("acl_allowed_requests_total")
         self._log = log
+
+    def reach(self) -> list[Reach]:
+        """The zones of each directive."""
+        return [Reach(rule.zones) for rule in self._rules]
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The reply from below to those who may ask."""

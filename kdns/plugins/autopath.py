@@ -18,6 +18,7 @@ from kdns.chain import Handler, Reply, Request
 from kdns.corefile import Args, Directive
 from kdns.errors import NoAnswer, StartError
 from kdns.metrics import Metrics
+from kdns.reach import Reach
 from kdns.transport import resolvconf
 from kdns.wire import build, codes, names, records
 from kdns.wire.names import MAX_NAME, ROOT, Name
@@ -56,6 +57,10 @@ class Autopath:
         elif callable(peer):
             reason = f"{self._settings.plugin} does not implement the AutoPather interface"
             raise StartError(f"plugin/autopath: {reason}")
+
+    def reach(self) -> list[Reach]:
+        """Its zones."""
+        return [Reach(self._settings.zones)]
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The reply from below for the first name of the walk that is there, or for the name that was asked.

@@ -37,6 +37,7 @@ from kdns.corefile import Args
 from kdns.errors import REFUSED, SERVFAIL, NoAnswer, StartError, UpstreamError, WrongReply
 from kdns.forwarding.settings import Settings, read
 from kdns.metrics import Metrics
+from kdns.reach import Reach
 from kdns.transport import policy
 from kdns.transport.address import Address, unique
 from kdns.transport.forwarder import Forwarder, Route
@@ -69,6 +70,10 @@ class Forwards:
                     return reply
         return await rest(request)
 
+    def reach(self) -> list[Reach]:
+        """What each directive forwards."""
+        return [forward.reach(is_last=forward is self._forwards[-1]) for forward in self._forwards]
+
     async def start(self) -> None:
         """Resolve host names. StartError if one cannot be."""
         for forward in self._forwards:
@@ -95,6 +100,12 @@ class Forward:
         if not names.is_below(key, settings.origin):
             return False
         return key == settings.origin or not any(names.is_below(key, zone) for zone in settings.excepted)
+
+    def reach(self, *, is_last: bool) -> Reach:
+        """What it forwards; all of that ends here, unless some replies are handed to another forward."""
+        settings = self._settings
+        keeps = is_last or not (settings.next_rcodes or settings.next_on_nodata)
+        return Reach((settings.origin,), (settings.origin,) if keeps else (), settings.excepted)
 
     def hands_over(self, reply: Reply) -> bool:
         """Whether a reply is the next forward's chance."""

@@ -24,6 +24,7 @@ from kdns.corefile import Args, Fall, Line, duration
 from kdns.corefile.numbers import integer
 from kdns.errors import SERVFAIL, NoAnswer
 from kdns.metrics import Metrics
+from kdns.reach import Reach
 from kdns.wire import codes, names, records
 from kdns.wire.names import Name
 from kdns.wire.records import RR
@@ -91,6 +92,10 @@ class Hosts:
             raise NoAnswer(SERVFAIL)
         answer = tuple(records.make(key, qtype, self._settings.ttl, packed) for packed in found)
         return _reply(answer, (key, table.wildcard(key)))
+
+    def reach(self) -> list[Reach]:
+        """Its zones, and every address for what has names in them."""
+        return [Reach((names.ROOT,) if self._settings.reverse else self._settings.zones)]
 
     async def start(self) -> None:
         """Read the file for the first time."""

@@ -22,6 +22,7 @@ from kdns.corefile import Args
 from kdns.corefile.args import Fall, Line
 from kdns.corefile.numbers import integer
 from kdns.errors import StartError, WireError
+from kdns.reach import Reach
 from kdns.wire import codes, names
 from kdns.wire.names import Name
 
@@ -66,6 +67,10 @@ class External:
         """StartError without a cluster."""
         if self._zones is None:
             raise StartError(f"plugin/{NAME}: kubernetes plugin not loaded")
+
+    def reach(self) -> list[Reach]:
+        """Its zones, of which nothing goes on that does not fall through."""
+        return [Reach(self._origins, self._origins, self._chosen.fall.zones or ())]
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from the zones, or hand on what is not in them."""

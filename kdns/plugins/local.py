@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from kdns.chain import Handler, Keep, Plugin, Reply, Request, repeatable
 from kdns.corefile import Args
+from kdns.reach import Reach
 from kdns.wire import codes, names, records
 from kdns.wire.names import Name
 from kdns.wire.records import RR
@@ -34,6 +35,11 @@ class Local:
     def __init__(self, has_prefix: bool, count: Callable[[int], None]) -> None:
         self._has_prefix = has_prefix
         self._count = count
+
+    def reach(self) -> list[Reach]:
+        """The names that mean this host; localhost_prefix may stand before any name."""
+        ours = LOCALHOST, *REVERSE
+        return [Reach((names.ROOT,) if self._has_prefix else ours, ours)]
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """What is known of the local names; other names are passed on."""

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from kdns.chain import Handler, Reply, Request, repeatable
 from kdns.corefile import Args, Directive
 from kdns.errors import Dropped, NoAnswer, WireError
+from kdns.reach import Reach
 from kdns.wire import codes, edns, fit, names, verdict
 from kdns.wire.names import Name
 from kdns.wire.verdict import Verdict
@@ -99,6 +100,10 @@ class Log:
             raise
         noted = self._note(rule, request, reply)
         return reply.keeping(None) if noted and reply.keep is not None else reply
+
+    def reach(self) -> list[Reach]:
+        """The names of all directives."""
+        return [Reach(tuple(rule.scope for rule in self._rules))]
 
     def _note(self, rule: Rule, request: Request, reply: Reply | None) -> bool:
         if ALL not in rule.classes and classify(request, reply, self._clocks.unix()) not in rule.classes:

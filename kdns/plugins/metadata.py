@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from kdns.chain import Handler, Reply, Request, repeatable
 from kdns.corefile import Args
+from kdns.reach import Reach
 from kdns.wire import names
 from kdns.wire.names import Name
 
@@ -35,6 +36,10 @@ class Metadata:
     def meet(self, peers: Mapping[str, object]) -> None:
         """Find the plugins of the block that have something to tell."""
         self._providers = [peer.labels for peer in peers.values() if isinstance(peer, Provider)]
+
+    def reach(self) -> list[Reach]:
+        """Its zones."""
+        return [Reach(self._zones)]
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The reply from below to the query with its labels."""

@@ -28,6 +28,7 @@ from kdns.errors import SERVFAIL, EvaluationError, NoAnswer, WireError
 from kdns.expression import compiler
 from kdns.expression.compiler import Program, is_reserved
 from kdns.metrics import Metrics
+from kdns.reach import Reach
 from kdns.templating import execution
 from kdns.templating.execution import Template as Text
 from kdns.templating.functions import Struct
@@ -64,6 +65,10 @@ class Template:
             if not outcome.goes_on:
                 raise NoAnswer(SERVFAIL)
         return await rest(request)
+
+    def reach(self) -> list[Reach]:
+        """What each rule is for: those for every class and type end what does not fall through."""
+        return [Reach(rule.zones, rule.zones if rule.is_for_all else (), rule.fall.zones or ()) for rule in self._rules]
 
     async def _answer(self, rule: Rule, data: Struct, request: Request) -> Reply:
         where = (request.server, str(data["Zone"]), request.view, str(data["Class"]), str(data["Type"]))

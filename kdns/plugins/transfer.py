@@ -19,6 +19,7 @@ from kdns.chain import Handler, Reply, Request
 from kdns.corefile import Args, Directive, Line
 from kdns.corefile.hostport import split
 from kdns.errors import NoAnswer, WireError
+from kdns.reach import Reach
 from kdns.wire import codes, names, records
 from kdns.wire.names import Name
 from kdns.wire.records import RR
@@ -56,6 +57,10 @@ class Transfer:
     def meet(self, peers: Mapping[str, object]) -> None:
         """Find the plugins of the block that have zones."""
         self._sources = [peer.transfer for peer in peers.values() if isinstance(peer, Transferer)]
+
+    def reach(self) -> list[Reach]:
+        """The zones of each directive."""
+        return [Reach(rule.zones) for rule in self._rules]
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The zone, to whom it may be given; other questions go on."""

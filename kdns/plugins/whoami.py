@@ -11,6 +11,7 @@ from ipaddress import ip_address
 
 from kdns.chain import Handler, Plugin, Reply, Request
 from kdns.corefile import Args
+from kdns.reach import final
 from kdns.wire import codes, names, records
 
 
@@ -20,6 +21,7 @@ def setup(args: Args) -> Plugin:
     return whoami
 
 
+@final
 async def whoami(request: Request, rest: Handler) -> Reply:
     """Who asks. Nothing below is asked."""
     asked, client = request.question, request.client

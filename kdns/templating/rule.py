@@ -55,6 +55,11 @@ class Rule:
         trees = tuple(template.nodes for templates in self.templates.values() for template in templates)
         return not self.variables and not self.conditions and _NOT_SHARED.isdisjoint(members(trees))
 
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it is for every class and type."""
+        return self.qclass == codes.ANY_CLASS and self.qtype == codes.ANY
+
     def match(self, request: Request) -> Outcome:
         """What this rule says of a query."""
         asked = request.question

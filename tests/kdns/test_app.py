@@ -86,6 +86,33 @@ def test_refuses_a_corefile_with_file_and_line(tmp_path: Path, corefile: str, sa
     assert said in ended.stderr
 
 
+def test_the_plan_of_a_corefile_is_printed_and_nothing_started(tmp_path: Path) -> None:
+    (tmp_path / "Corefile").write_text(".:53 {\n forward . 192.0.2.1\n whoami\n}\n")
+    told = run("plan", cwd=tmp_path)
+    assert told.returncode == 0
+    assert told.stdout.splitlines() == [
+        ".:53    Corefile:1",
+        "  listens on dns://:53",
+        "  a query meets  forward       Corefile:2",
+        "                 whoami        Corefile:3",
+        "",
+        "warning: Corefile:3 - whoami is never reached: forward (Corefile:2) lets nothing in . through",
+    ]
+
+
+def test_a_corefile_that_cannot_be_served_has_no_plan(tmp_path: Path) -> None:
+    told = run("plan", "-conf", "stdin", cwd=tmp_path, stdin=". {\n foox\n}\n")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == "stdin:2 - Error during parsing: Unknown directive 'foox'\n"
+
+
+def test_what_is_never_reached_is_warned_of_at_the_start(kdns: Start) -> None:
+    server = kdns(".:@PORT@ {\n bind 127.0.0.1\n forward . 192.0.2.1\n whoami\n}\n")
+    place = server.corefile
+    expected = f"[WARNING] {place}:4 - whoami is never reached: forward ({place}:3) lets nothing in . through\n"
+    assert expected in server.output.read_text()
+
+
 def test_reads_a_corefile_from_a_pipe_and_says_when_the_port_is_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
