@@ -180,6 +180,22 @@ class DryRun(Exception):
         self.body = body
 
 
+# Answering a container runtime
+
+
+class CniError(Exception):
+    """A CNI request that is refused: the members of the error result (CNI specification 1.1.0, "Error").
+
+    `code` is a `ipamd.cni.codes.Code`, `message` short, `details` longer and often empty.
+    """
+
+    def __init__(self, code: int, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = details
+
+
 # Starting
 
 

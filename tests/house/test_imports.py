@@ -116,6 +116,13 @@ DIRECTIONS = [
          "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.http*"),
         "requests in, replies out; no allocation here",
     ),
+    ("ipamd.cni.executable", (), "it stands alone where it is installed"),
+    (
+        "ipamd.cni*",
+        ("ipamd.allocator", "ipamd.errors", "ipamd.json", "ipamd.leases", "ipamd.model", "ipamd.pools", "ipamd.ranges",
+         "ipamd.service", "ipamd.stores", "ipamd.cni*"),
+        "what container runtimes ask for, as leases",
+    ),
     (
         "ipamd.ctl*",
         ("ipamd", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.kube.kinds", "ipamd.ctl*"),
@@ -133,7 +140,9 @@ PURE = (
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.freesets",
     "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes", "ipamd.kube.service_rules",
     "ipamd.kube.strategic", "ipamd.kube.table", "ipamd.kube.discovery", "ipamd.kube.openapi",
-    "ipamd.kube.protobuf",
+    "ipamd.kube.protobuf", "ipamd.cni.arguments", "ipamd.cni.codes", "ipamd.cni.document", "ipamd.cni.frames",
+    "ipamd.cni.host_local", "ipamd.cni.plan", "ipamd.cni.planning", "ipamd.cni.refusals", "ipamd.cni.results",
+    "ipamd.cni.skeleton", "ipamd.cni.whereabouts",
 )  # fmt: skip
 IO = {
     "aiohttp", "apsw", "asyncio", "http.client", "os", "random", "secrets", "select", "selectors", "socket", "sqlite3",
