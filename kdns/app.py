@@ -72,24 +72,25 @@ class App:
         status = await stopped
         keeping.cancel()
         await self._instance.lameduck()
+        await asyncio.wait({keeping})  # a reload under way is given up, and what it had made is closed
         await self._listeners.stop()
-        await self._instance.close()
+        await self._instance.close(_tell)
         await self._admin.close()
         return status
 
     async def _replace(self, blocks: Sequence[ServerBlock]) -> None:
-        fresh = set_up(blocks, self._around)
+        fresh = set_up(blocks, self._around, self._instance.sites)
         wanted = places(fresh)
         for warning in plan.warnings(fresh):
             log("WARNING", warning)
         try:
             if not self._instance.sites:  # a first start may wait for a cluster: its health shows meanwhile
                 await self._admin.serve(fresh.pages())
-            await fresh.start(self._listeners.forget, lambda fault: log("ERROR", fault))
+            await fresh.start(self._listeners.forget, _tell)
             await self._admin.serve(fresh.pages())
             await self._listeners.serve(wanted)
-        except StartError:
-            await fresh.close()
+        except BaseException:
+            await fresh.close(_tell)
             await self._admin.serve(self._instance.pages())
             raise
         old, self._instance = self._instance, fresh
@@ -99,7 +100,7 @@ class App:
             info = self._metrics.family("reload_version_info")
             info.values.clear()
             info.set(("sha512", self._digest), 1)
-        await old.close()
+        await old.close(_tell)
 
     async def _keep_current(self) -> None:
         """Reload when a signal asks for it, or when the reload plugin finds another Corefile."""
@@ -135,10 +136,11 @@ class App:
         log("INFO", "Reloading")
         try:
             await self._replace(blocks)
-        except (ConfigError, StartError) as fault:
-            log("ERROR", f"Restart failed: {fault}")
+        except Exception as fault:  # whatever it is, the server goes on with what it has, and looks again
+            text = str(fault) if isinstance(fault, ConfigError | StartError) else repr(fault)
+            log("ERROR", f"Restart failed: {text}")
             if not by_signal:
-                log("ERROR", f"plugin/reload: Corefile changed but reload failed: {fault}")
+                log("ERROR", f"plugin/reload: Corefile changed but reload failed: {text}")
             self._metrics.family("reload_failed_total").add(())
             return False
         log("INFO", "Reloading complete")
@@ -223,6 +225,10 @@ def log(level: str, message: str) -> None:
 
 def _log_aside(level: str, message: str) -> None:
     print(f"[{level}] {message}", file=sys.stderr)
+
+
+def _tell(fault: str) -> None:
+    log("ERROR", fault)
 
 
 def digest(blocks: Sequence[ServerBlock]) -> str:

@@ -6,6 +6,7 @@ empty one with this RCODE". Values are never changed in place, so nothing is cop
 
 What else a plugin can do it says by having a method; the server looks for these once, at start:
 
+    inherit(old, peers)  before that: may take over what a plugin of the configuration before knows; whether it did
     meet(peers)        once, when the whole block is set up: its plugins by directive name
     pages()            pages for the admin HTTP listeners
     async start()      awaited before the listeners answer; raises StartError

@@ -19,8 +19,11 @@ class Pending:
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[Any]] = set()
 
-    def begin(self, work: Coroutine[Any, Any, T], done: Callable[[T], object]) -> None:
-        """Step `work`; call `done` with its result at once or when it has it. `work` must not raise."""
+    def begin(self, work: Coroutine[Any, Any, T], done: Callable[[T | None], object]) -> None:
+        """Step `work`; call `done` with its result at once or when it has it, with None if it was cancelled.
+
+        `work` must not raise.
+        """
         begun = started(work)
         if not isinstance(begun, asyncio.Task):
             done(begun)
@@ -28,10 +31,9 @@ class Pending:
         self.tasks.add(begun)
         begun.add_done_callback(lambda ended: self._end(ended, done))
 
-    def _end(self, task: asyncio.Task[T], done: Callable[[T], object]) -> None:
+    def _end(self, task: asyncio.Task[T], done: Callable[[T | None], object]) -> None:
         self.tasks.discard(task)
-        if not task.cancelled():
-            done(task.result())
+        done(None if task.cancelled() else task.result())
 
 
 def started(work: Coroutine[Any, Any, T]) -> "T | asyncio.Task[T]":

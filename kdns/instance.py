@@ -101,18 +101,29 @@ class Instance:
         self.tasks = [loop.create_task(run()) for run in self.power("run")]
         for task in self.tasks:
             task.add_done_callback(lambda ended: None if ended.cancelled() else on_end(_ending(ended)))
-        await asyncio.gather(*(start() for start in self.power("start")))
+        starting = [loop.create_task(start()) for start in self.power("start")]
+        try:
+            await asyncio.gather(*starting)
+        finally:  # where one fails, the others are not left to go on by themselves
+            await _end(starting)
 
     async def lameduck(self) -> None:
         """Let the plugins that want it hold the shutdown back while everything still answers."""
         await asyncio.gather(*(wait() for wait in self.power("lameduck")))
 
-    async def close(self) -> None:
-        """End the loops and close what the plugins hold open."""
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-        await asyncio.gather(*(close() for close in self.power("close")))
+    async def close(self, on_fault: Callable[[str], None]) -> None:
+        """End the loops and close what the plugins hold open; `on_fault` is told of those that cannot be closed."""
+        await _end(self.tasks)
+        closed = await asyncio.gather(*(close() for close in self.power("close")), return_exceptions=True)
+        for fault in closed:
+            if isinstance(fault, Exception):
+                on_fault(f"a plugin could not be closed: {fault!r}")
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _ending(task: asyncio.Task[None]) -> str:
@@ -120,18 +131,31 @@ def _ending(task: asyncio.Task[None]) -> str:
     return f"a background loop ended: {task.exception()!r}"
 
 
-def set_up(blocks: Sequence[ServerBlock], around: Surroundings) -> Instance:
-    """Every block set up. ConfigError in CoreDNS's words, prefixed with the plugin that complains."""
+def set_up(blocks: Sequence[ServerBlock], around: Surroundings, before: Sequence[Site] = ()) -> Instance:
+    """Every block set up. ConfigError in CoreDNS's words, prefixed with the plugin that complains.
+
+    `before` are the sites of the configuration that this one is to replace.
+    """
     try:
         keys = [tuple(tuple(read_key(token.text, around.dns_port)) for token in block.keys) for block in blocks]
     except ConfigError as fault:
         raise ConfigError(f"error inspecting server blocks: {fault}") from None
     sites = tuple(_site(block, each, around) for block, each in zip(blocks, keys, strict=True))
     inspect(Served(_flat(site.keys), addresses(site), "view" in site.plugins) for site in sites)
+    _inherit(sites, before)
     for site in sites:
         for meet in site.power("meet"):
             meet(site.plugins)
     return Instance(sites)
+
+
+def _inherit(sites: Sequence[Site], before: Sequence[Site]) -> None:
+    """Let each plugin go on from what one of the configuration before knows, no two from the same."""
+    left = [plugin for site in before for plugin in site.plugins.values()]
+    for site in sites:
+        for inherit in site.power("inherit"):
+            heir_of = next((old for old in left if inherit(old, site.plugins)), None)
+            left = [old for old in left if old is not heir_of]
 
 
 def addresses(site: Site) -> tuple[str, ...]:

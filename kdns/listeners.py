@@ -181,8 +181,8 @@ class Listeners:
             if place in wanted:
                 listener.serve(wanted[place])
         for listener in fresh:
+            self._open[listener.place] = listener  # before it answers: what it keeps must be forgotten with the rest
             await listener.start()
-            self._open[listener.place] = listener
         await self._stop([place for place in self._open if place not in wanted])
 
     async def stop(self) -> None:

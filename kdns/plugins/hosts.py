@@ -99,13 +99,13 @@ class Hosts:
 
     async def start(self) -> None:
         """Read the file for the first time."""
-        self._read()
+        await self._read()
 
     async def run(self) -> None:
         """Look at the file again and again, if the Corefile says so."""
         while True:
             await asyncio.sleep(self._settings.reload or NEVER)
-            self._read()
+            await self._read()
 
     def follow(self, forget: Callable[[Collection[Name]], None]) -> None:
         """Tell `forget` which names a new reading of the file changed."""
@@ -132,20 +132,26 @@ class Hosts:
     def _exists(self, key: Name) -> bool:
         return any(table.lookup((self._file, self._inline), key, qtype) for qtype in (codes.A, codes.AAAA))
 
-    def _read(self) -> None:
+    async def _read(self) -> None:
         try:
             status = self._settings.path.stat()
             if self._seen == (status.st_mtime_ns, status.st_size):
                 return
-            text = self._settings.path.read_text(encoding="utf-8", errors="replace")
+            # In a thread: files of millions of lines are in use, and queries do not wait for them.
+            found, changed = await asyncio.to_thread(self._parsed, self._file)
         except OSError:
             return  # said at set-up; what was read before stays
-        before, self._seen = self._file, (status.st_mtime_ns, status.st_size)
-        self._file = table.parse(text, self._settings.zones, reverse=self._settings.reverse)
-        self._forget(set(table.changed(before, self._file)))
+        self._file, self._seen = found, (status.st_mtime_ns, status.st_size)
+        self._forget(changed)
         entries = self._inline.entries + self._file.entries
         self._metrics.family("hosts_entries").set((str(self._settings.path),), entries)
         self._metrics.family("hosts_reload_timestamp_seconds").set((), status.st_mtime)
+
+    def _parsed(self, before: Table) -> tuple[Table, set[Name]]:
+        """The file as it is now, and what differs from what it was."""
+        text = self._settings.path.read_text(encoding="utf-8", errors="replace")
+        found = table.parse(text, self._settings.zones, reverse=self._settings.reverse)
+        return found, set(table.changed(before, found))
 
 
 def _reply(answer: tuple[RR, ...], keys: tuple[Name, ...]) -> Reply:

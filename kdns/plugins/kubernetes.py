@@ -37,14 +37,13 @@ from typing import Any
 from kdns.chain import FOREVER, Alike, Handler, Keep, Member, Plugin, Reply, Request, nameblind
 from kdns.cluster import metadata, objects, search
 from kdns.cluster.address import Address, packed
-from kdns.cluster.entries import IMPORT_NAME, Form
+from kdns.cluster.entries import IMPORT_NAME
 from kdns.cluster.external import Externals, Outside
 from kdns.cluster.index import Index
 from kdns.cluster.names import Grammar, split
-from kdns.cluster.namespaces import Namespaces
-from kdns.cluster.pods import Pods
 from kdns.cluster.programming import TRIGGERED, latency
 from kdns.cluster.settings import Settings, read
+from kdns.cluster.state import State
 from kdns.cluster.transfer import transfer
 from kdns.cluster.zone import MAX_NEGATIVE_TTL, SERIAL, VERIFIED, Answer, ClusterZones, Zone
 from kdns.corefile import Args
@@ -81,17 +80,17 @@ class Kubernetes:
         self._local: tuple[Address, ...] = ()
         self._search: tuple[Name, ...] = ()
         self._forget: Callable[[Keys], None] = lambda keys: None
-        self._namespaces = Namespaces(chosen.namespaces)
-        self._pods = Pods()
-        self._externals: Externals | None = None
-        form = Form(chosen.ttl, chosen.pod_names, chosen.zonal)
-        self._index = Index(form, ignore_empty=chosen.ignore_empty)
-        self._imports = Index(form._replace(zonal=False, clusterset=True), ignore_empty=chosen.ignore_empty)
+        self._serve(State(chosen))
+
+    def _serve(self, state: State, before: Mirror | None = None) -> None:
+        """Answer from what is known, and keep that: from the start, or from where another mirror is."""
+        chosen, args = self._chosen, self._args
+        self._state = state
         self._zones = ClusterZones(
             tuple(map(self._zone, chosen.zones)),
-            self._index,
-            self._namespaces,
-            self._pods,
+            state.index,
+            state.namespaces,
+            state.pods,
             lambda: self._local,
             chosen.pods,
             chosen.ttl,
@@ -102,9 +101,19 @@ class Kubernetes:
             for zone in zones
             if not any(names.is_below(other.name, zone.name) for other in zones if other is not zone)
         }
-        self._mirror = Mirror(self._watches(), self._access, args.metrics, args.log)
+        self._mirror = Mirror(self._watches(), self._access, args.metrics, args.log, before)
         self.run = self._mirror.run
         self.close = self._mirror.close
+
+    def inherit(self, before: object, peers: Mapping[str, object]) -> bool:
+        """Go on from what the plugin of another configuration knows, if that is what this one wants to know."""
+        if not isinstance(before, Kubernetes) or before._chosen != self._chosen:
+            return False
+        state = before._state
+        if ("metadata" in peers, "k8s_external" in peers) != (state.pods.with_labels, state.externals is not None):
+            return False
+        self._serve(state, before._mirror)
+        return True
 
     async def start(self) -> None:
         """Wait for the first lists, as long as startup_timeout says."""
@@ -117,7 +126,7 @@ class Kubernetes:
 
     def meet(self, peers: Mapping[str, object]) -> None:
         """Remember the labels of pods, and the server's own search list, if there is somebody to tell them to."""
-        self._pods.with_labels = "metadata" in peers
+        self._state.pods.with_labels = "metadata" in peers
         if "autopath" in peers and RESOLV_CONF.is_file():
             self._search = resolvconf.search(RESOLV_CONF.read_text(errors="replace"))
 
@@ -127,14 +136,15 @@ class Kubernetes:
 
     def outside(self) -> Outside:
         """What a plugin that serves the cluster's outside has to know; kept from when it is first asked for."""
-        self._externals = self._externals or Externals()
-        return Outside(self._index, self._namespaces, self._externals, lambda: self._local)
+        state = self._state
+        state.externals = state.externals or Externals()
+        return Outside(state.index, state.namespaces, state.externals, lambda: self._local)
 
     def labels(self, request: Request) -> Mapping[str, str]:
         """What is known of a query: the parts of its name, and with verified pods the one that asks."""
         place = self._zones.holding(request.question.key)
         asked = metadata.of_name(place[1], place[0].grammar) if place else {}
-        return asked | metadata.of_client(self._pods, request.client.address)
+        return asked | metadata.of_client(self._state.pods, request.client.address)
 
     def transfer(self, zone: Name, serial: int | None) -> Sequence[RR] | None:
         """A zone as a whole, or its SOA if that has this serial; None of a name that is no zone here."""
@@ -156,9 +166,9 @@ class Kubernetes:
         if place is None:
             return ()
         zone, labels = place
-        namespace = search.of_client(self._pods, request.client.address)
+        namespace = search.of_client(self._state.pods, request.client.address)
         if namespace is None and by_name:
-            namespace = search.of_name(labels, self._namespaces)
+            namespace = search.of_name(labels, self._state.namespaces)
         return () if namespace is None else (*search.path(namespace, zone.name), *self._search)
 
     def follow(self, forget: Callable[[Keys], None]) -> None:
@@ -221,23 +231,23 @@ class Kubernetes:
     def _zone(self, name: Name) -> Zone:
         clusterset = any(names.is_below(name, each) for each in self._chosen.clustersets)
         grammar = Grammar(clusterset, self._chosen.zonal, self._chosen.dotted)
-        return Zone(name, self._imports if clusterset else self._index, grammar)
+        return Zone(name, self._state.imports if clusterset else self._state.index, grammar)
 
     def _watches(self) -> list[Watch[Any]]:
-        chosen, index, imports = self._chosen, self._index, self._imports
+        chosen, state, index, imports = self._chosen, self._state, self._state.index, self._state.imports
         here, there = partial(self._changed, index), partial(self._changed, imports)
         services = Resource("/api/v1/services", objects.Service, chosen.labels)
         namespaces = Resource("/api/v1/namespaces", objects.Namespace, chosen.namespace_labels)
         found: list[Watch[Any]] = [
-            Watch(services, self._put_service, self._delete_service, here),
-            Watch(namespaces, self._namespaces.put, self._namespaces.delete, here),
+            Watch(services, state.put_service, state.delete_service, here),
+            Watch(namespaces, state.namespaces.put, state.namespaces.delete, here),
         ]
         if chosen.endpoints:
             slices = Resource(SLICES, objects.EndpointSlice, chosen.labels)
             found.append(Watch(slices, self._put_slice, index.delete_slice, here))
         if chosen.pods == VERIFIED:
             pods = Resource("/api/v1/pods", objects.Pod, chosen.labels, LIVE_PODS)
-            found.append(Watch(pods, self._pods.put, self._pods.delete, here))
+            found.append(Watch(pods, state.pods.put, state.pods.delete, here))
         if chosen.clustersets:
             imported = Resource(IMPORTS, objects.ServiceImport)
             selector = ",".join(filter(None, (chosen.labels, IMPORT_NAME)))
@@ -250,19 +260,12 @@ class Kubernetes:
         index.serial = int(time.time())
         self._forget((*keys, SERIAL))
 
-    def _put_service(self, service: objects.Service) -> Keys:
-        changed = self._index.put_service(service)
-        return changed if self._externals is None else (*changed, *self._externals.put(service))
-
-    def _delete_service(self, namespace: str, name: str) -> Keys:
-        changed = self._index.delete_service(namespace, name)
-        return changed if self._externals is None else (*changed, *self._externals.delete(namespace, name))
-
     def _put_slice(self, slice_: objects.EndpointSlice) -> Keys:
-        changed = self._index.put_slice(slice_)
+        index = self._state.index
+        changed = index.put_slice(slice_)
         durations = self._args.metrics.histogram("kubernetes_dns_programming_duration_seconds")
         try:
-            took = latency(self._index, slice_, time.time())
+            took = latency(index, slice_, time.time())
         except ValueError:
             where = f"'{slice_.metadata.namespace}/{slice_.metadata.name}'; invalid '{TRIGGERED}' annotation"
             self._args.warn(f"DnsProgrammingLatency cannot be calculated for Endpoints {where}")

@@ -18,7 +18,7 @@ from kdns.errors import StartError
 from kdns.transport import webconfig
 from kdns.transport.sockets import Endpoint, open_tcp
 
-IDLE = 5.0  # seconds that a connection may wait for its next request, and that a stop waits for requests under way
+IDLE = 5.0  # seconds until a request has come whole, and that a stop waits for requests under way
 NOT_FOUND = 404, "text/plain; charset=utf-8", b"404 page not found\n"
 NOT_ALLOWED = 405, "text/plain; charset=utf-8", b"Method Not Allowed\n"
 
@@ -26,10 +26,11 @@ Content = tuple[int, str, bytes]
 
 
 class Admin:
-    """All admin listeners of the process."""
+    """All admin listeners of the process. `idle`: seconds that a connection may take to send a request's head."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle: float = IDLE) -> None:
         self._open: dict[str, _Listener] = {}
+        self._idle = idle
 
     async def serve(self, pages: Iterable[Page]) -> None:
         """Serve these pages and no others. StartError, with nothing changed, if that cannot be."""
@@ -37,7 +38,7 @@ class Admin:
         for page in pages:
             wanted.setdefault(page.address, []).append(page)
         contexts = {address: _context(found) for address, found in wanted.items()}
-        fresh = _open([address for address in wanted if address not in self._open])
+        fresh = await self._opened([address for address in wanted if address not in self._open])
         gone = [self._open.pop(address) for address in self._open.keys() - wanted.keys()]
         self._open |= fresh
         for address, listener in self._open.items():
@@ -49,6 +50,17 @@ class Admin:
         """Close every listener."""
         await self.serve(())
 
+    async def _opened(self, addresses: Iterable[str]) -> "dict[str, _Listener]":
+        opened: dict[str, list[socket.socket]] = {}
+        try:
+            for address in addresses:
+                opened[address] = open_tcp(await _endpoint(address))
+        except StartError:
+            for sock in (sock for sockets in opened.values() for sock in sockets):
+                sock.close()
+            raise
+        return {address: _Listener(sockets, self._idle) for address, sockets in opened.items()}
+
     def ports(self) -> dict[str, int]:
         """The port of each address as it was opened (the Corefile may say 0)."""
         return {address: listener.port for address, listener in self._open.items()}
@@ -57,10 +69,10 @@ class Admin:
 class _Listener:
     """The sockets of one address, and an HTTP server on copies of them that can be exchanged without closing them."""
 
-    def __init__(self, sockets: Sequence[socket.socket]) -> None:
+    def __init__(self, sockets: Sequence[socket.socket], idle: float) -> None:
         self._sockets = sockets
         self._pages: dict[str, list[Page]] = {}
-        self._http = web.Server(self._handle, access_log=None, keepalive_timeout=IDLE)
+        self._http = web.Server(self._handle, access_log=None, keepalive_timeout=idle)
         self._servers: list[asyncio.Server] = []
         self._tls: SSLContext | None = None
         self.port: int = sockets[0].getsockname()[1]
@@ -115,23 +127,13 @@ def _context(pages: Sequence[Page]) -> SSLContext | None:
     return webconfig.context(files.pop()) if files else None
 
 
-def _open(addresses: Iterable[str]) -> dict[str, _Listener]:
-    opened: dict[str, list[socket.socket]] = {}
-    try:
-        for address in addresses:
-            opened[address] = open_tcp(_endpoint(address))
-    except StartError:
-        for sock in (sock for sockets in opened.values() for sock in sockets):
-            sock.close()
-        raise
-    return {address: _Listener(sockets) for address, sockets in opened.items()}
-
-
-def _endpoint(address: str) -> Endpoint:
+async def _endpoint(address: str) -> Endpoint:
     """What a host:port means. A name is its first IPv4 address if it has one, as in Go."""
     host, port = hostport.split(address)
     try:
-        found = socket.getaddrinfo(host or None, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host or None, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except socket.gaierror as fault:
         raise StartError(f"listen tcp {address}: {fault.strerror}") from None
     found.sort(key=lambda each: each[0] != socket.AF_INET)

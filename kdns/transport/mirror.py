@@ -14,7 +14,7 @@ from kdns.errors import StartError, WireError
 from kdns.metrics import Metrics
 from kdns.transport.access import Access
 from kdns.transport.kubeapi import KubeApi
-from kdns.transport.reflector import Log, Reflector, Resource
+from kdns.transport.reflector import Log, Position, Reflector, Resource
 
 T = TypeVar("T")
 
@@ -63,23 +63,50 @@ class Intake(Generic[T]):
                 self.watch.changed(keys)
 
 
-class Mirror:
-    """Watches of one API server. `access` is asked for it at start: ValueError if there is none."""
+class Progress:
+    """How far the watches of a mirror are, so that another mirror can go on once it has ended."""
 
-    def __init__(self, watches: Sequence[Watch[Any]], access: Callable[[], Access], metrics: Metrics, log: Log) -> None:
+    def __init__(self, count: int) -> None:
+        self.positions = [Position() for _ in range(count)]
+        self.complete = asyncio.Event()
+        self._left = count
+
+    def one_more(self) -> None:
+        """Another first list is complete."""
+        self._left -= 1
+        if not self._left:
+            self.complete.set()
+
+
+class Mirror:
+    """Watches of one API server. `access` is asked for it at start: ValueError if there is none.
+
+    With `before`, a mirror of the same watches that take in to the same place, it goes on where that one ends, once it
+    has ended: nothing is taken in twice, and what is known stays known.
+    """
+
+    def __init__(
+        self,
+        watches: Sequence[Watch[Any]],
+        access: Callable[[], Access],
+        metrics: Metrics,
+        log: Log,
+        before: "Mirror | None" = None,
+    ) -> None:
         self._watches = watches
         self._access = access
         self._metrics = metrics
         self._log = log
-        self._unsynced = len(watches)
+        self.progress: Progress = before.progress if before else Progress(len(watches))
+        self.ended = asyncio.Event()
+        self._before_ended: asyncio.Event | None = before.ended if before else None
         self._begun = asyncio.Event()
-        self._synced = asyncio.Event()
         self._api: KubeApi | None = None
 
     @property
     def synced(self) -> bool:
         """Whether the first lists are complete."""
-        return self._synced.is_set()
+        return self.progress.complete.is_set()
 
     async def start(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Wait for the first lists, but at most `timeout` seconds. StartError if there is no API server to ask."""
@@ -90,7 +117,7 @@ class Mirror:
         self._begun.set()
         deadline = clock() + timeout
         while not self.synced and (left := deadline - clock()) > 0:
-            if not await _within(min(TELL, left), self._synced.wait()):
+            if not await _within(min(TELL, left), self.progress.complete.wait()):
                 self._log("INFO", "waiting for Kubernetes API before starting server")
         if not self.synced:
             self._log("WARNING", "starting server with unsynced Kubernetes API")
@@ -98,21 +125,21 @@ class Mirror:
     async def run(self) -> None:
         """Follow the API server for ever, from `start` on."""
         await self._begun.wait()
+        if self._before_ended is not None:
+            await self._before_ended.wait()
         assert self._api is not None
-        async with asyncio.TaskGroup() as group:
-            for watch in self._watches:
-                sink = Intake(watch, self._one_synced, self._log)
-                group.create_task(Reflector(self._api, watch.resource, sink, self._log).run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for watch, at in zip(self._watches, self.progress.positions, strict=True):
+                    sink = Intake(watch, self.progress.one_more, self._log)
+                    group.create_task(Reflector(self._api, watch.resource, sink, self._log, at=at).run())
+        finally:
+            self.ended.set()
 
     async def close(self) -> None:
         """Close the connections to the API server."""
         if self._api is not None:
             await self._api.close()
-
-    def _one_synced(self) -> None:
-        self._unsynced -= 1
-        if not self._unsynced:
-            self._synced.set()
 
 
 async def _within(seconds: float, wait: Awaitable[object]) -> bool:

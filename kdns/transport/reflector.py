@@ -79,33 +79,61 @@ class Pace(NamedTuple):
     margin: float = 30.0
 
 
+class Position:
+    """How far a reflector is, so that another one with the same sink's objects can go on from there.
+
+    `known`: a fingerprint of each object that was put, by its key. `version`: where the watch goes on, "" when there
+    has to be a list. `listed`: when the last list was complete, in the pace's seconds.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[str, int] = {}
+        self.version = ""
+        self.listed = 0.0
+        self.synced = False
+
+
 class Reflector(Generic[T]):
     """One kind of objects, mirrored to one sink. Await `run` in a task and cancel that to stop."""
 
-    def __init__(self, api: KubeApi, resource: Resource[T], sink: Sink[T], log: Log, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        api: KubeApi,
+        resource: Resource[T],
+        sink: Sink[T],
+        log: Log,
+        pace: Pace | None = None,
+        at: Position | None = None,
+    ) -> None:
         self._api = api
         self._resource = resource
         self._sink = sink
         self._log = log
         self._pace = pace or Pace()
         self._backoff = Backoff(self._pace.random)
-        self._known: dict[str, int] = {}  # key -> fingerprint of the object that was put
-        self._version = ""  # where the watch goes on; "" when there has to be a list
-        self._listed = 0.0  # when the last list was complete
-        self._synced = False
+        self._at = at or Position()
 
     async def run(self) -> NoReturn:
         """Mirror for ever."""
         while True:
             try:
-                if not self._version or self._pace.clock() - self._listed > RELIST:
+                if not self._at.version:
                     await self._list()
+                elif self._pace.clock() - self._at.listed > RELIST:
+                    await self._list_again()
                 await self._watch()
             except ApiError as failure:
                 await self._hold_back(failure)
 
+    async def _list_again(self) -> None:
+        """List though the watch is well. If that fails the watch goes on, and the list is tried after it."""
+        try:
+            await self._list()
+        except ApiError as failure:
+            self._log("WARNING", f"{self._resource.plural}: {failure}; the watch goes on without a new list")
+
     async def _list(self) -> None:
-        gone, version, token, more = set(self._known), "", "", True
+        gone, version, token, more = set(self._at.known), "", "", True
         while more:
             page = await self._page(token)
             version = version or page.metadata.resource_version or ""
@@ -114,9 +142,9 @@ class Reflector(Generic[T]):
             more = bool(token)
         for key in gone:
             self._drop(key)
-        self._version, self._listed = version, self._pace.clock()
-        if not self._synced:
-            self._synced = True
+        self._at.version, self._at.listed = version, self._pace.clock()
+        if not self._at.synced:
+            self._at.synced = True
             self._sink.synced()
 
     async def _page(self, token: str) -> ListPage:
@@ -134,7 +162,7 @@ class Reflector(Generic[T]):
         query = self._resource.query(
             watch="true",
             allowWatchBookmarks="true",
-            resourceVersion=self._version,
+            resourceVersion=self._at.version,
             timeoutSeconds=str(max(1, int(seconds))),
         )
         try:
@@ -171,31 +199,31 @@ class Reflector(Generic[T]):
                 raise ApiError(f"the watch ended: {status.message}", status=status.code, relist=status.code != 429)
             case other:
                 raise ApiError(f"a watch event of type {other[:20]!r}", relist=True)
-        self._version = decode(event.object, Mark).metadata.resource_version or self._version
+        self._at.version = decode(event.object, Mark).metadata.resource_version or self._at.version
 
     def _take(self, item: Raw) -> str:
         """Put an object unless it is known; its key."""
         meta = decode(item, Identity).metadata
         key, fingerprint = meta.key, meta.fingerprint
-        if fingerprint is not None and self._known.get(key) == fingerprint:
+        if fingerprint is not None and self._at.known.get(key) == fingerprint:
             return key
         try:
             obj = decode(item, self._resource.kind)
         except ApiError as odd:  # one odd object must not stop the others; what is known of it stays
             self._log("WARNING", f"{self._resource.plural} {key}: {odd}")
             return key
-        self._known[key] = fingerprint or 0
+        self._at.known[key] = fingerprint or 0
         self._sink.put(obj)
         return key
 
     def _drop(self, key: str) -> None:
-        if self._known.pop(key, None) is not None:
+        if self._at.known.pop(key, None) is not None:
             namespace, _, name = key.partition("/")
             self._sink.delete(namespace, name)
 
     async def _hold_back(self, failure: ApiError) -> None:
         if failure.relist:
-            self._version = ""
+            self._at.version = ""
         seconds = self._backoff.wait(failure.retry_after)
         if self._backoff.failures == TELLING:
             self._log("WARNING", f"{self._resource.plural}: {failure}; what is known stays, asking again")

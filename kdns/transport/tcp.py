@@ -72,11 +72,11 @@ class TcpConnection(asyncio.Protocol):
             self._answer_waiting()
 
     def eof_received(self) -> bool:
-        """The client sends no more: what it asked is still answered."""
+        """The client sends no more: what it asked is still answered, but over TLS, which knows no half of a close."""
         self._ended = True
         if not self._busy and not self._waiting:
             self._transport.close()
-        return True
+        return self._transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
         """The client does not read its replies: it has `write` seconds to begin."""

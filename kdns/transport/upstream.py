@@ -64,6 +64,7 @@ class Upstream:
         self._udp = Pool(self._datagram, limits._replace(most=UDP_MOST, uses=UDP_USES))
         self._tcp = Pool(self._stream, limits._replace(most=TCP_MOST))
         self._https: Https | None = None
+        self._is_closed = False
         self._probing: asyncio.Task[None] | None = None
         self._sweeping: asyncio.TimerHandle | None = None
 
@@ -88,7 +89,11 @@ class Upstream:
             self._probing = asyncio.get_running_loop().create_task(self._probe())
 
     async def close(self) -> None:
-        """Stop probing and close the connections; exchanges under way keep theirs until they end."""
+        """Stop probing and close the connections; exchanges under way keep theirs until they end.
+
+        A query that comes later, from a chain that was replaced under it, is still asked, but for HTTPS.
+        """
+        self._is_closed = True
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait({self._probing})
@@ -120,6 +125,8 @@ class Upstream:
 
     def _over_https(self) -> Https:
         if self._https is None:
+            if self._is_closed:
+                raise UpstreamError(f"{self._to}: use of closed network connection")
             manner = self._manner
             self._https = Https(self.address, manner.source, manner.tls, manner.method, manner.limits.expire)
         return self._https

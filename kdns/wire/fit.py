@@ -81,7 +81,10 @@ def split(question: Question, word: int, answer: Iterable[RR], opt_record: bytes
 
     def message() -> bytes:
         head = _HEADER.pack(question.id, word, 1, len(batch), 0, bool(opt_record))
-        return b"".join((head, tail, *batch, opt_record))
+        whole = b"".join((head, tail, *batch, opt_record))
+        if len(whole) <= MAX_TCP:
+            return whole
+        return _compressed(question, word, (tuple(batch), (), ()), opt_record, MAX_TCP)
 
     for rr in answer:
         if batch and size + len(rr) > BATCH:

@@ -17,6 +17,7 @@ EXCEPTIONS = {node.name for home in HOMES for node in classes(home)} | {
 # The places of `except Exception`, each with its reason.
 CATCH_ALL = {
     "kdns.answer": "round one query",
+    "kdns.app": "round one reload: whatever goes wrong with it, the server goes on as it was",
     "ipamd.http.server": "round one HTTP request",
     "ipamd.stores.sqlite": "round one caller's part of a transaction that others share",
     "kdns.eager": "hands everything on to the coroutine that it steps",

@@ -11,6 +11,8 @@ from threading import Event, Thread
 import pytest
 
 from kdns import VERSION
+from kdns.app import App, Options
+from kdns.corefile import ServerBlock
 from kdns.wire import codes
 from kdns.wire.frame import Frames, framed
 from tests.kdns.server import Kdns, exchange, free_port, query
@@ -170,6 +172,19 @@ def test_a_reload_that_cannot_listen_changes_nothing(kdns: Start) -> None:
         server.signal(signal.SIGUSR1)
         server.wait_for("address already in use")
     assert server.answers("a.example. A") == ["a.example. 3600 IN A 192.0.2.1"]
+
+
+async def test_a_reload_that_fails_in_a_way_that_nobody_foresaw_is_told_and_the_next_one_may_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app = App(Options())
+    broken = [ServerBlock((), {"whoami": ()})]  # no parser makes this
+    assert not await app._reload(broken, by_signal=True)
+    assert await app._reload([], by_signal=True)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "[INFO] Reloading"
+    assert said[1].startswith("[ERROR] Restart failed: IndexError(")
+    assert said[2:] == ["[INFO] Reloading", "[INFO] Reloading complete"]
 
 
 def test_a_reload_opens_and_closes_listeners(kdns: Start) -> None:

@@ -53,8 +53,8 @@ async def test_a_failure_awaited_is_the_coroutines_to_handle() -> None:
     assert await done == "handled gone"
 
 
-async def test_cancelling_reaches_the_coroutine_and_nothing_is_reported() -> None:
-    ended: list[str] = []
+async def test_cancelling_reaches_the_coroutine_and_is_reported_as_no_result() -> None:
+    ended: list[str | None] = []
 
     async def work() -> str:
         try:
@@ -71,4 +71,4 @@ async def test_cancelling_reaches_the_coroutine_and_nothing_is_reported() -> Non
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert ended == ["cancelled"]
+    assert ended == ["cancelled", None]

@@ -50,7 +50,7 @@ def plugin(properties: str = "", *, synced: bool = True, zones: str = "cluster.l
     made = kubernetes.setup(args(text, **more))
     take(made, *THINGS)
     for watch in made._mirror._watches if synced else ():
-        Intake(watch, made._mirror._one_synced, print).synced()
+        Intake(watch, made._mirror.progress.one_more, print).synced()
     return made
 
 
@@ -59,7 +59,7 @@ def take(made: Any, *things: Object) -> None:
     for thing in things:
         for watch in made._mirror._watches:
             if watch.resource.kind is type(thing):
-                Intake(watch, made._mirror._one_synced, print).put(thing)
+                Intake(watch, made._mirror.progress.one_more, print).put(thing)
 
 
 def test_answers_are_authoritative_and_name_what_they_depend_on() -> None:
@@ -118,7 +118,7 @@ def test_is_ready_when_every_first_list_is_complete() -> None:
     made = plugin("pods verified", synced=False)
     seen = []
     for watch in made._mirror._watches:
-        Intake(watch, made._mirror._one_synced, print).synced()
+        Intake(watch, made._mirror.progress.one_more, print).synced()
         seen.append(made.ready())
     assert seen == [False, False, False, True]
 
@@ -132,7 +132,7 @@ def test_transfers_are_refused(kind: str) -> None:
 
 def test_a_zone_is_told_as_a_whole_or_as_unchanged() -> None:
     made = plugin(zones="cluster.local clusterset.local", properties="multicluster clusterset.local")
-    made._index.serial, apex = 7, names.parse("cluster.local.")
+    made._state.index.serial, apex = 7, names.parse("cluster.local.")
 
     whole, unchanged = made.transfer(apex, 6), made.transfer(apex, 7)
 
@@ -193,27 +193,27 @@ def test_aliases_that_lead_nowhere_are_an_empty_answer(name: str) -> None:
 def test_a_change_moves_the_serial_on_and_is_told_of_in_the_same_step() -> None:
     made, told = plugin(), []
     made.follow(told.append)
-    made._index.serial = 0
+    made._state.index.serial = 0
     take(made, service("web", ["10.96.0.7"], HTTP))
-    assert (told, made._index.serial) == ([], 0)
+    assert (told, made._state.index.serial) == ([], 0)
 
     take(made, service("more", ["None"]))
     assert told == [(b"\x04more\x07default", SERIAL)]
     reply = ask(made, "cluster.local. SOA")
     assert reply.alone().keep == Keep((SERIAL,))
-    assert int(texts(reply.answer)[0].split()[6]) == made._index.serial > 0
+    assert int(texts(reply.answer)[0].split()[6]) == made._state.index.serial > 0
 
 
 def test_a_clusterset_has_its_own_services_and_serial() -> None:
     made = plugin("multicluster clusterset.local", zones="cluster.local clusterset.local")
-    made._index.serial = 0
+    made._state.index.serial = 0
     take(made, service_import("web", ["10.112.0.1"], HTTP))
 
     assert texts(ask(made, "web.default.svc.clusterset.local. A").answer) == [
         "web.default.svc.clusterset.local. 5 IN A 10.112.0.1"
     ]
     assert texts(ask(made, f"web.{SVC} A").answer) == [f"web.{SVC} 5 IN A 10.96.0.7"]
-    assert made._index.serial == 0
+    assert made._state.index.serial == 0
 
 
 def test_properties_reach_the_answers() -> None:

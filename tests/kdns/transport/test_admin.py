@@ -85,6 +85,17 @@ async def test_what_is_not_http_disturbs_nobody(admin: Admin, octets: bytes, cap
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("octets", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nX-Slow: "])
+async def test_who_does_not_come_to_the_end_of_a_request_is_hung_up_on(octets: bytes) -> None:
+    admin = Admin(idle=0.05)
+    await admin.serve([page("/health")])
+    reader, writer = await asyncio.open_connection("127.0.0.1", admin.ports()[HERE])
+    writer.write(octets)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    await admin.close()
+
+
 async def test_the_first_of_equal_pages_speaks_for_all(admin: Admin) -> None:
     await admin.serve([page("/metrics", "first"), page("/metrics", "second")])
     assert (await fetch(admin.ports()[HERE], "/metrics")).body == b"first"

@@ -444,6 +444,24 @@ async def test_what_a_server_forgot_to_send_is_found_within_the_hour(bench: Benc
     assert bench.mirror.calls == ["put ghost", "synced", "delete ghost"]
 
 
+async def test_while_the_hourly_list_fails_the_watch_goes_on(bench: Bench) -> None:
+    bench.put("web", "10.0.0.1")
+    async with bench.reflecting():
+        await bench.converged()
+        await bench.server.watched()
+        bench.server.next_list(*[apiserver.refusal(503)] * 2)
+        bench.ticks = itertools.count(3600, step=2)
+        bench.server.end_watches()
+        await bench.until(lambda: len(bench.log) == 1)
+        bench.put("web", "10.0.0.2")
+        await bench.converged()
+        del bench.server.objects[SERVICES]["default", "web"]  # and no event of it: the list after the next watch tells
+        bench.server.list_faults.clear()
+        bench.server.end_watches()
+        await bench.converged()
+    assert bench.log == ["WARNING: services: HTTP status 503: refused with 503; the watch goes on without a new list"]
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_whatever_the_order_of_troubles_the_truth_is_reached(
     bench: Bench, seed: int, monkeypatch: pytest.MonkeyPatch

@@ -131,3 +131,20 @@ def test_a_record_that_is_longer_than_a_batch_has_a_message_of_its_own() -> None
     packets = fit.split(question(". AXFR"), WORD, [ADDRESS, long, ADDRESS], b"")
 
     assert [records.read_message(packet).answer for packet in packets] == [(ADDRESS,), (long,), (ADDRESS,)]
+
+
+def test_a_record_that_fits_no_message_is_left_out_and_that_is_said() -> None:
+    most = 65_535
+    qname = names.parse(".".join(["x" * 63] * 3 + ["y" * 61]))
+    long = records.make(names.ROOT, codes.TXT, 30, b"\xff" * (most - 20))
+
+    asked = question(". AXFR")._replace(qname=qname, key=qname)
+    packets = list(fit.split(asked, WORD, [ADDRESS, long, ADDRESS], b""))
+
+    found = [records.read_message(packet) for packet in packets]
+    assert [(each.answer, bool(each.flags & codes.TC)) for each in found] == [
+        ((ADDRESS,), False),
+        ((), True),
+        ((ADDRESS,), False),
+    ]
+    assert max(map(len, packets)) <= most
