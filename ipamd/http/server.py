@@ -16,6 +16,7 @@ from ipamd.http.routes import LARGEST_BODY, Surface
 from ipamd.metrics import Metrics
 
 GRACE = 5.0  # seconds that requests in flight have to end when the server stops
+IDLE = 75.0  # seconds until the head of a request has come, the next one of a connection too
 BACKLOG = 1024
 
 LOG = logging.getLogger(__name__)
@@ -70,12 +71,17 @@ def is_no_client_error(record: logging.LogRecord) -> bool:
 
 
 class Server:
-    """An application on a TCP socket."""
+    """An application on a TCP socket. `idle`: seconds that a connection is held open for a request's head."""
 
-    def __init__(self, application: web.Application) -> None:
+    def __init__(self, application: web.Application, idle: float = IDLE) -> None:
         # Compressed bodies stay compressed, to be refused: a small one could unpack to any size.
         self._runner = web.AppRunner(
-            application, access_log=None, logger=logger(), auto_decompress=False, shutdown_timeout=GRACE
+            application,
+            access_log=None,
+            logger=logger(),
+            auto_decompress=False,
+            keepalive_timeout=idle,
+            shutdown_timeout=GRACE,
         )
 
     async def start(self, host: str, port: int) -> int:

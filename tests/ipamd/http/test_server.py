@@ -1,9 +1,14 @@
 """The server: what operators ask it, and what it makes of nonsense."""
 
+import asyncio
 import random
 import socket
 from io import BufferedReader
 
+import pytest
+from aiohttp import web
+
+from ipamd.http.server import Server
 from tests.ipamd.daemon import Daemon
 
 
@@ -15,6 +20,17 @@ def test_it_tells_that_it_lives_is_ready_and_what_it_counts(ipamd: Daemon) -> No
     metrics = ipamd.request("GET", "/metrics")
     assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert 'ipamd_http_requests_total{method="POST",route="/v1/leases",status="201"} 1.0' in metrics.body
+
+
+@pytest.mark.parametrize("octets", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nX-Slow: "])
+async def test_who_does_not_come_to_the_end_of_a_head_is_hung_up_on(octets: bytes) -> None:
+    server = Server(web.Application(), idle=0.05)
+    port = await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(octets)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    await server.stop()
 
 
 def test_mutated_requests_are_refused_and_harm_nobody(ipamd: Daemon) -> None:
