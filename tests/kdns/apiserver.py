@@ -82,6 +82,7 @@ class ApiServer:
         self.list_faults: deque[Fault] = deque()
         self.watch_faults: deque[Fault] = deque()
         self.moments = Moments()
+        self.token = ""  # what a client has to show; "": nothing
         self.port = 0
         self._runner: web.AppRunner | None = None
 
@@ -173,6 +174,8 @@ class ApiServer:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
         self.moments.tick()
+        if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response(status(401, "Unauthorized"), status=401)
         watch = "watch" in request.query
         faults = self.watch_faults if watch else self.list_faults
         if faults:
