@@ -50,9 +50,11 @@ def withheld(pool: Pool, cidr: Cidr) -> Spans:
     """
     ends: Spans = [(0, 0)] if cidr.family == 6 else [(0, 0), (cidr.size - 1, cidr.size - 1)]
     spans: Spans = []
-    if pool.purpose == "services" or (pool.purpose in ("pods", "any") and cidr.bits > 1):
+    if pool.edges == "all":
+        ends = []
+    elif pool.purpose == "services" or (pool.purpose in ("pods", "any") and cidr.bits > 1):
         spans += ends
-    if pool.gateway is None and pool.purpose in ("pods", "any") and cidr.bits > 1:
+    if pool.gateway is None and pool.edges != "all" and pool.purpose in ("pods", "any") and cidr.bits > 1:
         spans.append((1, 1))
     for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
         block = read_block(text)
@@ -107,7 +109,8 @@ class Space:
         bits = self.bits(wish)
         if wish.address is not None:
             return self._asked_for(read_address(wish.address), bits)
-        for search in self._searches(bits, random):
+        searches = self._windows(wish.within, random) if wish.within else self._searches(bits, random)
+        for search in searches:
             offset = self._sets[search.cidr].next_free(search.start, search.end, bits)
             if offset is not None:
                 return Block(self.cidrs[search.cidr].base + offset, bits)
@@ -203,6 +206,16 @@ class Space:
 
     def _searches(self, bits: int, random: Random) -> Iterator[Search]:
         for band in self._block_bands if bits else self._single_bands:
+            yield from rotated(band, self._beginning(band, random))
+
+    def _windows(self, within: Sequence[tuple[int, int]], random: Random) -> Iterator[Search]:
+        """What to search of windows of addresses: each in turn, from where the strategy of the pool begins."""
+        for first, last in within:
+            band = [
+                Search(index, max(first, cidr.base) - cidr.base, min(last, cidr.last) - cidr.base + 1)
+                for index, cidr in enumerate(self.cidrs)
+                if first <= cidr.last and cidr.base <= last
+            ]
             yield from rotated(band, self._beginning(band, random))
 
     def _beginning(self, band: list[Search], random: Random) -> tuple[int, int]:

@@ -32,7 +32,7 @@ class Leases:
         than the one that is asked for.
         """
         spaces = self._pools.matching(wish)
-        held = self.held(tx, owner, spaces)
+        held = self.held(tx, owner, spaces, wish.within)
         if held is not None:
             check_again(held, owner, wish)
             has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
@@ -83,10 +83,14 @@ class Leases:
             raise UnknownLease(f"there is no lease {lease_id}", id=str(lease_id))
         return lease
 
-    def held(self, view: View, owner: Owner, spaces: Sequence[Space]) -> Lease | None:
-        """The owner's lease in one of the spaces, or None."""
+    def held(
+        self, view: View, owner: Owner, spaces: Sequence[Space], within: Sequence[tuple[int, int]] = ()
+    ) -> Lease | None:
+        """The owner's lease in one of the spaces, and in one of the windows if there are any, or None."""
         names = {space.pool.name for space in spaces}
-        return next((lease for lease in view.leases_of(owner) if lease.pool in names), None)
+        return next(
+            (lease for lease in view.leases_of(owner) if lease.pool in names and is_within(lease, within)), None
+        )
 
     def _choose(self, tx: Tx, spaces: Sequence[Space], wish: Wish) -> tuple[Space, Block]:
         if wish.address is not None:
@@ -132,3 +136,9 @@ def check_again(held: Lease, owner: Owner, wish: Wish) -> None:
     asks_length = wish.prefix_length is not None and wish.prefix_length != held.prefix_length
     if asks_address or asks_length or (wish.block and held.is_single):
         raise Conflict(f"{owner} holds {held} of pool {held.pool} already", lease=str(held.id), address=held.address)
+
+
+def is_within(lease: Lease, within: Sequence[tuple[int, int]]) -> bool:
+    """Whether the lease lies in one of the windows; without any it does."""
+    block = block_of(lease)
+    return not within or any(first <= block.first <= last for first, last in within)

@@ -36,6 +36,8 @@ class Pool(Struct, frozen=True, omit_defaults=True):
     exclude: tuple[str, ...] = ()
     gateway: str | None = None
     block_size: int | None = None
+    space: str = "default"
+    edges: Literal["", "all"] = ""
 
 
 class Owner(Struct, frozen=True, omit_defaults=True):
@@ -91,7 +93,8 @@ class Wish(Struct, frozen=True):
 
     `address` asks for one address (or the block that begins there), `prefix_length` for a block of that length and
     `block` for one of the pool's `block_size`; without them the next free address is meant. `ttl` is in seconds, None
-    for ever.
+    for ever. `within` are the addresses, as numbers, from which alone it may come: first and last, both inclusive, in
+    order of preference; empty means the whole pool.
     """
 
     pool: str | None = None
@@ -102,6 +105,7 @@ class Wish(Struct, frozen=True):
     block: bool = False
     labels: dict[str, str] = {}
     ttl: int | None = None
+    within: tuple[tuple[int, int], ...] = ()
 
 
 class LeaseFilter(Struct, frozen=True):

@@ -8,6 +8,7 @@ import asyncio
 import platform
 from collections.abc import Awaitable, Callable
 from functools import partial
+from time import perf_counter
 from uuid import uuid4
 
 from aiohttp import web
@@ -29,10 +30,13 @@ from ipamd.http.routes import Handler, Surface
 from ipamd.json import Object
 from ipamd.kube import discovery, objects, openapi, status
 from ipamd.kube.bootstrap import bootstrap
+from ipamd.kube.cidr_upkeep import CidrUpkeep
+from ipamd.kube.cluster_ips import ClusterIPs
 from ipamd.kube.document import decode, text
 from ipamd.kube.kinds import KINDS, NAMESPACE, Kind
 from ipamd.kube.metadata import Moment
 from ipamd.kube.namespaces import terminating_namespaces
+from ipamd.kube.node_cidrs import NodeCidrs
 from ipamd.kube.objects import Preconditions, Target
 from ipamd.kube.options import ListOptions, list_options, revision_of
 from ipamd.kube.selection import Selection
@@ -56,10 +60,14 @@ class KubernetesPaths:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._store = service.store
+        self.cluster_ips = ClusterIPs(perf_counter)
+        self.node_cidrs = NodeCidrs()
 
     async def start(self) -> None:
         """Makes what a cluster has from the start, and finishes the deletions that a crash has interrupted."""
+        self._store.view(self.cluster_ips.load)
         self._store.follow(SliceUpkeep().follow)
+        self._store.follow(CidrUpkeep(self._service.pools, self.cluster_ips).follow)
         await self._store.update(lambda tx: bootstrap(self._work(tx)))
         for namespace in self._store.view(terminating_namespaces):
             await self._empty(namespace)
@@ -217,7 +225,8 @@ class KubernetesPaths:
             pass
 
     def _work(self, tx: Tx) -> Work:
-        return Work(tx, self._service.pools, self._service.leases, Moment(tx.now, str(uuid4())))
+        moment = Moment(tx.now, str(uuid4()))
+        return Work(tx, self._service.pools, self._service.leases, moment, self.cluster_ips, self.node_cidrs)
 
 
 def expired_list(options: ListOptions) -> str:

@@ -10,7 +10,7 @@ GROUPS = tuple(dict.fromkeys(kind.group for kind in KINDS if kind.group))
 VERBS: tuple[Json, ...] = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 STATUS_VERBS: tuple[Json, ...] = ("get", "patch", "update")
 IN_ALL = ("Pod", "Service")  # the kinds that `kubectl get all` means
-KUBERNETES = (1, 32)  # the minor version whose answers these are
+KUBERNETES = (1, 33)  # the minor version whose answers these are
 
 
 def core_versions(address: str) -> Object:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ipamd.json import Object
 from ipamd.kube.document import peek
-from ipamd.kube.shapes import EndpointSlice, Namespace, Node, Pod, Service, Shape
+from ipamd.kube.shapes import EndpointSlice, IPAddress, Namespace, Node, Pod, Service, ServiceCIDR, Shape
 
 
 class Kind(NamedTuple):
@@ -55,8 +55,11 @@ POD = Kind(
 )
 SERVICE = Kind("Service", "services", ("svc",), Service, fields=("spec.clusterIP", "spec.type"))
 ENDPOINT_SLICE = Kind("EndpointSlice", "endpointslices", (), EndpointSlice, "discovery.k8s.io", has_status=False)
+NETWORKING = "networking.k8s.io"
+SERVICE_CIDR = Kind("ServiceCIDR", "servicecidrs", (), ServiceCIDR, NETWORKING, namespaced=False)
+IP_ADDRESS = Kind("IPAddress", "ipaddresses", ("ip",), IPAddress, NETWORKING, namespaced=False, has_status=False)
 
-KINDS: tuple[Kind, ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE)
+KINDS: tuple[Kind, ...] = (NAMESPACE, NODE, POD, SERVICE, ENDPOINT_SLICE, SERVICE_CIDR, IP_ADDRESS)
 BY_NAME = {kind.name: kind for kind in KINDS}
 FLAGS = ("spec.unschedulable", "spec.hostNetwork")  # fields that are booleans: absent means false
 

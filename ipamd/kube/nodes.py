@@ -1,19 +1,24 @@
 """Nodes in a transaction: each gets its podCIDRs as blocks of the pools for nodes.
 
-There is no kubelet here: a Node is taken as ready unless its status says otherwise.
+They are given as Kubernetes' range allocator gives them: the next free one behind the last that was given, of every
+family. Blocks that a Node is made with are leased to it as well, so that no two Nodes share an address. There is no
+kubelet here: a Node is taken as ready unless its status says otherwise.
 """
 
 from collections.abc import Iterator
 from ipaddress import ip_network
 
+from ipamd.errors import Exhausted
 from ipamd.json import Object
 from ipamd.kube.document import child
 from ipamd.kube.kinds import NODE
 from ipamd.kube.metadata import metadata_causes
+from ipamd.kube.node_cidrs import blocks
 from ipamd.kube.shapes import Node, view
-from ipamd.kube.status import Cause, forbidden_field, wrong_value
-from ipamd.kube.work import Work, lease_for, refuse, release_all
-from ipamd.model import Wish
+from ipamd.kube.status import Cause, forbidden_field, invalid, wrong_value
+from ipamd.kube.work import Work, lease_for, owner_of, refuse, release_all
+from ipamd.model import Family, Wish
+from ipamd.ranges import read_cidr
 
 
 def admit_new(work: Work, document: Object) -> None:
@@ -44,12 +49,10 @@ def admit_change(work: Work, old: Object, document: Object) -> None:
 
 def forget(work: Work, document: Object) -> None:
     """Gives back what a deleted Node had."""
-    release_all(work, NODE, view(document, Node).metadata)
-
-
-def blocks(node: Node) -> tuple[str, ...]:
-    """The podCIDRs of a Node, the primary one first."""
-    return node.spec.pod_cidrs or tuple(filter(None, [node.spec.pod_cidr]))
+    node = view(document, Node)
+    release_all(work, NODE, node.metadata)
+    for block in blocks(node):
+        work.node_cidrs.release(work.tx, read_cidr(block))
 
 
 def node_causes(node: Node) -> Iterator[Cause]:
@@ -64,17 +67,40 @@ def node_causes(node: Node) -> Iterator[Cause]:
 
 def give_blocks(work: Work, document: Object, node: Node) -> None:
     """Leases the blocks asked for, or else one of every family that has a pool for nodes."""
-    asked = [ip_network(block) for block in blocks(node)]
-    wishes = [
-        Wish(
-            purpose="nodes",
-            family=6 if n.version == 6 else 4,
-            address=str(n.network_address),
-            prefix_length=n.prefixlen,
-        )
-        for n in asked
-    ] or [Wish(purpose="nodes", family=family, block=True) for family in work.families("nodes")]
-    write_blocks(document, tuple(lease_for(work, NODE, node.metadata, wish, "spec.podCIDRs") for wish in wishes))
+    if asked := blocks(node):
+        found = [asked_block(work, node, block) for block in asked]
+    else:
+        found = [next_block(work, node, family) for family in work.families("nodes")]
+    write_blocks(document, tuple(found))
+
+
+def asked_block(work: Work, node: Node, text: str) -> str:
+    """Leases a block that a Node is made with. Raises StatusError 422."""
+    network = read_cidr(text)
+    family: Family = 6 if network.family == 6 else 4
+    address, _, _ = text.partition("/")
+    wish = Wish(purpose="nodes", family=family, address=address, prefix_length=network.length)
+    block = lease_for(work, NODE, node.metadata, wish, "spec.podCIDRs")
+    for space in work.pools.matching(wish):
+        for cidrs in work.node_cidrs.sets_of(work.tx, space):
+            if cidrs.grid.cluster.overlaps(network):
+                work.node_cidrs.occupy(work.tx, cidrs, network, is_next=False)
+    return block
+
+
+def next_block(work: Work, node: Node, family: Family) -> str:
+    """Leases the next free block of a family. Raises StatusError 422 if there is none."""
+    for space in work.pools.matching(Wish(purpose="nodes", family=family)):
+        for cidrs in work.node_cidrs.sets_of(work.tx, space):
+            wish = Wish(pool=space.pool.name, family=family, block=True, within=cidrs.windows)
+            try:
+                lease, _ = work.leases.allocate(work.tx, owner_of(NODE, node.metadata), wish)
+            except Exhausted:
+                continue
+            work.node_cidrs.occupy(work.tx, cidrs, read_cidr(str(lease)), is_next=True)
+            return str(lease)
+    why = "CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range"
+    raise invalid(NODE, node.metadata.name, [Cause("spec.podCIDRs", "FieldValueInvalid", why)])
 
 
 def write_blocks(document: Object, found: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from ipamd.errors import Malformed
 from ipamd.json import Json, Object
-from ipamd.kube import endpoint_slices, namespaces, nodes, pods, services
+from ipamd.kube import endpoint_slices, ip_addresses, namespaces, nodes, pods, service_cidrs, services
 from ipamd.kube.document import DEEPEST, child, decode, peek, text, too_deep, without_nulls
 from ipamd.kube.kinds import KINDS, NAMESPACE, Kind
 from ipamd.kube.metadata import count_generation, stamp_changed, stamp_new
@@ -35,6 +35,8 @@ RULES: Mapping[str, Rules] = {
     "Pod": Rules(pods.admit_new, pods.admit_change, pods.forget),
     "Service": Rules(services.admit_new, services.admit_change, services.forget),
     "EndpointSlice": Rules(endpoint_slices.admit_new, endpoint_slices.admit_change, endpoint_slices.forget),
+    "ServiceCIDR": Rules(service_cidrs.admit_new, service_cidrs.admit_change, service_cidrs.forget),
+    "IPAddress": Rules(ip_addresses.admit_new, ip_addresses.admit_change, ip_addresses.forget),
 }
 EMPTIED = tuple(kind for kind in KINDS if kind.namespaced)  # what goes with a Namespace
 

@@ -156,11 +156,6 @@ def family_causes(spec: ServiceSpec) -> Iterator[Cause]:
         if family != wanted:
             rule = f"expected an {wanted} value as indicated by `ipFamilies[{place}]`"
             yield wrong_value(f"spec.clusterIPs[{place}]", spec.cluster_ips[place], rule)
-    if spec.ip_family_policy == "SingleStack":
-        for what, count in (("cluster IPs", len(spec.cluster_ips)), ("IP families", len(spec.ip_families))):
-            if count > 1:
-                rule = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
-                yield wrong_value("spec.ipFamilyPolicy", spec.ip_family_policy, rule)
 
 
 def ports_causes(spec: ServiceSpec) -> Iterator[Cause]:
@@ -230,22 +225,52 @@ def choose_families(spec: ServiceSpec, pools: tuple[str, ...]) -> tuple[str, tup
     headless_alone = spec.cluster_ip == NONE and not spec.selector
     policy = spec.ip_family_policy or ("RequireDualStack" if headless_alone else "SingleStack")
     inferred = [family_of(a) for a in spec.cluster_ips[len(spec.ip_families) :] if a != NONE]
-    families = [*spec.ip_families, *inferred] or [*pools[:1]]
-    causes: list[Cause] = []
-    if len(families) > 1 and policy == "SingleStack":
-        rule = "must be 'RequireDualStack' or 'PreferDualStack' when multiple cluster IPs are specified"
-        causes.append(wrong_value("spec.ipFamilyPolicy", policy, rule))
-    if not headless_alone:
-        if policy == "RequireDualStack" and len(pools) < 2:
-            rule = "this cluster is not configured for dual-stack services"
-            causes.append(wrong_value("spec.ipFamilyPolicy", policy, rule))
-        for place, family in enumerate(families):
-            if family not in pools:
-                causes.append(wrong_value(f"spec.ipFamilies[{place}]", family, "not configured on this cluster"))
+    families = [*spec.ip_families, *inferred] or [*(pools or FAMILIES)[:1]]
+    causes = [*policy_causes(spec, policy), *inferred_causes(spec, pools)]
+    if not causes and not headless_alone:
+        causes += configured_causes(policy, families, pools)
     both = headless_alone or len(pools) > 1
     if policy != "SingleStack" and len(families) == 1 and both:
         families.append("IPv6" if families[0] == "IPv4" else "IPv4")
     return policy, tuple(families), causes
+
+
+def policy_causes(spec: ServiceSpec, policy: str) -> Iterator[Cause]:
+    """What a single-stack Service has too much of."""
+    for what, count in (("cluster IPs", len(spec.cluster_ips)), ("IP families", len(spec.ip_families))):
+        if count > 1 and policy == "SingleStack":
+            rule = f"must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
+            yield wrong_value("spec.ipFamilyPolicy", policy, rule)
+
+
+def inferred_causes(spec: ServiceSpec, pools: tuple[str, ...]) -> Iterator[Cause]:
+    """Which addresses that are asked for without naming their family are of one that is not there."""
+    for place, address in enumerate(spec.cluster_ips):
+        family = family_of(address)
+        if address != NONE and place >= len(spec.ip_families) and family not in pools:
+            rule = f"{family} is not configured on this cluster"
+            yield wrong_value(f"spec.clusterIPs[{place}]", spec.cluster_ips, rule)
+
+
+def configured_causes(policy: str, families: list[str], pools: tuple[str, ...]) -> Iterator[Cause]:
+    """What is asked of a cluster that has not got it."""
+    if policy == "RequireDualStack" and len(pools) < 2:
+        rule = "this cluster is not configured for dual-stack services"
+        yield wrong_value("spec.ipFamilyPolicy", policy, rule)
+    for place, family in enumerate(families):
+        if family not in pools:
+            yield wrong_value(f"spec.ipFamilies[{place}]", family, "not configured on this cluster")
+
+
+def keeps_preferring(old: ServiceSpec, new: ServiceSpec) -> bool:
+    """Whether a Service that prefers two families is changed in nothing that concerns them.
+
+    It keeps what it has then, though the cluster may have got a second family, or lost one, since it was made.
+    """
+    if "ExternalName" in (old.type, new.type):
+        return False
+    wanted = (old.ip_family_policy, new.ip_family_policy) == ("PreferDualStack", "PreferDualStack")
+    return wanted and (old.cluster_ips, old.ip_families) == (new.cluster_ips, new.ip_families)
 
 
 def is_address(text: str) -> bool:

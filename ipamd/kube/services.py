@@ -5,18 +5,20 @@ from ipamd.kube.document import child
 from ipamd.kube.kinds import SERVICE
 from ipamd.kube.metadata import metadata_causes
 from ipamd.kube.nodeports import claim_ports, ports_in_use, release_ports
+from ipamd.kube.service_addresses import Claim, give_back, take
+from ipamd.kube.service_cidrs import families
 from ipamd.kube.service_rules import (
     NONE,
     carry_over,
     change_causes,
     choose_families,
     fill_in,
+    keeps_preferring,
     service_causes,
     to_single_stack,
 )
-from ipamd.kube.shapes import Meta, Service, view
-from ipamd.kube.work import FAMILY_NUMBERS, Work, lease_for, refuse, release_addresses, release_all
-from ipamd.model import Wish
+from ipamd.kube.shapes import Service, view
+from ipamd.kube.work import Work, refuse
 
 ADDRESS_FIELDS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 
@@ -40,7 +42,8 @@ def admit_change(work: Work, old: Object, document: Object) -> None:
     service = view(document, Service)
     causes = [*metadata_causes(SERVICE, service.metadata), *service_causes(service.spec)]
     refuse(SERVICE, service.metadata, [*causes, *change_causes(before.spec, service.spec)])
-    give_addresses(work, document, before.spec.cluster_ips)
+    if not keeps_preferring(before.spec, service.spec):
+        give_addresses(work, document, before.spec.cluster_ips)
     # A port that moves from one Service to another in one step does not exist: claim first, then give back.
     refuse(SERVICE, service.metadata, claim_ports(work, document))
     release_ports(work, ports_in_use(old) - ports_in_use(document))
@@ -60,31 +63,29 @@ def give_addresses(work: Work, document: Object, had: tuple[str, ...]) -> None:
     """Sets families and clusterIPs: leases what is missing, and releases what is left over of `had`."""
     service = view(document, Service)
     asked = service.spec.cluster_ips
-    release_addresses(work, SERVICE, service.metadata, {*had} - {*asked, NONE})
+    give_back(work, service.metadata, {*had} - {*asked, NONE})
     if service.spec.type == "ExternalName":
         return
-    pools = tuple(f"IPv{family}" for family in work.families("services"))
-    policy, families, causes = choose_families(service.spec, pools)
+    policy, chosen, causes = choose_families(service.spec, families(work.tx))
     refuse(SERVICE, service.metadata, causes)
-    if asked[:1] == (NONE,):
-        addresses = [NONE]
-    else:
-        asked_for = [*asked, *[""] * len(families)]
-        addresses = [address(work, service.metadata, f, a, had) for f, a in zip(families, asked_for, strict=False)]
+    addresses = [NONE] if asked[:1] == (NONE,) else addresses_of(work, service, chosen, had)
     spec = child(document, "spec")
-    spec |= {"ipFamilyPolicy": policy, "ipFamilies": [*families]}
+    spec |= {"ipFamilyPolicy": policy, "ipFamilies": [*chosen]}
     spec |= {"clusterIP": addresses[0], "clusterIPs": [*addresses]}
 
 
-def address(work: Work, meta: Meta, family: str, asked: str, had: tuple[str, ...]) -> str:
-    """The address of one family: the one that it had, the one asked for, or the next free one."""
-    if asked and asked in had:
-        return asked
-    wish = Wish(purpose="services", family=FAMILY_NUMBERS[family], address=asked or None)
-    return lease_for(work, SERVICE, meta, wish, "spec.clusterIPs")
+def addresses_of(work: Work, service: Service, chosen: tuple[str, ...], had: tuple[str, ...]) -> list[str]:
+    """An address of each family: the one that it had, the one asked for, or the next free one."""
+    listed = service.spec.cluster_ips
+    asked = [*listed, *[""] * len(chosen)]
+    return [
+        each if each and each in had else take(work, Claim(service.metadata, family, listed), each)
+        for family, each in zip(chosen, asked, strict=False)
+    ]
 
 
 def forget(work: Work, document: Object) -> None:
     """Gives back what a deleted Service had."""
-    release_all(work, SERVICE, view(document, Service).metadata)
+    service = view(document, Service)
+    give_back(work, service.metadata, {*service.spec.cluster_ips})
     release_ports(work, ports_in_use(document))

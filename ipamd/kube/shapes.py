@@ -269,6 +269,48 @@ class Node(Struct, frozen=True):
     status: NodeStatus = NodeStatus()
 
 
+class ServiceCIDRSpec(Struct, frozen=True):
+    """Where ClusterIPs come from: one CIDR a family."""
+
+    cidrs: tuple[str, ...] = ()
+
+
+class ServiceCIDRStatus(Struct, frozen=True):
+    """Whether addresses are given out of it."""
+
+    conditions: tuple[Condition, ...] = ()
+
+
+class ServiceCIDR(Struct, frozen=True):
+    """A ServiceCIDR."""
+
+    metadata: Meta = Meta()
+    spec: ServiceCIDRSpec = ServiceCIDRSpec()
+    status: ServiceCIDRStatus = ServiceCIDRStatus()
+
+
+class ParentReference(Struct, frozen=True, omit_defaults=True):
+    """Whom an IPAddress belongs to."""
+
+    group: str = ""
+    resource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class IPAddressSpec(Struct, frozen=True, rename="camel"):
+    """What an IPAddress says beside its name, which is the address."""
+
+    parent_ref: ParentReference | None = None
+
+
+class IPAddress(Struct, frozen=True):
+    """An IPAddress."""
+
+    metadata: Meta = Meta()
+    spec: IPAddressSpec = IPAddressSpec()
+
+
 class NamespaceStatus(Struct, frozen=True):
     """Active, or Terminating while it is being emptied."""
 
@@ -282,7 +324,7 @@ class Namespace(Struct, frozen=True):
     status: NamespaceStatus = NamespaceStatus()
 
 
-Shape = Pod | Service | EndpointSlice | Node | Namespace
+Shape = Pod | Service | EndpointSlice | Node | Namespace | ServiceCIDR | IPAddress
 AnyShape = TypeVar("AnyShape", bound=Shape)
 
 

@@ -134,6 +134,12 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
+def internal_error(why: str) -> StatusError:
+    """The server cannot do what it was asked for, through no fault of the request."""
+    cause: Json = {"message": why}
+    return StatusError(500, "InternalError", f"Internal error occurred: {why}", {"causes": [cause]})
+
+
 def bad_options(causes: list[Cause]) -> StatusError:
     """The parameters of a list or watch do not go together."""
     told = ", ".join(f"{cause.field}: {cause.message}" for cause in causes)

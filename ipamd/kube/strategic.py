@@ -51,6 +51,8 @@ MERGE_KEYS: Mapping[str, MergeKeys] = {
     },
     "Service": {**METADATA, ("spec", "ports"): "port", ("status", "conditions"): "type"},
     "EndpointSlice": METADATA,
+    "ServiceCIDR": {**METADATA, ("status", "conditions"): "type"},
+    "IPAddress": METADATA,
 }
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from ipamd.json import Json, Object
 from ipamd.kube.document import peek, without_nulls
 from ipamd.kube.kinds import Kind
-from ipamd.kube.shapes import EndpointSlice, Namespace, Node, Pod, Service, Shape, view
+from ipamd.kube.shapes import EndpointSlice, IPAddress, Namespace, Node, Pod, Service, ServiceCIDR, Shape, view
 
 NONE = "<none>"
 SHOWN = 3  # ports and endpoints of a slice; the rest is counted
@@ -32,6 +32,8 @@ COLUMNS: Mapping[str, tuple[tuple[str, bool], ...]] = {
         ("Selector", True),
     ),
     "EndpointSlice": tuple((name, False) for name in ("Name", "AddressType", "Ports", "Endpoints", "Age")),
+    "ServiceCIDR": tuple((name, False) for name in ("Name", "CIDRs", "Age")),
+    "IPAddress": tuple((name, False) for name in ("Name", "ParentRef", "Age")),
 }
 
 
@@ -82,6 +84,10 @@ def cells_of(shown: Shape, age: str) -> list[str]:
             return service_cells(shown, age)
         case EndpointSlice():
             return endpoint_slice_cells(shown, age)
+        case ServiceCIDR():
+            return [",".join(shown.spec.cidrs), age]
+        case IPAddress():
+            return [parent_cell(shown), age]
 
 
 def pod_cells(pod: Pod, age: str) -> list[str]:
@@ -122,6 +128,15 @@ def endpoint_slice_cells(found: EndpointSlice, age: str) -> list[str]:
     ports = ["*" if port.port is None else str(port.port) for port in found.ports]
     addresses = [address for endpoint in found.endpoints for address in endpoint.addresses]
     return [found.address_type, first_few(ports), first_few(addresses), age]
+
+
+def parent_cell(found: IPAddress) -> str:
+    """Whom an address belongs to: RESOURCE.GROUP/NAMESPACE/NAME, without what is empty."""
+    parent = found.spec.parent_ref
+    if parent is None:
+        return NONE
+    resource = f"{parent.resource}.{parent.group}" if parent.group else parent.resource
+    return "/".join(filter(None, (resource, parent.namespace, parent.name)))
 
 
 def first_few(texts: list[str]) -> str:

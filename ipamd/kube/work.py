@@ -6,8 +6,10 @@ Everything that is done with a Work happens in one transaction, without a pause:
 from typing import NamedTuple
 
 from ipamd.errors import Conflict, Exhausted, IpamError, OutsidePool, StatusError, Taken, UnknownPool, Withheld
+from ipamd.kube.cluster_ips import ClusterIPs
 from ipamd.kube.kinds import Kind
 from ipamd.kube.metadata import Moment
+from ipamd.kube.node_cidrs import NodeCidrs
 from ipamd.kube.shapes import Meta
 from ipamd.kube.status import Cause, invalid
 from ipamd.leases import Leases
@@ -19,12 +21,14 @@ FAMILY_NUMBERS: dict[str, Family] = {"IPv4": 4, "IPv6": 6}
 
 
 class Work(NamedTuple):
-    """One transaction on objects."""
+    """One transaction on objects. What is remembered of ClusterIPs and podCIDRs is the daemon's, and outlives it."""
 
     tx: Tx
     pools: Pools
     leases: Leases
     moment: Moment
+    cluster_ips: ClusterIPs
+    node_cidrs: NodeCidrs
 
     def families(self, purpose: Purpose) -> tuple[Family, ...]:
         """The families that can be leased for that purpose, IPv4 first."""

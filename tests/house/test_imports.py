@@ -106,8 +106,8 @@ DIRECTIONS = [
     ("ipamd.endpoints", ("ipamd.kube*",), "Service and Pods to slices"),
     (
         "ipamd.kube*",
-        ("ipamd.endpoints", "ipamd.errors", "ipamd.json", "ipamd.leases", "ipamd.model", "ipamd.pools",
-         "ipamd.selectors", "ipamd.stores", "ipamd.kube*"),
+        ("ipamd.allocator", "ipamd.endpoints", "ipamd.errors", "ipamd.json", "ipamd.leases", "ipamd.model",
+         "ipamd.pools", "ipamd.ranges", "ipamd.selectors", "ipamd.stores", "ipamd.kube*"),
         "the Kubernetes API apart from HTTP",
     ),
     (
@@ -125,7 +125,8 @@ DIRECTIONS = [
     ),
     (
         "ipamd.ctl*",
-        ("ipamd", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.kube.kinds", "ipamd.ctl*"),
+        ("ipamd", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.kube.kinds", "ipamd.cni.installing",
+         "ipamd.ctl*"),
         "a client: it asks over HTTP and knows no store",
     ),
     ("ipamd.*", ("ipamd*",), "the daemon that ties things together"),
@@ -140,6 +141,7 @@ PURE = (
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.freesets",
     "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes", "ipamd.kube.service_rules",
     "ipamd.kube.strategic", "ipamd.kube.table", "ipamd.kube.discovery", "ipamd.kube.openapi",
+    "ipamd.kube.service_ranges", "ipamd.kube.cidr_set",
     "ipamd.kube.protobuf", "ipamd.cni.arguments", "ipamd.cni.codes", "ipamd.cni.document", "ipamd.cni.frames",
     "ipamd.cni.host_local", "ipamd.cni.plan", "ipamd.cni.planning", "ipamd.cni.refusals", "ipamd.cni.results",
     "ipamd.cni.skeleton", "ipamd.cni.whereabouts",

@@ -8,14 +8,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from ipamd.kube.kinds import NAMESPACE
-from ipamd.kube.metadata import Moment
-from ipamd.kube.objects import Preconditions, Target, delete
-from ipamd.kube.work import Work
 from ipamd.log import Log
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
 from tests.ipamd.daemon import Daemon, Reply
+from tests.ipamd.kube.cluster import Cluster
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}
@@ -313,9 +310,6 @@ async def test_a_deletion_of_a_namespace_that_a_kill_interrupted_is_finished(dae
 async def mark_terminating(path: Path, name: str) -> None:
     """Does the first transaction of a deletion, and no more."""
     store = SqliteStore(path)
-    service = Service(store, Log(store, 1000), Random(1))
-    target = Target(NAMESPACE, "", name)
-    await store.update(
-        lambda tx: delete(Work(tx, service.pools, service.leases, Moment(tx.now, "")), target, Preconditions())
-    )
+    cluster = Cluster(Service(store, Log(store, 1000), Random(1)))
+    await cluster.delete("Namespace", name)
     await store.close()

@@ -11,8 +11,11 @@ import msgspec
 from ipamd.json import Object
 from ipamd.kube import objects
 from ipamd.kube.bootstrap import bootstrap
+from ipamd.kube.cidr_upkeep import CidrUpkeep
+from ipamd.kube.cluster_ips import ClusterIPs
 from ipamd.kube.kinds import BY_NAME
 from ipamd.kube.metadata import Moment
+from ipamd.kube.node_cidrs import NodeCidrs
 from ipamd.kube.objects import Preconditions, Target
 from ipamd.kube.slices import SliceUpkeep
 from ipamd.kube.work import Work
@@ -32,12 +35,17 @@ class Cluster:
         self.store = service.store
         self.random = Random(7)
         self.upkeep = SliceUpkeep()
+        self.cluster_ips = ClusterIPs(lambda: 0.0)
+        self.node_cidrs = NodeCidrs()
+        self.store.view(self.cluster_ips.load)
         self.store.follow(self.upkeep.follow)
+        self.store.follow(CidrUpkeep(service.pools, self.cluster_ips).follow)
 
     def work(self, tx: Tx) -> Work:
         """The transaction as the rules want it."""
         uid = str(UUID(int=self.random.getrandbits(128), version=4))
-        return Work(tx, self.service.pools, self.service.leases, Moment(tx.now, uid))
+        moment = Moment(tx.now, uid)
+        return Work(tx, self.service.pools, self.service.leases, moment, self.cluster_ips, self.node_cidrs)
 
     async def do(self, act: Callable[[Work], T]) -> T:
         """Runs something in a transaction."""

@@ -39,7 +39,7 @@ def test_every_kind_can_be_patched_dry() -> None:
 def test_version_three_has_a_document_for_every_group() -> None:
     index: Any = openapi.v3_index()["paths"]
 
-    assert index.keys() == {"api/v1", "apis/discovery.k8s.io/v1"}
+    assert index.keys() == {"api/v1", "apis/discovery.k8s.io/v1", "apis/networking.k8s.io/v1"}
     assert [*openapi.v3("discovery.k8s.io", "1")["paths"]] == [
         "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices/{name}"
     ]
@@ -74,5 +74,5 @@ def test_discovery_lists_every_kind_with_its_status() -> None:
 def test_discovery_lists_the_groups() -> None:
     groups: Any = discovery.groups()
 
-    assert [entry["name"] for entry in groups["groups"]] == ["discovery.k8s.io"]
+    assert [entry["name"] for entry in groups["groups"]] == ["discovery.k8s.io", "networking.k8s.io"]
     assert discovery.group("discovery.k8s.io")["preferredVersion"] == groups["groups"][0]["preferredVersion"]

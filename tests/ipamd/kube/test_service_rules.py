@@ -73,10 +73,6 @@ def test_a_sound_service_passes(spec: dict[str, Any]) -> None:
             {"ports": PORTS, "clusterIP": "10.0.0.1", "ipFamilies": ["IPv6"]},
             "expected an IPv6 value as indicated by `ipFamilies[0]`",
         ),
-        (
-            {"ports": PORTS, "ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]},
-            "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified",
-        ),
         ({"ports": [{"port": 0}]}, "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"),
         ({"ports": [{"port": 80, "targetPort": 70000}]}, "spec.ports[0].targetPort: Invalid value: 70000"),
         ({"ports": [{"port": 80, "targetPort": "UP"}]}, 'spec.ports[0].targetPort: Invalid value: "UP"'),
@@ -130,9 +126,43 @@ def test_the_policy_and_families_that_a_service_gets(
     assert choose_families(view(document, Service).spec, pools) == (policy, families, [])
 
 
-def test_two_addresses_without_a_policy_are_refused() -> None:
-    document: dict[str, Any] = {"spec": {"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1", "fd00::1"]}}
+TWO = {"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1", "fd00::1"]}
+MISSING = "not configured on this cluster"
+ONE_STACK = "this cluster is not configured for dual-stack services"
+SINGLE = "must be 'RequireDualStack' or 'PreferDualStack' when multiple"
 
-    _, _, [cause] = choose_families(view(document, Service).spec, ("IPv4", "IPv6"))
 
-    assert "when multiple cluster IPs are specified" in cause.message
+@pytest.mark.parametrize(
+    ("spec", "pools", "complaint"),
+    [
+        (
+            TWO,
+            ("IPv4", "IPv6"),
+            f'spec.ipFamilyPolicy: Invalid value: "SingleStack": {SINGLE} cluster IPs are specified',
+        ),
+        (
+            {"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]},
+            ("IPv4", "IPv6"),
+            f'spec.ipFamilyPolicy: Invalid value: "SingleStack": {SINGLE} IP families are specified',
+        ),
+        (
+            {**TWO, "ipFamilyPolicy": "PreferDualStack"},
+            ("IPv4",),
+            f'spec.clusterIPs[1]: Invalid value: []string{{"10.0.0.1", "fd00::1"}}: IPv6 is {MISSING}',
+        ),
+        (
+            {"ipFamilyPolicy": "RequireDualStack"},
+            ("IPv4",),
+            f'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": {ONE_STACK}',
+        ),
+        (
+            {"ipFamilies": ["IPv6"]},
+            ("IPv4",),
+            'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+        ),
+    ],
+)
+def test_families_that_a_service_cannot_have(spec: dict[str, Any], pools: tuple[str, ...], complaint: str) -> None:
+    _, _, [cause] = choose_families(view({"spec": spec}, Service).spec, pools)
+
+    assert f"{cause.field}: {cause.message}" == complaint

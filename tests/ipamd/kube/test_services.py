@@ -76,8 +76,11 @@ async def test_an_external_name_has_no_address(cluster: Cluster) -> None:
     ("address", "complaint"),
     [
         ("10.96.0.1", "failed to allocate IP 10.96.0.1: provided IP is already allocated"),
-        ("192.0.2.1", r"the provided IP \(192.0.2.1\) is not in the valid range"),
-        ("10.96.0.0", r"the provided IP \(10.96.0.0\) is not in the valid range"),
+        ("192.0.2.1", "failed to allocate IP 192.0.2.1: the provided network does not match the current range"),
+        (
+            "10.96.0.0",
+            r"the provided IP \(10.96.0.0\) is not in the valid range. The range of valid IPs is 10.96.0.0/12",
+        ),
     ],
 )
 async def test_an_address_that_cannot_be_had_is_refused(cluster: Cluster, address: str, complaint: str) -> None:
