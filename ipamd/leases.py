@@ -4,7 +4,7 @@ Strategy: to choose a block, to record it in the store and to mark it used in me
 asks again for what he has gets the same lease, so a request may be repeated safely.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from random import Random
 
 from msgspec.structs import replace
@@ -24,15 +24,17 @@ class Leases:
         self._pools = pools
         self._random = random
 
-    def allocate(self, tx: Tx, owner: Owner, wish: Wish, made_pod: bool = False) -> tuple[Lease, bool]:
+    def allocate(
+        self, tx: Tx, owner: Owner, wish: Wish, made_pod: bool = False, apart: Collection[int] = ()
+    ) -> tuple[Lease, bool]:
         """The owner's lease for the wish, and whether it is new.
 
-        An owner has one lease in a pool: asking again gives it again. Raises UnknownPool, Invalid, OutsidePool,
+        An owner has one lease in a pool: asking again gives it again, unless its id is in `apart`. Raises UnknownPool, Invalid, OutsidePool,
         Withheld, Taken (with its holder), Exhausted (with the counts), or Conflict if the owner has another lease there
         than the one that is asked for.
         """
         spaces = self._pools.matching(wish)
-        held = self.held(tx, owner, spaces, wish.within)
+        held = self.held(tx, owner, spaces, wish.within, apart)
         if held is not None:
             check_again(held, owner, wish)
             has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
@@ -84,13 +86,17 @@ class Leases:
         return lease
 
     def held(
-        self, view: View, owner: Owner, spaces: Sequence[Space], within: Sequence[tuple[int, int]] = ()
+        self,
+        view: View,
+        owner: Owner,
+        spaces: Sequence[Space],
+        within: Sequence[tuple[int, int]] = (),
+        apart: Collection[int] = (),
     ) -> Lease | None:
-        """The owner's lease in one of the spaces, and in one of the windows if there are any, or None."""
+        """The owner's lease in one of the spaces, and in one of the windows if there are any, but those apart; None."""
         names = {space.pool.name for space in spaces}
-        return next(
-            (lease for lease in view.leases_of(owner) if lease.pool in names and is_within(lease, within)), None
-        )
+        held = (lease for lease in view.leases_of(owner) if lease.pool in names and lease.id not in apart)
+        return next((lease for lease in held if is_within(lease, within)), None)
 
     def _choose(self, tx: Tx, spaces: Sequence[Space], wish: Wish) -> tuple[Space, Block]:
         if wish.address is not None:

@@ -16,6 +16,8 @@ WIDTH: dict[int, int] = {4: 32, 6: 128}  # bits of an address, by family
 
 POOL_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"  # and 63 characters at most
 
+DEFAULT_SPACE = "default"
+
 # What the log calls the two things that are not Kubernetes objects.
 POOL = "Pool"
 LEASE = "Lease"
@@ -26,7 +28,8 @@ class Pool(Struct, frozen=True, omit_defaults=True):
 
     `exclude` holds addresses and CIDRs that are never handed out. `gateway` is withheld as well; without it the first
     host of every CIDR is, in pools for pods and for any purpose. `block_size` is the prefix length of a block
-    (a node's podCIDR), for prefix leases that name no length.
+    (a node's podCIDR), for prefix leases that name no length. `space` is the address space (VRF): pools overlap only
+    across spaces. With `edges` "all" no end of a CIDR is withheld.
     """
 
     name: str
@@ -36,7 +39,7 @@ class Pool(Struct, frozen=True, omit_defaults=True):
     exclude: tuple[str, ...] = ()
     gateway: str | None = None
     block_size: int | None = None
-    space: str = "default"
+    space: str = DEFAULT_SPACE
     edges: Literal["", "all"] = ""
 
 
@@ -94,7 +97,7 @@ class Wish(Struct, frozen=True):
     `address` asks for one address (or the block that begins there), `prefix_length` for a block of that length and
     `block` for one of the pool's `block_size`; without them the next free address is meant. `ttl` is in seconds, None
     for ever. `within` are the addresses, as numbers, from which alone it may come: first and last, both inclusive, in
-    order of preference; empty means the whole pool.
+    order of preference; empty means the whole pool. `node` is the name of the node that the owner is on, empty for none.
     """
 
     pool: str | None = None
@@ -106,6 +109,7 @@ class Wish(Struct, frozen=True):
     labels: dict[str, str] = {}
     ttl: int | None = None
     within: tuple[tuple[int, int], ...] = ()
+    node: str = ""
 
 
 class LeaseFilter(Struct, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 
 from ipamd.allocator import Block, Space
 from ipamd.errors import AlreadyExists, PoolInUse, PoolOverlap, UnknownPool
-from ipamd.model import POOL, Lease, Pool, Purpose, Wish
+from ipamd.model import DEFAULT_SPACE, POOL, Lease, Pool, Purpose, Wish
 from ipamd.ranges import Address, Cidr
 from ipamd.stores import Tx, View
 
@@ -40,8 +40,8 @@ class Pools:
             raise UnknownPool(f"there is no pool {name!r}", pool=name) from None
 
     def holding(self, address: Address) -> Space | None:
-        """The space whose CIDRs hold the address; pools do not overlap, so there is one at most."""
-        return next((space for space in self if space.holds(address)), None)
+        """The space whose CIDRs hold the address, in the default address space: there is one at most."""
+        return next((space for space in self if space.pool.space == DEFAULT_SPACE and space.holds(address)), None)
 
     def matching(self, wish: Wish) -> Sequence[Space]:
         """The spaces that may serve the wish, in order of their names. Raises UnknownPool if there is none.
@@ -101,7 +101,9 @@ class Pools:
             self._spaces[name] = before
 
     def _check_overlap(self, space: Space) -> None:
-        others = [other for other in self if other.pool.name != space.pool.name]
+        others = [
+            other for other in self if other.pool.name != space.pool.name and other.pool.space == space.pool.space
+        ]
         pairs = ((other, theirs, ours) for other in others for theirs in other.cidrs for ours in space.cidrs)
         for other, theirs, ours in pairs:
             if ours.overlaps(theirs):
@@ -109,7 +111,8 @@ class Pools:
                 raise PoolOverlap(f"{ours} overlaps {theirs} of pool {name}", pool=name, cidr=str(theirs))
 
     def _serves(self, space: Space, purpose: Purpose | None, wish: Wish) -> bool:
-        return space.pool.purpose == purpose and wish.family in (None, space.family)
+        pool = space.pool
+        return pool.purpose == purpose and pool.space == DEFAULT_SPACE and wish.family in (None, space.family)
 
 
 def filled(pool: Pool, view: View) -> Space:

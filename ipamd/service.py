@@ -4,7 +4,7 @@ Strategy: every method that changes something is one `store.update`: what it dec
 and it returns when that is durable. The methods that only read look at the committed state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from random import Random
 from typing import NamedTuple
@@ -107,6 +107,19 @@ class Service:
         """
         await self.store.update(partial(self._release, lease_id=lease_id))
 
+    async def acquire(self, owner: Owner, wishes: Sequence[Wish]) -> list[tuple[Lease, bool]]:
+        """The owner's leases for several wishes (both families, say), all or nothing; as `lease` has it for each."""
+        for wish in wishes:
+            check_labels(wish.labels)
+        return await self.store.update(partial(self.acquire_in, owner=owner, wishes=wishes))
+
+    def acquire_in(self, tx: Tx, owner: Owner, wishes: Sequence[Wish]) -> list[tuple[Lease, bool]]:
+        """The same in a transaction that does more. Two wishes never get one lease."""
+        found: list[tuple[Lease, bool]] = []
+        for wish in wishes:
+            found.append(self._lease(tx, owner, wish, [lease.id for lease, _ in found]))
+        return found
+
     def release_in(self, tx: Tx, lease: Lease) -> None:
         """Release, as above, a lease that is there, in a transaction that does more."""
         self.leases.release(tx, lease)
@@ -123,14 +136,14 @@ class Service:
         check_not_shown(tx, lease)
         self.release_in(tx, lease)
 
-    def _lease(self, tx: Tx, owner: Owner, wish: Wish) -> tuple[Lease, bool]:
+    def _lease(self, tx: Tx, owner: Owner, wish: Wish, apart: Collection[int] = ()) -> tuple[Lease, bool]:
         if owner.kind != pod_of_lease.POD:
-            return self.leases.allocate(tx, owner, wish)
+            return self.leases.allocate(tx, owner, wish, apart=apart)
         owner = pod_of_lease.named(owner)
         pod = pod_of_lease.found(tx, owner)
         owner = pod_of_lease.identify(owner, pod, self._random)
         made_pod = pod_of_lease.comes_from_lease(tx, owner, pod)
-        lease, is_new = self.leases.allocate(tx, owner, wish, made_pod)
+        lease, is_new = self.leases.allocate(tx, owner, wish, made_pod, apart)
         if is_new and lease.is_single:
             pod_of_lease.bind(tx, lease, pod, self._random)
         return lease, is_new
