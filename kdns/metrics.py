@@ -52,10 +52,14 @@ FAMILIES: dict[str, Described] = {
     "coredns_dns_responses_total": Described(
         "counter", "Responses by status code and writing plugin.", (*_SZV, "rcode", "plugin")
     ),
+    "coredns_dns_https_responses_total": Described("counter", "DoH responses by HTTP status.", ("server", "status")),
+    "coredns_dns_https3_responses_total": Described("counter", "DoH3 responses by HTTP status.", ("server", "status")),
+    "coredns_dns_quic_responses_total": Described("counter", "DoQ responses by DoQ's code.", ("server", "status")),
     "coredns_cache_entries": Described("gauge", "Elements in the cache.", ("server", "type", "zones", "view")),
     "coredns_cache_requests_total": Described("counter", "Requests that the cache saw.", _SZV_CACHE),
     "coredns_cache_hits_total": Described("counter", "Cache hits.", ("server", "type", "zones", "view")),
     "coredns_cache_misses_total": Described("counter", "Cache misses.", _SZV_CACHE),
+    "coredns_cache_drops_total": Described("counter", "Malformed replies, which are not cached.", _SZV_CACHE),
     "coredns_cache_prefetch_total": Described(
         "counter", "Times that the cache fetched an element ahead of its expiry.", _SZV_CACHE
     ),
@@ -91,6 +95,9 @@ FAMILIES: dict[str, Described] = {
     "coredns_autopath_success_total": Described(
         "counter", "Requests for which a search path was walked to a name that is there.", ("server",)
     ),
+    "coredns_dns64_requests_translated_total": Described(
+        "counter", "Requests answered with addresses made of IPv4 ones.", ("server",)
+    ),
     "coredns_acl_blocked_requests_total": Described("counter", "Requests that acl refused.", _SZV),
     "coredns_acl_filtered_requests_total": Described("counter", "Requests that acl answered with nothing.", _SZV),
     "coredns_acl_dropped_requests_total": Described("counter", "Requests that acl did not answer.", _SZV),
@@ -110,6 +117,9 @@ FAMILIES: dict[str, Described] = {
     "coredns_kubernetes_rest_client_request_duration_seconds": Described(
         "histogram", "Time of requests to the API server.", ("verb", "host"), CLIENT_BUCKETS
     ),
+    "coredns_kubernetes_rest_client_rate_limiter_duration_seconds": Described(
+        "histogram", "Time for which requests to the API server were held back.", ("verb", "host"), CLIENT_BUCKETS
+    ),
     "coredns_kubernetes_rest_client_requests_total": Described(
         "counter", "Requests to the API server by status.", ("code", "method", "host")
     ),
@@ -122,7 +132,7 @@ class Family:
     def __init__(self, name: str, about: Described) -> None:
         self.name = name
         self.about = about
-        self.values: dict[Labels, float] = {}
+        self.values: dict[Labels, float] = {} if about.labels else {(): 0}
 
     def add(self, labels: Labels, amount: float = 1) -> None:
         """Count `amount` more under these label values (in the order of the family's labels)."""
@@ -144,6 +154,8 @@ class Histogram:
         self.name = name
         self.about = about
         self.values: dict[Labels, list[float]] = {}
+        if not about.labels:
+            self.observe((), 0, times=0)
 
     def observe(self, labels: Labels, value: float, times: int = 1) -> None:
         """Count `value` (seconds or octets), `times` times."""
@@ -208,6 +220,6 @@ def _bucketed(histogram: Histogram) -> Metric:
 
 def _cumulative(bounds: Iterable[float], row: list[float]) -> Iterator[tuple[str, float]]:
     total = 0.0
-    for bound, count in zip((*map(str, map(float, bounds)), "+Inf"), row[:-1], strict=True):
+    for bound, count in zip((*(f"{bound:.15g}" for bound in bounds), "+Inf"), row[:-1], strict=True):  # as Go has it
         total += count
         yield bound, total

@@ -216,6 +216,7 @@ class _Counters:
         self._add("prefetch", request)
 
     def kept(self, request: Request, shelf: str, evicted: bool, shelves: Shelves) -> None:
+        self._add("drops", request, 0)  # what answers another question does not come so far
         for name, store in shelves.stores.items():
             self._family("cache_entries").set((request.server, name, self._zones, request.view), len(store))
         if evicted:

@@ -11,18 +11,16 @@ RCODE that the server will answer with, no plugin, and a size of 0.
 """
 
 import asyncio
-import gc
 import platform
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from prometheus_client import generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
@@ -32,10 +30,18 @@ from kdns.corefile import Args, Line, hostport
 from kdns.counting import Counting
 from kdns.errors import Dropped, NoAnswer
 from kdns.metrics import Labels, Metrics
+from kdns.runtime import MoreRuntime, Runtime
 from kdns.transport.sockets import Endpoint
 from kdns.wire import codes, fit, names
 
 ADDRESS = "localhost:9153"
+
+
+@runtime_checkable
+class Named(Protocol):
+    """The view of a server block."""
+
+    name: str
 
 
 @nameblind
@@ -61,6 +67,7 @@ class Prometheus:
         self._counting = Counting(metrics)
         self._clock = clock
         self._names: tuple[str, ...] = ()
+        self._view = ""
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Count the query by what comes from below."""
@@ -83,6 +90,8 @@ class Prometheus:
     def meet(self, peers: Mapping[str, object]) -> None:
         """The plugins of the block that take part in its chain: told of as enabled."""
         self._names = tuple(name for name, plugin in peers.items() if callable(plugin))
+        view = peers.get("view")
+        self._view = view.name if isinstance(view, Named) else ""
 
     async def start(self) -> None:
         """Tell which plugins are enabled."""
@@ -113,7 +122,7 @@ class Prometheus:
         self._counting.count(kind, request.size, 0, self._clock() - request.now)
 
     def _rows(self) -> Iterator[Labels]:
-        return ((server, zone, "", name) for server, zone in self._places for name in self._names)
+        return ((server, zone, self._view, name) for server, zone in self._places for name in self._names)
 
 
 class _Only(Collector):
@@ -126,26 +135,6 @@ class _Only(Collector):
         yield self._family
 
 
-RUNTIME: Mapping[str, tuple[str, Callable[[], float]]] = {
-    "python_threads": ("Threads of the interpreter.", threading.active_count),
-    "python_allocated_blocks": ("Memory blocks in use.", sys.getallocatedblocks),
-    "python_gc_objects_pending": ("Container objects made since the last collections.", lambda: sum(gc.get_count())),
-    "python_asyncio_tasks": ("Tasks of the event loop.", lambda: len(asyncio.all_tasks())),
-}
-
-
-class Runtime(Collector):
-    """What `runtime_metrics` adds."""
-
-    def collect(self) -> Iterator[Metric]:
-        """The gauges as they are now."""
-        return (GaugeMetricFamily(name, about, read()) for name, (about, read) in RUNTIME.items())
-
-    def describe(self) -> Iterator[Metric]:
-        """The gauges' names, by which a registry knows when it has them already."""
-        return (GaugeMetricFamily(name, about) for name, (about, _) in RUNTIME.items())
-
-
 def setup(args: Args) -> Prometheus:
     """The plugin of a server block. ConfigError for an address or a property that it does not know."""
     directive = args.once()
@@ -154,15 +143,20 @@ def setup(args: Args) -> Prometheus:
         match line.name:
             case "runtime_metrics":
                 line.expect(0)
-                with suppress(ValueError):  # another block, or the configuration before this one, asked for it too
-                    args.metrics.registry.register(Runtime())
+                _register(args, MoreRuntime())
             case "tls":
                 web_config = args.directory / _once(line, web_config)
             case _:
                 raise line.error(f"unknown option: {line.name}")
+    _register(args, Runtime())
     version = VERSION, "", f"python{platform.python_version()}"
     args.metrics.family("build_info").set(version, 1)
     return Prometheus(address, web_config, _places(args), args.metrics)
+
+
+def _register(args: Args, collector: Collector) -> None:
+    with suppress(ValueError):  # another block, or the configuration before this one, asked for it too
+        args.metrics.registry.register(collector)
 
 
 def _once(line: Line, before: Path | None) -> str:

@@ -39,6 +39,7 @@ class KubeApi:
         self._clock = clock
         self._requests = metrics.family("kubernetes_rest_client_requests_total")
         self._durations = metrics.histogram("kubernetes_rest_client_request_duration_seconds")
+        self._held_back = metrics.histogram("kubernetes_rest_client_rate_limiter_duration_seconds")
         self._session: aiohttp.ClientSession | None = None
 
     async def read(self, path: str, query: Mapping[str, str]) -> bytearray:
@@ -57,6 +58,7 @@ class KubeApi:
 
         `silence` is how many seconds may pass without an octet before the server is taken for dead.
         """
+        self._held_back.observe(("GET", self._access.host), 0)  # a reflector has one request under way, and none waits
         with _mapped():
             started = self._clock()
             async with await self._get(path, query, silence) as response:

@@ -21,6 +21,7 @@ DIRECTIONS = [
     ("kdns.eager", (), "coroutines, whatever they do"),
     ("kdns.chain", ("kdns.errors", "kdns.wire*"), "the plugin's shape"),
     ("kdns.reach", ("kdns.wire*",), "zones compared"),
+    ("kdns.runtime", (), "what the interpreter says of itself"),
     ("kdns.memo", ("kdns.chain", "kdns.wire*"), "octets under octets"),
     ("kdns.stencils", ("kdns.chain", "kdns.memo", "kdns.wire*"), "octets around a name"),
     ("kdns.block", ("kdns.chain", "kdns.wire*"), "a choice among values"),
@@ -75,7 +76,7 @@ DIRECTIONS = [
     (
         "kdns.plugins.*",
         ("kdns", "kdns.about", "kdns.errors", "kdns.chain", "kdns.counting", "kdns.eager", "kdns.metrics",
-         "kdns.reach", "kdns.corefile*", "kdns.wire*", "kdns.cluster*", "kdns.zone*", "kdns.caching*",
+         "kdns.reach", "kdns.runtime", "kdns.corefile*", "kdns.wire*", "kdns.cluster*", "kdns.zone*", "kdns.caching*",
          "kdns.forwarding*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*", "kdns.transport*"),
         "a plugin knows the shape and the nouns, never another plugin",
     ),

@@ -19,6 +19,12 @@ WHERE = ("dns://:53", "example.org.", "")
 FOUND = Reply(answer=records("www.example.org. 30 IN A 192.0.2.1"), by="hosts")
 
 
+class Named:
+    """A view, as far as anybody looks at it."""
+
+    name = "inside"
+
+
 @pytest.fixture
 def metrics() -> Metrics:
     return Metrics()
@@ -153,12 +159,12 @@ async def test_tells_which_plugins_are_enabled_while_a_configuration_runs(metric
         for _ in range(2)
     )
     for plugin in (old, new):
-        plugin.meet({"bind": object(), "prometheus": plugin, "whoami": lambda: None})
+        plugin.meet({"bind": object(), "prometheus": plugin, "whoami": lambda: None, "view": Named()})
     rows = {
-        ("dns://[::1]:1053", "example.org.", "", "prometheus"),
-        ("dns://[::1]:1053", "example.org.", "", "whoami"),
-        ("dns://[::1]:53", ".", "", "prometheus"),
-        ("dns://[::1]:53", ".", "", "whoami"),
+        ("dns://[::1]:1053", "example.org.", "inside", "prometheus"),
+        ("dns://[::1]:1053", "example.org.", "inside", "whoami"),
+        ("dns://[::1]:53", ".", "inside", "prometheus"),
+        ("dns://[::1]:53", ".", "inside", "whoami"),
     }
 
     await old.start()
