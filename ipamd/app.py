@@ -58,7 +58,7 @@ async def opened(config: Config) -> AsyncIterator[tuple[Service, Server]]:
         await prepare(service, config)
         kubernetes = KubernetesPaths(service)
         await kubernetes.start()
-        metrics = Metrics(service)
+        metrics = Metrics(service, [kubernetes.metrics])
         server = Server(build([kubernetes.surface(), rest.surface(service, metrics)], metrics))
         try:
             yield service, server

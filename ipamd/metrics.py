@@ -26,16 +26,17 @@ Family = Sampled | HistogramMetricFamily
 
 
 class Metrics(Collector):
-    """The counters of one daemon, and the state of its service."""
+    """The counters of one daemon, and the state of its service; `more` are shown with them."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, more: Sequence[Collector] = ()) -> None:
         self._service = service
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._leases: Counter[str] = Counter()
         self._commits = [0] * (len(BUCKETS) + 1)
         self._commit_seconds = 0.0
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
+        for each in (self, *more):
+            self._registry.register(each)
         service.store.listen(self._committed)
 
     def count_request(self, method: str, route: str, status: int) -> None:

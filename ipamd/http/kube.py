@@ -29,11 +29,12 @@ from ipamd.http.kube_watch import Watch
 from ipamd.http.routes import Handler, Surface
 from ipamd.json import Object
 from ipamd.kube import discovery, objects, openapi, status
+from ipamd.kube.allocator_metrics import AllocatorMetrics
 from ipamd.kube.bootstrap import bootstrap
 from ipamd.kube.cidr_upkeep import CidrUpkeep
 from ipamd.kube.cluster_ips import ClusterIPs
 from ipamd.kube.document import decode, text
-from ipamd.kube.kinds import KINDS, NAMESPACE, Kind
+from ipamd.kube.kinds import KINDS, NAMESPACE, POD, SERVICE, Kind
 from ipamd.kube.metadata import Moment
 from ipamd.kube.namespaces import terminating_namespaces
 from ipamd.kube.node_cidrs import NodeCidrs
@@ -50,6 +51,7 @@ PREFIXES = ("/api", "/version", "/openapi/v", "/livez")
 # What kubectl asks for is no media type, since "@" may not stand in one; what it is sent has to be.
 SWAGGER_ASKED = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 SWAGGER_SENT = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+RETURNED = (POD, SERVICE)  # what is deleted of these kinds is the reply; of the others it is a Status
 GONE = (404, 409)  # how a deletion by uid is refused when there is no object of that name any more, or another one
 EMPTIED_AT_ONCE = 100  # objects of a Namespace that go in one transaction
 
@@ -62,6 +64,7 @@ class KubernetesPaths:
         self._store = service.store
         self.cluster_ips = ClusterIPs(perf_counter)
         self.node_cidrs = NodeCidrs()
+        self.metrics = AllocatorMetrics(self._store, self.cluster_ips, self.node_cidrs)
 
     async def start(self) -> None:
         """Makes what a cluster has from the start, and finishes the deletions that a crash has interrupted."""
@@ -176,8 +179,9 @@ class KubernetesPaths:
         body = await self._write(partial(objects.delete, target=target, preconditions=asked), tried)
         if target.kind is NAMESPACE and not tried:
             await self._empty(target.name)
-        if self._store.view(lambda view: view.get(target.kind.name, target.namespace, target.name)) and not tried:
-            return send_object(request, target.kind, body)  # finalizers keep it
+        is_there = self._store.view(lambda view: view.get(target.kind.name, target.namespace, target.name)) is not None
+        if target.kind in RETURNED or (is_there and not tried):  # finalizers keep it
+            return send_object(request, target.kind, body)
         uid = text(decode(body), "metadata", "uid")
         return send(status.deleted(target.kind, target.name, uid))
 

@@ -54,9 +54,9 @@ def test_a_pod_is_created_read_replaced_patched_and_deleted(ipamd: Daemon, shop:
     assert patched.body["metadata"]["labels"] == {"tier": "front"}
 
     gone = ipamd.request("DELETE", path, {"kind": "DeleteOptions", "propagationPolicy": "Background"})
-    assert (gone.status, gone.body["status"], gone.body["details"]["uid"]) == (
+    assert (gone.status, gone.body["kind"], gone.body["metadata"]["uid"]) == (
         200,
-        "Success",
+        "Pod",
         made.body["metadata"]["uid"],
     )
     assert ipamd.request("GET", path).body["message"] == 'pods "web-0" not found'
@@ -106,8 +106,8 @@ def test_a_dry_run_tells_what_would_be_and_leaves_nothing(ipamd: Daemon, shop: s
     assert tried.status == 201
     assert tried.body["status"]["podIP"] == made.body["status"]["podIP"]
     assert ipamd.request("GET", f"{shop}/pods/web-0").status == 404
-    assert ipamd.request("DELETE", f"{shop}/pods/web-1?dryRun=All").body["status"] == "Success"
-    assert ipamd.request("DELETE", f"{shop}/pods/web-1", {"dryRun": ["All"]}).body["status"] == "Success"
+    assert ipamd.request("DELETE", f"{shop}/pods/web-1?dryRun=All").body["kind"] == "Pod"
+    assert ipamd.request("DELETE", f"{shop}/pods/web-1", {"dryRun": ["All"]}).body["kind"] == "Pod"
     assert ipamd.request("GET", f"{shop}/pods/web-1").status == 200
     assert ipamd.request("POST", f"{shop}/pods?dryRun=Some", pod("web-2")).status == 400
 

@@ -172,3 +172,61 @@ def test_a_table_of_a_watch_lines_up(daemon: Daemon, kubectl: Kubectl, environme
         kubectl("patch", "pod", "web-0", "-p", '{"metadata":{"labels":{"a":"b"}}}')
         assert watching.stdout.readline().split()[:3] == ["web-0", "1/1", "Running"]
         watching.terminate()
+
+
+MORE = """
+apiVersion: networking.k8s.io/v1
+kind: ServiceCIDR
+metadata: {name: more}
+spec: {cidrs: [10.7.0.0/24]}
+---
+apiVersion: networking.k8s.io/v1
+kind: IPAddress
+metadata: {name: 10.7.0.77}
+spec: {parentRef: {resource: gateways, group: example.com, name: edge}}
+"""
+
+
+def test_service_cidrs_and_ip_addresses_are_managed(kubectl: Kubectl) -> None:
+    applied = kubectl("apply", "-f", "-", stdin=MORE)
+    assert applied == "servicecidr.networking.k8s.io/more created\nipaddress.networking.k8s.io/10.7.0.77 created\n"
+    assert {line.split()[-1] for line in kubectl("apply", "-f", "-", stdin=MORE).splitlines()} == {"unchanged"}
+    kubectl("create", "service", "clusterip", "web", "--tcp=80", "--clusterip=10.7.0.9")
+    refusal = kubectl("create", "service", "clusterip", "other", "--tcp=80", "--clusterip=10.7.0.77", fails=True)
+    assert "failed to allocate IP 10.7.0.77: provided IP is already allocated" in refusal
+
+    listed = rows(kubectl("get", "servicecidr,ipaddress", "-o", "wide"))
+    assert ["NAME", "CIDRS", "AGE"] in listed
+    assert ["NAME", "PARENTREF", "AGE"] in listed
+    found = {row[0]: row[1] for row in listed if len(row) == 3}
+    assert found["servicecidr.networking.k8s.io/kubernetes"] == "10.96.0.0/12,fd00:10:96::/112"
+    assert found["servicecidr.networking.k8s.io/more"] == "10.7.0.0/24"
+    assert found["ipaddress.networking.k8s.io/10.96.0.1"] == "services/default/kubernetes"
+    assert found["ipaddress.networking.k8s.io/10.7.0.9"] == "services/default/web"
+    assert found["ipaddress.networking.k8s.io/10.7.0.77"] == "gateways.example.com/edge"
+    assert kubectl("get", "ip", "-l", "ipaddress.kubernetes.io/ip-family=IPv4", "-o", "name").count("\n") == 2
+
+    patch = '{"spec":{"cidrs":["10.8.0.0/24"]}}'
+    assert "field is immutable" in kubectl("patch", "servicecidr", "more", "-p", patch, "--type=merge", fails=True)
+    kubectl("label", "servicecidr", "more", "tier=second")
+    assert "condition met" in kubectl("wait", "--for=condition=Ready", "servicecidr/more", "--timeout=5s")
+
+
+def test_a_service_cidr_goes_once_nothing_is_in_it(kubectl: Kubectl) -> None:
+    kubectl("apply", "-f", "-", stdin=MORE)
+    kubectl("create", "service", "clusterip", "web", "--tcp=80", "--clusterip=10.7.0.9")
+    kubectl("delete", "ipaddress", "10.7.0.77")
+
+    kubectl("delete", "servicecidr", "more", "--wait=false")
+
+    template = "{.status.conditions[0].reason}"
+    assert kubectl("get", "servicecidr", "more", "-o", f"jsonpath={template}") == "Terminating"
+    kubectl("delete", "service", "web")
+    assert 'servicecidrs.networking.k8s.io "more" not found' in kubectl("get", "servicecidr", "more", fails=True)
+
+
+def test_a_node_shows_its_blocks(kubectl: Kubectl) -> None:
+    kubectl("create", "-f", "-", stdin='{"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}}')
+
+    assert kubectl("get", "node", "n1", "-o", "jsonpath={.spec.podCIDRs}") == '["10.244.1.0/24","fd00:10:244:1::/64"]'
+    assert {"servicecidrs", "ipaddresses"} <= {row[0] for row in rows(kubectl("api-resources")) if row}
