@@ -80,12 +80,12 @@ def asked_block(work: Work, node: Node, text: str) -> str:
     family: Family = 6 if network.family == 6 else 4
     address, _, _ = text.partition("/")
     wish = Wish(purpose="nodes", family=family, address=address, prefix_length=network.length)
-    block = lease_for(work, NODE, node.metadata, wish, "spec.podCIDRs")
+    lease_for(work, NODE, node.metadata, wish, "spec.podCIDRs")
     for space in work.pools.matching(wish):
         for cidrs in work.node_cidrs.sets_of(work.tx, space):
             if cidrs.grid.cluster.overlaps(network):
                 work.node_cidrs.occupy(work.tx, cidrs, network, is_next=False)
-    return block
+    return str(network)
 
 
 def next_block(work: Work, node: Node, family: Family) -> str:
@@ -97,8 +97,9 @@ def next_block(work: Work, node: Node, family: Family) -> str:
                 lease, _ = work.leases.allocate(work.tx, owner_of(NODE, node.metadata), wish)
             except Exhausted:
                 continue
-            work.node_cidrs.occupy(work.tx, cidrs, read_cidr(str(lease)), is_next=True)
-            return str(lease)
+            block = read_cidr(f"{lease.address}/{lease.prefix_length}")
+            work.node_cidrs.occupy(work.tx, cidrs, block, is_next=True)
+            return str(block)
     why = "CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range"
     raise invalid(NODE, node.metadata.name, [Cause("spec.podCIDRs", "FieldValueInvalid", why)])
 
