@@ -101,6 +101,7 @@ class App:
             info.values.clear()
             info.set(("sha512", self._digest), 1)
         await old.close(_tell)
+        await fresh.serving()
 
     async def _keep_current(self) -> None:
         """Reload when a signal asks for it, or when the reload plugin finds another Corefile."""

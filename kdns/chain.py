@@ -11,6 +11,7 @@ What else a plugin can do it says by having a method; the server looks for these
     pages()            pages for the admin HTTP listeners
     async start()      awaited before the listeners answer; raises StartError
     async run()        a loop, from start until the configuration is replaced or the server stops
+    async serving()    awaited when the listeners answer
     async lameduck()   awaited at shutdown (not at reload) while everything still answers
     async close()      awaited when the configuration is replaced or the server stops
     ready() -> bool    for the ready plugin

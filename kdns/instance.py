@@ -107,6 +107,10 @@ class Instance:
         finally:  # where one fails, the others are not left to go on by themselves
             await _end(starting)
 
+    async def serving(self) -> None:
+        """Tell the plugins that want to know that the listeners answer."""
+        await asyncio.gather(*(told() for told in self.power("serving")))
+
     async def lameduck(self) -> None:
         """Let the plugins that want it hold the shutdown back while everything still answers."""
         await asyncio.gather(*(wait() for wait in self.power("lameduck")))

@@ -86,7 +86,7 @@ async def _start(instance: Instance) -> None:
     try:
         await instance.start(lambda changed: None, lambda fault: None)
     finally:
-        await instance.close()
+        await instance.close(lambda fault: None)
 
 
 def _keys(wanted: Sequence[str], instance: Instance, _: Sequence[str]) -> Iterator[str]:

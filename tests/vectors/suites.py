@@ -24,8 +24,8 @@ Json = dict[str, Any]
 # has to be struck off here.
 MISSING_PLUGINS = frozenset(
     {
-        "auto", "dns64", "dnssec", "dnstap", "erratic", "etcd", "file", "geoip", "grpc", "grpc_server",
-        "https", "https3", "nomad", "on", "proxyproto", "quic", "secondary", "shed", "sign", "tls",
+        "auto", "dnssec", "dnstap", "etcd", "file", "geoip", "grpc", "grpc_server",
+        "https", "https3", "nomad", "proxyproto", "quic", "secondary", "shed", "sign", "tls",
         "trace", "tsig",
     }
 )  # fmt: skip
