@@ -19,6 +19,7 @@ SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 MODULE = ("-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}")
 NATIVE: Sequence[tuple[str, str, Sequence[str]]] = (
     ("kdns/transport/drain.c", f"kdns/transport/drain{SUFFIX}", MODULE),
+    ("ipamd/cni/executable.c", "ipamd/cni/executable", ()),
 )
 
 

@@ -85,7 +85,7 @@ class Answers:
         changes = memo.changes
         try:
             reply = await self._reply(question, packet, client, now)
-            if question.qtype in TRANSFERS and client.proto != "udp" and _is_zone(reply):
+            if question.qtype in TRANSFERS and client.takes_all and _is_zone(reply):
                 return transferred(question, reply)
             sent = fitted(question, reply, client)
         except Dropped:
@@ -145,7 +145,7 @@ async def _ask(block: Block, request: Request) -> Reply:
 def fitted(question: Question, reply: Reply, client: Client) -> bytes:
     """A reply as the octets for this client: see wire.fit."""
     sections = reply.answer, reply.authority, reply.additional
-    limit, compress_above = fit.limits(question, client.proto, client.is_ipv6, reply.bound)
+    limit, compress_above = fit.limits(question, "tcp" if client.takes_all else "udp", client.is_ipv6, reply.bound)
     return fit.fit(question, _word(question, reply), sections, _opt(question, reply), limit, compress_above)
 
 

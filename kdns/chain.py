@@ -51,6 +51,12 @@ class Client(NamedTuple):
     proto: str = "udp"  # udp or tcp, as the metrics' label says it; DoT, DoH and gRPC are tcp, DoQ is udp
     local_address: str = ""
     local_port: int = 0
+    is_stream: bool = False  # of a `proto` that says udp: messages of any length come through (DoQ)
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether messages of any length, and several of them, reach the client."""
+        return self.is_stream or self.proto != "udp"
 
     @property
     def is_ipv6(self) -> bool:

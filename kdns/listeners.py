@@ -5,61 +5,29 @@ configuration no longer wants is closed, what it wants in addition is opened bef
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain
-from typing import NamedTuple
 
 from kdns.answer import Answers
 from kdns.banner import zone_lines
-from kdns.block import Block, Blocks
+from kdns.block import Block
 from kdns.errors import StartError
 from kdns.instance import Instance, Site, addresses
 from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.plugins import timeouts
 from kdns.plugins.multisocket import Multisocket
-from kdns.transport.sockets import Endpoint, open_tcp, open_udp
-from kdns.transport.tcp import TcpListener, Timeouts
-from kdns.transport.udp import UdpListener
+from kdns.serving import Around, Behind, Place, opened
+from kdns.transport.tcp import Timeouts
 from kdns.wire import names
 from kdns.wire.names import Name
 
-DEFAULT_TIMEOUTS = Timeouts()
 MEMO_BUDGET = 32 << 20  # octets a socket: some 60,000 answers
 OTHER_CLASSES = ("chaos", "forward")  # plugins that answer other classes than IN
 DRAIN = 5.0  # seconds that queries under way get when a listener closes
 
 
 OnFault = Callable[[str, Exception], None]
-
-
-class Place(NamedTuple):
-    """A listener's address: the transport's scheme, the IP address ("" for all) and the port."""
-
-    scheme: str
-    address: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{Endpoint(self.address, self.port)}"
-
-
-class Behind(NamedTuple):
-    """What stands behind a place: its zones' blocks, and what their directives say of the listener.
-
-    `any_class`: whether they take other classes than IN. `sockets`: how many an address, when it is opened.
-    """
-
-    blocks: Blocks
-    any_class: bool = False
-    timeouts: Timeouts = DEFAULT_TIMEOUTS
-    sockets: int = 1
-
-    @property
-    def has_views(self) -> bool:
-        """Whether the block that answers depends on more than the name: then no answer may be kept by its packet."""
-        return any(block.admits for blocks in self.blocks.values() for block in blocks)
 
 
 def places(instance: Instance) -> dict[Place, Behind]:
@@ -73,6 +41,7 @@ def places(instance: Instance) -> dict[Place, Behind]:
             before.any_class or any(name in site.plugins for name in OTHER_CLASSES),
             _timeouts(site, before.timeouts),
             max(before.sockets, multiple.sockets if (multiple := site.value(Multisocket)) else 1),
+            (*site.values, *before.values),
         )
     return found
 
@@ -89,69 +58,48 @@ def _timeouts(site: Site, otherwise: Timeouts) -> Timeouts:
 def _placed(site: Site) -> Iterator[tuple[Site, Place, Block]]:
     """Each block of a site with each of its places."""
     for key, block in site.blocks().items():
-        if key.scheme != "dns":
-            raise StartError(f"{key}: this version of kdns serves dns:// only, {key.scheme}:// is not there yet")
         for address in addresses(site) or ("",):
             yield site, Place(key.scheme, address, key.port), block
 
 
 class Listener:
-    """The UDP and TCP sockets of one place, and what they answer with."""
+    """The sockets of one place, and what they answer with."""
 
     def __init__(self, place: Place, behind: Behind, metrics: Metrics, on_fault: OnFault) -> None:
-        endpoint = Endpoint(place.address, place.port)
         self.place = place
         self.answers = Answers(str(place), behind.blocks, behind.any_class, metrics, on_fault)
         self.answers.keeps = not behind.has_views
         self.memos: list[Memo] = []
-        self._udp: list[UdpListener] = []
-        clock = time.monotonic
-        self._tcp = [
-            TcpListener(sock, self.answers, self._memo(), clock, behind.timeouts)
-            for sock in open_tcp(endpoint, behind.sockets)
-        ]
-        try:
-            udp = open_udp(endpoint, behind.sockets)
-            self._udp = [UdpListener(sock, self.answers, self._memo(), clock) for sock in udp]
-        except StartError:
-            self.abandon()
-            raise
+        self._servers = opened(place, behind, Around(self.answers, self._memo, metrics))
 
     def serve(self, behind: Behind) -> None:
         """Answer with other blocks from now on."""
         self.answers.blocks = behind.blocks
         self.answers.any_class = behind.any_class
         self.answers.keeps = not behind.has_views
-        for tcp in self._tcp:
-            tcp.timeouts = behind.timeouts
+        for server in self._servers:
+            server.adopt(behind.timeouts)
         self.answers.stencils.clear()
         for memo in self.memos:
             memo.clear()
 
     async def start(self) -> None:
         """Answer from now on."""
-        for udp in self._udp:
-            udp.start(asyncio.get_running_loop())
-        for tcp in self._tcp:
-            await tcp.start()
+        for server in self._servers:
+            await server.start()
 
     async def stop(self) -> None:
         """Take no more queries, wait up to DRAIN seconds for those under way, give the ports back."""
-        for udp in self._udp:
-            udp.stop(asyncio.get_running_loop())
-        for tcp in self._tcp:
-            tcp.stop()
+        for server in self._servers:
+            server.stop()
         if self.answers.pending.tasks:
             await asyncio.wait(self.answers.pending.tasks, timeout=DRAIN)
-        for udp in self._udp:
-            udp.close()
+        self.abandon()
 
     def abandon(self) -> None:
         """Give the ports back of a listener that never started."""
-        for udp in self._udp:
-            udp.close()
-        for tcp in self._tcp:
-            tcp.close()
+        for server in self._servers:
+            server.close()
 
     def _memo(self) -> Memo:
         self.memos.append(Memo(MEMO_BUDGET))

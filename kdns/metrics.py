@@ -98,9 +98,6 @@ FAMILIES: dict[str, Described] = {
     "coredns_dns64_requests_translated_total": Described(
         "counter", "Requests answered with addresses made of IPv4 ones.", ("server",)
     ),
-    "coredns_dns64_requests_translated_total": Described(
-        "counter", "Requests answered with addresses made of IPv4 ones.", ("server",)
-    ),
     "coredns_acl_blocked_requests_total": Described("counter", "Requests that acl refused.", _SZV),
     "coredns_acl_filtered_requests_total": Described("counter", "Requests that acl answered with nothing.", _SZV),
     "coredns_acl_dropped_requests_total": Described("counter", "Requests that acl did not answer.", _SZV),

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from tests.ipamd.daemon import Daemon
 from tests.kdns.server import Kdns, free_port
+from tests.kdns.transport import certificates
 from tests.system.demo import Nsd
 
 ADMIN = re.compile(r"(?m)^(\s*)(health|ready|prometheus|pprof)(?: [^\s{]*:\d+)?(?=\s*(?:\{|$))")
 FORWARD = re.compile(r"(?m)^(\s*forward [^\s{]+) [^{\n]+?(?=\s*(?:\{|$))")
 KUBERNETES = re.compile(r"(?m)^(\s*kubernetes[^{\n]*?)\s*(\{?)$")
+ENCRYPTED = re.compile(r"\b(tls|quic|https3?|grpc)://([^\s:]*):\d+")
 PORT = re.compile(r":53(?=[\s,])")
 FILES = {
     "NodeHosts": "192.168.56.11 node-1\n192.168.56.12 node-2\n",
@@ -41,6 +43,7 @@ class Surroundings:
             text = re.sub(r"endpoint \S+", f"endpoint {self.ipamd.url}", text)
         else:
             text = KUBERNETES.sub(self._with_endpoint, text)
+        text = ENCRYPTED.sub(lambda found: f"{found[1]}://{found[2]}:{free_port()}", text)
         text = re.sub(r"(?m)^(\s*bind) .*$", r"\1 127.0.0.1", text)
         text = re.sub(r"lameduck \S+", "lameduck 1ms", text)  # nobody is there who has to notice
         return PORT.sub(":@PORT@", text.replace("/etc/coredns/NodeHosts", "NodeHosts"))
@@ -52,6 +55,10 @@ class Surroundings:
         directory.mkdir()
         for file, content in FILES.items():
             (directory / file).write_text(content)
+        if "cert.pem" in corefile:
+            made = certificates.make(directory)
+            made.rename(directory / "cert.pem")
+            (directory / "certificate.key").rename(directory / "key.pem")
         server = Kdns(directory, self.moved(corefile))
         server.start("-dns.port", str(server.port))
         yield server

@@ -153,7 +153,10 @@ class TcpConnection(asyncio.Protocol):
 
 
 class TcpListener:
-    """One listening TCP socket, its memo and its connections. With `tls`, each connection is a TLS one."""
+    """One listening TCP socket, its memo and its connections. With `tls`, each connection is a TLS one.
+
+    `renew` is called before a connection's handshake, to look whether `tls` has to show another certificate.
+    """
 
     def __init__(
         self,
@@ -163,19 +166,25 @@ class TcpListener:
         clock: Callable[[], float],
         timeouts: Timeouts,
         tls: ssl.SSLContext | None = None,
+        renew: Callable[[], None] | None = None,
     ) -> None:
         self._sock = sock
         self._answers = answers
         self._memo = memo
         self._clock = clock
         self._tls = tls
-        self.timeouts = timeouts
+        self._renew = renew
+        self._timeouts = timeouts
         self._connections: WeakSet[TcpConnection] = WeakSet()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Accept from now on."""
         self._server = await asyncio.get_running_loop().create_server(self._connection, sock=self._sock, ssl=self._tls)
+
+    def adopt(self, timeouts: Timeouts) -> None:
+        """Give connections from now on these times."""
+        self._timeouts = timeouts
 
     def stop(self) -> None:
         """Accept no more; each connection ends behind the query that it is at. The port is given back."""
@@ -189,6 +198,8 @@ class TcpListener:
         self._sock.close()
 
     def _connection(self) -> TcpConnection:
-        connection = TcpConnection(self._answers, self._memo, self._clock, self.timeouts)
+        if self._renew is not None:
+            self._renew()
+        connection = TcpConnection(self._answers, self._memo, self._clock, self._timeouts)
         self._connections.add(connection)
         return connection

@@ -54,16 +54,20 @@ class UdpListener:
         self._now = 0.0  # when the batch under way was begun
         self._native = native(sock.fileno()) if native is not None else None
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def start(self) -> None:
         """Answer from now on."""
+        loop = asyncio.get_running_loop()
         if self._native is not None:
             loop.add_reader(self._sock, partial(self._drain_batch, self._native))
         else:
             loop.add_reader(self._sock, self._drain_any if self._wildcard else self._drain)
 
-    def stop(self, loop: asyncio.AbstractEventLoop) -> None:
+    def adopt(self, timeouts: object) -> None:
+        """Nothing: there are no connections."""
+
+    def stop(self) -> None:
         """Read no more; replies under way can still be sent until `close`."""
-        loop.remove_reader(self._sock)
+        asyncio.get_running_loop().remove_reader(self._sock)
 
     def close(self) -> None:
         """Give the port back."""

@@ -66,6 +66,11 @@ DIRECTIONS = [
         "octets to and fro: a listener knows the answers, and no plugin",
     ),
     (
+        "kdns.web*",
+        ("kdns.errors", "kdns.answer", "kdns.chain", "kdns.memo", "kdns.transport*", "kdns.wire*", "kdns.web*"),
+        "DNS within other protocols; it knows the answers, and no plugin",
+    ),
+    (
         "kdns.answer",
         ("kdns.block", "kdns.chain", "kdns.counting", "kdns.eager", "kdns.errors", "kdns.memo", "kdns.metrics",
          "kdns.stencils",

@@ -24,13 +24,12 @@ Json = dict[str, Any]
 # has to be struck off here.
 MISSING_PLUGINS = frozenset(
     {
-        "auto", "dnssec", "dnstap", "etcd", "file", "geoip", "grpc", "grpc_server",
-        "https", "https3", "nomad", "proxyproto", "quic", "secondary", "shed", "sign", "tls",
+        "auto", "dnssec", "dnstap", "etcd", "file", "geoip", "grpc",
+        "nomad", "proxyproto", "secondary", "shed", "sign",
         "trace", "tsig",
     }
 )  # fmt: skip
 VENDOR_CLOUDS = frozenset({"azure", "clouddns", "route53"})  # not spoken: docs/compatibility.md says so
-MISSING_TRANSPORTS = frozenset({"grpc", "https", "https3", "quic", "tls"})
 
 
 class Held(NamedTuple):
@@ -82,11 +81,7 @@ class Vector(NamedTuple):
     def why_not(self) -> str:
         """Why the vector is not claimed; empty if it is."""
         lacking = sorted(directives(self.server.get("corefile", "")) & (MISSING_PLUGINS | VENDOR_CLOUDS))
-        if lacking:
-            return f"there is no plugin {lacking[0]}"
-        listeners = " ".join(self.case.get("expect", {}).get("banner", ()))
-        schemes = [scheme for scheme in sorted(MISSING_TRANSPORTS) if f"{scheme}://" in listeners]
-        return f"there is no transport {schemes[0]}" if schemes else ""
+        return f"there is no plugin {lacking[0]}" if lacking else ""
 
 
 def folder() -> Path | None:

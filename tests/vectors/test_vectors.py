@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kdns.errors import StartError
 from kdns.plugins import ORDER
 from tests.vectors import configuring, runner, suites
-from tests.vectors.suites import HELD_WRONG, MISSING_PLUGINS, MISSING_TRANSPORTS, VENDOR_CLOUDS, Vector
+from tests.vectors.suites import HELD_WRONG, MISSING_PLUGINS, VENDOR_CLOUDS, Vector
 
 OfSuite = Callable[[str], dict[str, list[str]]]
 
@@ -73,9 +72,3 @@ def test_without_a_folder_there_are_no_vectors(monkeypatch: pytest.MonkeyPatch, 
 def test_the_plugins_not_claimed_are_those_that_are_not_there() -> None:
     missing = {name for name in ORDER if find_spec(f"kdns.plugins.{name}") is None}
     assert missing == MISSING_PLUGINS | VENDOR_CLOUDS
-
-
-@pytest.mark.parametrize("scheme", sorted(MISSING_TRANSPORTS))
-def test_the_transports_not_claimed_are_not_there(scheme: str, tmp_path: Path) -> None:
-    with pytest.raises(StartError):
-        configuring.listeners(f"{scheme}://. {{\n whoami\n}}\n", tmp_path)

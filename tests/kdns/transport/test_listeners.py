@@ -64,13 +64,13 @@ class Running:
 
     async def start(self) -> None:
         for udp in self.udp:
-            udp.start(asyncio.get_running_loop())
+            await udp.start()
         for tcp in self.tcp:
             await tcp.start()
 
     def stop(self) -> None:
         for udp in self.udp:
-            udp.stop(asyncio.get_running_loop())
+            udp.stop()
             udp.close()
         for tcp in self.tcp:
             tcp.stop()

@@ -1,0 +1,338 @@
+"""DNS over QUIC (RFC 9250) and DNS over HTTP/3: the connections of a UDP socket, by aioquic.
+
+One stream carries one query. What breaks DoQ's rules ends the connection with DOQ_PROTOCOL_ERROR; too many streams at a
+time end it with DOQ_EXCESSIVE_LOAD or H3_EXCESSIVE_LOAD.
+"""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.asyncio.server import QuicServer
+from aioquic.h3.connection import H3Connection
+from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import (
+    ConnectionTerminated,
+    HandshakeCompleted,
+    QuicEvent,
+    StopSendingReceived,
+    StreamDataReceived,
+    StreamReset,
+)
+
+from kdns.answer import Answers, Sent
+from kdns.chain import Client
+from kdns.errors import WireError
+from kdns.memo import Memo
+from kdns.transport.certificates import Certificates
+from kdns.transport.tcp import Timeouts
+from kdns.web.exchange import Application, Response
+from kdns.web.http2 import plain
+from kdns.wire import edns, question
+from kdns.wire.frame import Frames, framed
+
+DOQ, H3 = "doq", "h3"  # ALPN
+NO_ERROR, INTERNAL_ERROR, PROTOCOL_ERROR, EXCESSIVE_LOAD = 0, 1, 2, 4  # RFC 9250 section 4.3
+H3_NO_ERROR, H3_EXCESSIVE_LOAD = 0x100, 0x107  # RFC 9114 section 8.1
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Connections of a listener, streams of a connection, queries under way in all of them; 0 for any number."""
+
+    connections: int = 200
+    streams: int = 256
+    queries: int = 1024
+
+
+class Served:
+    """What the connections of one listener share: what answers, and how much is under way."""
+
+    def __init__(
+        self, answers: Answers, memo: Memo, clock: Callable[[], float], limits: Limits, count: Callable[[int], None]
+    ) -> None:
+        self.answers = answers
+        self.memo = memo
+        self.clock = clock
+        self.limits = limits
+        self.count = count
+        self.connections: set[Connection] = set()
+        self._asking = 0
+        self._waiting: deque[tuple[bytes, Client, Callable[[Sent], None]]] = deque()
+
+    def ask(self, packet: bytes, client: Client, done: Callable[[Sent], None]) -> None:
+        """Ask the chain, or wait until fewer queries are under way."""
+        if self.limits.queries and self._asking >= self.limits.queries:
+            self._waiting.append((packet, client, done))
+            return
+        self._asking += 1
+        self.answers.respond(packet, client, self.clock(), self.memo, partial(self._answered, done))
+
+    def _answered(self, done: Callable[[Sent], None], sent: Sent) -> None:
+        self._asking -= 1
+        done(sent)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self.ask, *self._waiting.popleft())
+
+
+class Connection(QuicConnectionProtocol):
+    """One client's connection; `timeouts.read` is how long a stream may take to bring its query."""
+
+    full = EXCESSIVE_LOAD
+    over = NO_ERROR
+
+    def __init__(self, quic: Any, served: Served, timeouts: Timeouts, local: tuple[str, int], **_: object) -> None:
+        super().__init__(quic)
+        self._served = served
+        self._timeouts = timeouts
+        self._local = local
+        self._client = Client("", 0)
+        self._open: dict[int, asyncio.TimerHandle] = {}  # streams whose query or reply is under way
+
+    def datagram_received(self, data: bytes | str, addr: Any) -> None:
+        """Octets of the client, which may have moved to another address (RFC 9000 section 9)."""
+        self._client = Client(addr[0], addr[1], "udp", *self._local, is_stream=True)
+        super().datagram_received(data, addr)
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        """Something happened on the connection."""
+        match event:
+            case HandshakeCompleted():
+                limit = self._served.limits.connections
+                if limit and len(self._served.connections) >= limit:
+                    self.close(NO_ERROR, "too many connections")
+                    return
+                self._served.connections.add(self)
+            case StreamDataReceived(stream_id=number) if number not in self._open and number % 4 == 0:
+                limit = self._served.limits.streams
+                if limit and len(self._open) >= limit:
+                    self.close(self.full, "too many streams")
+                    return
+                self._open[number] = self._loop.call_later(self._timeouts.read, self._too_slow, number)
+            case StreamReset(stream_id=number) | StopSendingReceived(stream_id=number):
+                self._forget(number)
+            case ConnectionTerminated():
+                self._served.connections.discard(self)
+                for number in list(self._open):
+                    self._forget(number)
+
+    def finish(self) -> None:
+        """Stop: the connection closes at once; a client asks again elsewhere."""
+        self.close(self.over)
+
+    def _too_slow(self, number: int) -> None:
+        self.close(PROTOCOL_ERROR, "a query that never became whole")
+
+    def _forget(self, number: int) -> None:
+        timer = self._open.pop(number, None)
+        if timer is not None:
+            timer.cancel()
+
+
+class DoqConnection(Connection):
+    """DNS over QUIC."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._octets: dict[int, bytearray] = {}
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        """A stream brings one message behind its length, and with it the stream's end."""
+        known = len(self._open)
+        super().quic_event_received(event)
+        match event:
+            case StreamDataReceived(stream_id=number, data=data, end_stream=ended) if number in self._open:
+                octets = self._octets.setdefault(number, bytearray())
+                octets += data
+                self._look(number, bytes(octets), ended=ended)
+            case StreamDataReceived(stream_id=number) if number % 4:
+                self._broken()  # only the client's bidirectional streams are for queries (section 4.2)
+        if len(self._open) < known:
+            self._octets = {number: octets for number, octets in self._octets.items() if number in self._open}
+
+    def _look(self, number: int, octets: bytes, *, ended: bool) -> None:
+        whole = Frames().feed(octets)
+        if not whole:
+            if ended or len(octets) > 2 + 0xFFFF:
+                self._broken()
+            return
+        packet = whole[0]
+        if len(whole) > 1 or len(octets) > 2 + len(packet) or not _is_fit(packet):
+            self._broken()
+            return
+        self._octets.pop(number, None)
+        self._open[number].cancel()
+        self._served.ask(packet, self._client, partial(self._reply, number))
+
+    def _reply(self, number: int, sent: Sent) -> None:
+        if number not in self._open:
+            return
+        self._forget(number)
+        messages = [sent] if isinstance(sent, bytes) else list(sent or ())
+        for message in messages:
+            self._quic.send_stream_data(number, framed(message))
+        self._quic.send_stream_data(number, b"", end_stream=True)
+        self._served.count(NO_ERROR)
+        self.transmit()
+
+    def _broken(self) -> None:
+        self._served.count(PROTOCOL_ERROR)
+        self.close(PROTOCOL_ERROR)
+
+
+class H3DnsConnection(Connection):
+    """DNS over HTTP/3."""
+
+    full = H3_EXCESSIVE_LOAD
+    over = H3_NO_ERROR
+
+    def __init__(self, *args: Any, application: Application, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._application = application
+        self._http = H3Connection(self._quic)
+        self._headers: dict[int, dict[str, str]] = {}
+        self._bodies: dict[int, bytearray] = {}
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        """What HTTP/3 makes of an event; H3Connection closes the connection itself for a broken rule."""
+        super().quic_event_received(event)
+        for part in self._http.handle_event(event):
+            self._take(part)
+        if len(self._headers) > len(self._open):
+            self._headers = {number: held for number, held in self._headers.items() if number in self._open}
+            self._bodies = {number: held for number, held in self._bodies.items() if number in self._open}
+
+    def _take(self, event: H3Event) -> None:
+        match event:
+            case HeadersReceived(stream_id=number, headers=headers, stream_ended=ended):
+                found = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+                self._headers.setdefault(number, found)
+                self._bodies.setdefault(number, bytearray())
+            case DataReceived(stream_id=number, data=data, stream_ended=ended):
+                body = self._bodies.setdefault(number, bytearray())
+                body += data[: self._application.largest_body + 1 - len(body)]
+            case _:
+                return
+        if ended and number in self._open and number in self._headers:
+            self._handle(number)
+
+    def _handle(self, number: int) -> None:
+        self._open[number].cancel()
+        found = self._application.packet(plain(self._headers.pop(number), bytes(self._bodies.pop(number, b""))))
+        if isinstance(found, Response):
+            self._respond(number, found)
+        else:
+            self._served.ask(found, self._client, partial(self._reply, number))
+
+    def _reply(self, number: int, sent: Sent) -> None:
+        response = self._application.response(sent if isinstance(sent, bytes) else None)
+        if number in self._open:
+            self._respond(number, response)
+
+    def _respond(self, number: int, response: Response) -> None:
+        self._forget(number)
+        length = ("content-length", str(len(response.body)))
+        head = [(":status", str(response.status)), *response.headers, length]
+        self._http.send_headers(number, [(name.encode(), value.encode()) for name, value in head])
+        self._http.send_data(number, response.body, end_stream=True)
+        self.transmit()
+
+
+class QuicListener:
+    """One UDP socket that speaks QUIC. `connection` makes what speaks of a connection's streams."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        configuration: Callable[[], QuicConfiguration],
+        served: Served,
+        timeouts: Timeouts,
+        connection: Callable[..., Connection],
+    ) -> None:
+        self._sock = sock
+        self._configuration = configuration
+        self._served = served
+        self._connection = connection
+        self._timeouts = timeouts
+        self._server: _Server | None = None
+
+    async def start(self) -> None:
+        """Answer from now on."""
+        _, self._server = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _Server(self._configuration, self._made), sock=self._sock
+        )
+
+    def adopt(self, timeouts: Timeouts) -> None:
+        """Give connections from now on these times."""
+        self._timeouts = timeouts
+
+    def stop(self) -> None:
+        """Close every connection; the port is given back."""
+        if self._server is not None:
+            for connection in list(self._served.connections):
+                connection.finish()
+            self._server.close()
+
+    def close(self) -> None:
+        """Give the port back."""
+        if self._server is None:
+            self._sock.close()
+
+    def _made(self, quic: Any, **_: object) -> Connection:
+        return self._connection(quic, self._served, self._timeouts, self._sock.getsockname()[:2])
+
+
+class _Server(QuicServer):
+    """aioquic's, with a configuration that is asked for anew: its certificate may have changed."""
+
+    def __init__(self, configuration: Callable[[], QuicConfiguration], create_protocol: Callable[..., Connection]):
+        super().__init__(configuration=configuration(), create_protocol=create_protocol)
+        self._current = configuration
+
+    def datagram_received(self, data: bytes | str, addr: Any) -> None:
+        self._configuration = self._current()
+        super().datagram_received(data, addr)
+
+
+def _is_fit(packet: bytes) -> bool:
+    """Whether a message is one that DoQ allows (RFC 9250 sections 4.2.1 and 5.5.2): a query of ID 0, no keepalive."""
+    if len(packet) < 12 or packet[:2] != b"\0\0" or packet[2] & 0x80:
+        return False
+    if question.refusal(packet) is not None or len(packet) == 12:
+        return True
+    try:
+        asked = question.parse(packet)
+    except WireError:
+        return False
+    return asked.edns is None or edns.option(asked.edns.options, edns.KEEPALIVE) is None
+
+
+class Configurations:
+    """aioquic's configuration for new connections, made again when the certificate is another one."""
+
+    def __init__(self, certificates: Certificates, protocol: str, idle: float) -> None:
+        self._certificates = certificates
+        self._protocol = protocol
+        self._idle = idle
+        self._loaded = certificates.renewals
+        self._configuration = self._made()
+
+    def current(self) -> QuicConfiguration:
+        """The configuration for a connection that begins now."""
+        self._certificates.renew()
+        if self._loaded != self._certificates.renewals:
+            self._loaded = self._certificates.renewals
+            self._configuration = self._made()
+        return self._configuration
+
+    def _made(self) -> QuicConfiguration:
+        files = self._certificates.files
+        made = QuicConfiguration(is_client=False, alpn_protocols=[self._protocol], idle_timeout=self._idle)
+        made.load_cert_chain(files.cert, files.key)
+        return made

@@ -1,0 +1,232 @@
+"""DNS over QUIC and HTTP/3 on real sockets: kdig and aioquic as clients, and what DoQ's rules end a connection for."""
+
+import asyncio
+import ssl
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aioquic.asyncio.client import connect
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.h3.connection import H3Connection
+from aioquic.h3.events import DataReceived, HeadersReceived
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamDataReceived
+
+from kdns.answer import Answers
+from kdns.block import Block
+from kdns.chain import Reply, Request, link
+from kdns.memo import Memo
+from kdns.metrics import Metrics
+from kdns.transport.certificates import Certificates, Files
+from kdns.transport.sockets import Endpoint, open_udp
+from kdns.transport.tcp import Timeouts
+from kdns.web import doq
+from kdns.web.doh import Doh
+from kdns.wire import names, records
+from kdns.wire.frame import framed
+from tests.kdns.asking import records as rrs
+from tests.kdns.server import query
+from tests.kdns.transport import certificates
+
+QUERY = b"\0\0" + query("www.example.org. A")[2:]
+MANY = "\n".join(f"www.example.org. 60 IN A 192.0.2.{number}" for number in range(250))
+
+
+class Zone:
+    """A plugin with an answer that no UDP datagram could hold; it waits while told to."""
+
+    def __init__(self) -> None:
+        self.gate: asyncio.Event | None = None
+        self.asked: list[Request] = []
+
+    async def __call__(self, request: Request, rest: Any) -> Reply:
+        self.asked.append(request)
+        if self.gate is not None:
+            await self.gate.wait()
+        return Reply(answer=rrs(MANY))
+
+
+class Listening:
+    """A QUIC listener, its plugin and what it counted."""
+
+    def __init__(self, directory: Path, protocol: str, limits: doq.Limits, timeouts: Timeouts) -> None:
+        self.file = certificates.make(directory)
+        self.zone, self.counted = Zone(), list[int]()
+        tls = Certificates(Files(self.file, self.file), (), time.monotonic, print)
+        block = Block(names.ROOT, link([self.zone]))
+        answers = Answers("quic://:853", {names.ROOT: (block,)}, False, Metrics(), self.fault)
+        (sock,) = open_udp(Endpoint("127.0.0.1", 0))
+        self.port = sock.getsockname()[1]
+        served = doq.Served(answers, Memo(1 << 20), time.monotonic, limits, self.counted.append)
+        speaks = doq.DoqConnection if protocol == doq.DOQ else partial(doq.H3DnsConnection, application=Doh([].append))
+        configuration = doq.Configurations(tls, protocol, timeouts.idle).current
+        self.listener = doq.QuicListener(sock, configuration, served, timeouts, speaks)
+        self.protocol = protocol
+
+    def fault(self, label: str, fault: Exception) -> None:
+        raise fault
+
+    def client(self) -> Any:
+        made = QuicConfiguration(is_client=True, alpn_protocols=[self.protocol], server_name="dns.example")
+        made.load_verify_locations(cafile=str(self.file))
+        return connect("127.0.0.1", self.port, configuration=made, create_protocol=Client)
+
+
+class Client(QuicConnectionProtocol):
+    """A client that keeps what it gets: octets by stream, and why the connection ended."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.got: dict[int, bytes] = {}
+        self.whole: dict[int, asyncio.Future[bytes]] = {}
+        self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        match event:
+            case StreamDataReceived(stream_id=number):
+                self.got[number] = self.got.get(number, b"") + event.data
+                if event.end_stream and number in self.whole and not self.whole[number].done():
+                    self.whole[number].set_result(self.got[number])
+            case ConnectionTerminated():
+                self.code.set_result(event.error_code)
+
+    def send(self, octets: bytes, *, end: bool = True) -> "asyncio.Future[bytes]":
+        number = self._quic.get_next_available_stream_id()
+        self.whole[number] = asyncio.get_running_loop().create_future()
+        self._quic.send_stream_data(number, octets, end_stream=end)
+        self.transmit()
+        return self.whole[number]
+
+
+Listen = Callable[..., Any]
+
+
+@pytest.fixture
+def listen(tmp_path: Path) -> Listen:
+    @asynccontextmanager
+    async def make(
+        protocol: str = doq.DOQ,
+        limits: doq.Limits = doq.Limits(),  # noqa: B008
+        timeouts: Timeouts = Timeouts(),  # noqa: B008
+    ) -> AsyncIterator[Listening]:
+        made = Listening(tmp_path, protocol, limits, timeouts)
+        await made.listener.start()
+        try:
+            yield made
+        finally:
+            made.listener.stop()
+            made.listener.close()
+
+    return make
+
+
+async def kdig(port: int, *flags: str) -> str:
+    command = ["kdig", "@127.0.0.1", "-p", str(port), *flags, "www.example.org", "A", "+short"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    said, _ = await process.communicate()
+    return said.decode()
+
+
+async def test_kdig_gets_the_whole_of_a_large_answer(listen: Listen) -> None:
+    async with listen() as server:
+        said = await kdig(server.port, f"+tls-ca={server.file}", "+tls-hostname=dns.example", "+quic")
+    assert said.count("192.0.2.") == 250
+    assert server.counted == [doq.NO_ERROR]
+    assert server.zone.asked[0].client.proto == "udp"
+
+
+async def test_streams_are_answered_each_when_its_answer_is_there(listen: Listen) -> None:
+    async with listen() as server, server.client() as client:
+        server.zone.gate = asyncio.Event()
+        slow = client.send(framed(QUERY))
+        pieces = client.send(framed(QUERY)[:7], end=False)
+        number = max(client.whole)
+        client._quic.send_stream_data(number, framed(QUERY)[7:], end_stream=True)
+        client.transmit()
+        server.zone.gate.set()
+        for reply in (await slow, await pieces):
+            assert len(records.read_message(reply[2:]).answer) == 250
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        framed(b"\0\1" + QUERY[2:]),
+        framed(QUERY) + framed(QUERY),
+        framed(QUERY)[:-3],
+        framed(b""),
+        framed(QUERY[:2] + b"\x80" + QUERY[3:]),
+        framed(QUERY[:20]),
+        framed(QUERY[:10] + b"\0\1" + QUERY[12:] + b"\0\0\x29\x04\xd0\0\0\0\0\0\x04\0\x0b\0\0"),
+        b"no length",
+    ],
+)
+async def test_what_breaks_the_rules_ends_the_connection(listen: Listen, octets: bytes) -> None:
+    async with listen() as server, server.client() as client:
+        client.send(octets)
+        assert await asyncio.wait_for(client.code, 5) == doq.PROTOCOL_ERROR
+    assert server.counted == [doq.PROTOCOL_ERROR]
+
+
+async def test_a_query_that_never_becomes_whole_ends_the_connection(listen: Listen) -> None:
+    async with listen(timeouts=Timeouts(read=0.05)) as server, server.client() as client:
+        client.send(framed(QUERY)[:9], end=False)
+        assert await asyncio.wait_for(client.code, 5) == doq.PROTOCOL_ERROR
+
+
+async def test_more_streams_than_allowed_end_the_connection(listen: Listen) -> None:
+    async with listen(limits=doq.Limits(streams=2)) as server, server.client() as client:
+        server.zone.gate = asyncio.Event()
+        for _ in range(3):
+            client.send(framed(QUERY))
+        assert await asyncio.wait_for(client.code, 5) == doq.EXCESSIVE_LOAD
+
+
+async def test_more_connections_than_allowed_are_closed(listen: Listen) -> None:
+    async with listen(limits=doq.Limits(connections=1)) as server, server.client() as first:
+        await first.send(framed(QUERY))
+        async with server.client() as second:
+            assert await asyncio.wait_for(second.code, 5) == doq.NO_ERROR
+
+
+async def test_queries_wait_while_as_many_as_allowed_are_under_way(listen: Listen) -> None:
+    async with listen(limits=doq.Limits(queries=1)) as server, server.client() as client:
+        server.zone.gate = asyncio.Event()
+        replies = [client.send(framed(QUERY)) for _ in range(3)]
+        while not server.zone.asked:
+            await asyncio.wait_for(client.ping(), 5)
+        assert len(server.zone.asked) == 1
+        server.zone.gate.set()
+        assert len(await asyncio.gather(*replies)) == 3
+
+
+async def test_http_3_carries_queries_too(listen: Listen) -> None:
+    async with listen(doq.H3) as server, server.client() as client:
+        http = H3Connection(client._quic)
+        number = client._quic.get_next_available_stream_id()
+        client.whole[number] = asyncio.get_running_loop().create_future()
+        head = {":method": "POST", ":scheme": "https", ":authority": "dns.example", ":path": "/dns-query"}
+        http.send_headers(number, [(name.encode(), value.encode()) for name, value in head.items()])
+        http.send_data(number, QUERY, end_stream=True)
+        client.transmit()
+        octets = await asyncio.wait_for(client.whole[number], 5)
+        events = http.handle_event(StreamDataReceived(data=octets, end_stream=True, stream_id=number))
+    (headers,) = [dict(event.headers) for event in events if isinstance(event, HeadersReceived)]
+    body = b"".join(event.data for event in events if isinstance(event, DataReceived))
+    assert headers[b":status"] == b"200"
+    assert headers[b"cache-control"] == b"max-age=60"
+    assert len(records.read_message(body).answer) == 250
+
+
+async def test_a_client_that_trusts_another_authority_gets_nothing(listen: Listen) -> None:
+    async with listen() as server:
+        made = QuicConfiguration(is_client=True, alpn_protocols=[doq.DOQ], verify_mode=ssl.CERT_REQUIRED)
+        with pytest.raises(ConnectionError):
+            async with connect("127.0.0.1", server.port, configuration=made):
+                pass
