@@ -16,7 +16,7 @@ def main() -> None:
     given = parse(sys.argv[1:])
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
-        run(read_config(given.config, given.listen, given.store))
+        run(read_config(given.config, given.listen, given.store, given.cni_socket))
     except ConfigError as error:
         sys.exit(complain(error, 2))
     except StartError as error:
@@ -37,6 +37,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="pools and settings (default: built in)")
     parser.add_argument("--listen", metavar="HOST:PORT", help=f"where to serve HTTP (default: {DEFAULT_LISTEN})")
     parser.add_argument("--store", metavar="sqlite:PATH", help="where to keep the state (default: the state directory)")
+    parser.add_argument("--cni-socket", metavar="PATH", help="serve the CNI plugin here (default: as [cni] has it)")
     parser.add_argument("--version", action="version", version=f"ipamd {VERSION}")
     return parser.parse_args(arguments)
 

@@ -5,9 +5,12 @@ import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from random import SystemRandom
 
-from ipamd.config import Config, Endpoint
+from ipamd.cni.listener import Listener
+from ipamd.cni.plugin import Plugin
+from ipamd.config import CniTable, Config, Endpoint
 from ipamd.errors import IpamError, StartError
 from ipamd.expiry import Expiry
 from ipamd.http import rest
@@ -24,7 +27,7 @@ async def serve(config: Config) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with opened(config) as (service, server):
+    async with opened(config) as (service, server), containers(service, config.cni):
         endpoint = config.listen
         try:
             port = await server.start(*endpoint)
@@ -47,6 +50,20 @@ async def run_until(stopping: asyncio.Event, loops: Sequence[Coroutine[None, Non
     await asyncio.wait([stop, *tasks])
     for task in failed:
         task.result()
+
+
+@asynccontextmanager
+async def containers(service: Service, settings: CniTable | None) -> AsyncIterator[None]:
+    """Serve the CNI plugin, if that is configured. Raises StartError."""
+    if settings is None:
+        yield
+        return
+    listener = Listener(Plugin(service, settings.gc_grace).answer)
+    await listener.start(Path(settings.socket))
+    try:
+        yield
+    finally:
+        await listener.stop()
 
 
 @asynccontextmanager

@@ -7,14 +7,15 @@ is plain values.
 import os
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ipamd.allocator import check_pool
 from ipamd.errors import ConfigError, Invalid
-from ipamd.model import Pool, Purpose, Strategy
+from ipamd.model import DEFAULT_SPACE, Pool, Purpose, Strategy
 
 RETENTION = 100_000  # changes
 
@@ -37,13 +38,27 @@ class Endpoint(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class CniTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[cni]` of the file: where the CNI plugin calls.
+
+    A GC releases nothing that was added less than `gc_grace` seconds ago.
+    """
+
+    socket: str = "/run/ipamd/cni.sock"
+    gc_grace: int = 10
+
+
 class Config(Struct, frozen=True):
-    """What the daemon runs with. `retention` is how many changes the log keeps for those who watch."""
+    """What the daemon runs with. `retention` is how many changes the log keeps for those who watch.
+
+    Without `cni` no container runtime is served.
+    """
 
     listen: Endpoint
     store: Path
     retention: int
     pools: tuple[Pool, ...]
+    cni: CniTable | None = None
 
 
 class PoolTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,6 +70,8 @@ class PoolTable(Struct, frozen=True, forbid_unknown_fields=True):
     exclude: tuple[str, ...] = ()
     gateway: str | None = None
     block_size: int | None = None
+    space: str = DEFAULT_SPACE
+    edges: Literal["", "all"] = ""
 
 
 class File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,9 +81,10 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     store: str | None = None
     retention: int = RETENTION
     pools: dict[str, PoolTable] | None = None
+    cni: CniTable | None = None
 
 
-def read_config(path: Path | None, listen: str | None, store: str | None) -> Config:
+def read_config(path: Path | None, listen: str | None, store: str | None, cni_socket: str | None = None) -> Config:
     """The configuration of a file, or of none, with what the command line says instead. Raises ConfigError."""
     file = File() if path is None else read_file(path)
     if file.retention < 1:
@@ -82,6 +100,7 @@ def read_config(path: Path | None, listen: str | None, store: str | None) -> Con
         store=read_store(store or file.store),
         retention=file.retention,
         pools=pools,
+        cni=read_cni(file.cni, cni_socket),
     )
 
 
@@ -95,6 +114,7 @@ def read_file(path: Path) -> File:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML: {error}") from None
     check_keys(path, "the file", document, File)
+    check_keys(path, "[cni]", document.get("cni"), CniTable)
     pools = document.get("pools", {})
     for name, table in pools.items() if isinstance(pools, dict) else ():
         check_keys(path, f"[pools.{name}]", table, PoolTable)
@@ -115,6 +135,15 @@ def check_keys(path: Path, where: str, table: object, kind: type[Struct]) -> Non
 def pool_of(name: str, table: PoolTable) -> Pool:
     """The pool of a table `[pools.NAME]`."""
     return Pool(name=name, **msgspec.structs.asdict(table))
+
+
+def read_cni(table: CniTable | None, socket: str | None) -> CniTable | None:
+    """The table `[cni]` with the socket that the command line names instead. Raises ConfigError."""
+    if socket is not None:
+        table = replace(table or CniTable(), socket=socket)
+    if table is not None and table.gc_grace < 0:
+        raise ConfigError(f"cni.gc_grace is a number of seconds, not {table.gc_grace}")
+    return table
 
 
 def read_listen(text: str) -> Endpoint:

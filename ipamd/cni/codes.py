@@ -26,6 +26,7 @@ class Code(IntEnum):
     QUOTA = 102
     NO_POOL = 103  # unknown, or not for this owner
     COOLING = 104
+    LOST = 105  # CHECK: the attachment does not have what it was given
     INTERNAL = 999
 
 

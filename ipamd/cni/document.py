@@ -121,6 +121,12 @@ class PreviousResult(Struct, frozen=True):
     ip4: ResultAddress = ResultAddress()
     ip6: ResultAddress = ResultAddress()
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses without their lengths."""
+        texts = (*(each.address for each in self.ips), self.ip4.ip, self.ip6.ip)
+        return tuple(text.partition("/")[0] for text in texts if text)
+
 
 class Attached(Struct, frozen=True):
     """An attachment that a GC is told to keep."""

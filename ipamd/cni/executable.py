@@ -1,6 +1,6 @@
 """The CNI IPAM plugin of ipamd where nothing could be compiled: what executable.c does, in Python.
 
-Strategy: installed as a script of its own, run by `python3 -I -S`, so it imports nothing of ours and little else: to
+Strategy: installed as a script of its own, run by `python3 -IS`, so it imports nothing of ours and little else: to
 start is nearly all the time that it takes. See executable.c for why it does what it does, frames.py for the octets.
 """
 

@@ -7,6 +7,7 @@ own, is 11 (try again later); a pool that cannot serve has a code of its own.
 from collections.abc import Mapping
 
 from ipamd.cni.codes import Code
+from ipamd.cni.plan import RangeSet
 from ipamd.errors import (
     CniError,
     Conflict,
@@ -42,3 +43,15 @@ def refusal(error: IpamError) -> CniError:
     """The error as the runtime is told it."""
     code = next((code for kind, code in CODES.items() if isinstance(error, kind)), Code.INTERNAL)
     return CniError(code, error.detail, error.title)
+
+
+def refusal_of_set(error: IpamError, number: int, ranges: RangeSet, asked: str | None) -> CniError:
+    """The refusal of an address of a range set, in host-local's words; the details are ours."""
+    told = refusal(error)
+    said: dict[int, str] = {
+        Code.TAKEN: f"requested IP address {asked} is not available in range set {ranges}",
+        Code.EXHAUSTED: f"no IP addresses available in range set: {ranges}",
+    }
+    return CniError(
+        told.code, f"failed to allocate for range {number}: {said.get(told.code, told.message)}", error.detail
+    )

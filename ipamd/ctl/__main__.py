@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from ipamd import VERSION
 from ipamd.ctl.client import Client
@@ -49,6 +50,10 @@ def command_named(name: str) -> Command:
         from ipamd.ctl import objects
 
         return {"get": objects.get, "watch": objects.watch}[name]
+    if name == "cni":
+        from ipamd.ctl import cni
+
+        return cni.cni
     from ipamd.ctl import leases
 
     return {
@@ -78,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     add_lease_commands(add)
     add_manifest_commands(add)
     add_object_commands(add)
+    add_cni_commands(add)
     return top
 
 
@@ -130,6 +136,15 @@ def add_object_commands(add: Adder) -> None:
         command.add_argument("-n", "--namespace", metavar="NAMESPACE", help="default: default")
         command.add_argument("-A", "--all-namespaces", action="store_true")
         command.add_argument("-l", "--selector", metavar="SELECTOR", help="by labels, such as app=web,tier!=test")
+
+
+def add_cni_commands(add: Adder) -> None:
+    """The commands about container runtimes."""
+    command = add("cni", "install the CNI plugin that container runtimes call")
+    command.add_argument("action", choices=("install",))
+    command.add_argument(
+        "--dir", dest="directory", type=Path, default=Path("/opt/cni/bin"), help="default: %(default)s"
+    )
 
 
 if __name__ == "__main__":

@@ -125,8 +125,8 @@ DIRECTIONS = [
     ("ipamd.cni.executable", (), "it stands alone where it is installed"),
     (
         "ipamd.cni*",
-        ("ipamd.allocator", "ipamd.errors", "ipamd.json", "ipamd.leases", "ipamd.model", "ipamd.pools", "ipamd.ranges",
-         "ipamd.service", "ipamd.stores", "ipamd.cni*"),
+        ("ipamd.allocator", "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.pod_of_lease", "ipamd.pools",
+         "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.cni*"),
         "what container runtimes ask for, as leases",
     ),
     (

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ipamd.config import DEFAULT_POOLS, Endpoint, read_config, state_directory
+from ipamd.config import DEFAULT_POOLS, CniTable, Endpoint, read_config, state_directory
 from ipamd.errors import ConfigError
 from ipamd.model import Pool
 
@@ -60,6 +60,8 @@ def test_flags_go_before_the_file(tmp_path: Path) -> None:
         ("[pools.p]\ncidrs = ['10.0.0.0/8']\npurpose = 'x'", "purpose"),
         ("[pools.P]\ncidrs = ['10.0.0.0/8']", "no name of a pool"),
         ("pools = 3", "pools"),
+        ("[cni]\nsokket = 'x'", r"\[cni\] has an unknown key 'sokket'; there are socket, gc_grace"),
+        ("[cni]\ngc_grace = -1", "cni.gc_grace is a number of seconds, not -1"),
         ("retention = 'x'", "retention"),
         ("retention = 0", "retention is a number of changes, at least 1, not 0"),
         ("listen = '127.0.0.1'", "listen is HOST:PORT"),
@@ -75,6 +77,15 @@ def test_flags_go_before_the_file(tmp_path: Path) -> None:
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         read_config(written(tmp_path, text), None, None)
+
+
+def test_container_runtimes_are_served_where_the_file_or_the_flag_says(tmp_path: Path) -> None:
+    assert read_config(None, None, None).cni is None
+    assert read_config(written(tmp_path, "[cni]"), None, None).cni == CniTable("/run/ipamd/cni.sock", 10)
+    table = written(tmp_path, '[cni]\nsocket = "/x/cni.sock"\ngc_grace = 60')
+    assert read_config(table, None, None).cni == CniTable("/x/cni.sock", 60)
+    assert read_config(table, None, None, "/y/cni.sock").cni == CniTable("/y/cni.sock", 60)
+    assert read_config(None, None, None, "/y/cni.sock").cni == CniTable("/y/cni.sock", 10)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
