@@ -1,6 +1,6 @@
 """Install the Debian packages that the tests use; not as root, name what is missing and fail.
 
-The one list of them, each with the command by which it is recognised.
+The one list of them, each with the command, or its path, by which it is recognised.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 PACKAGES = {
     "bind9-dnsutils": "dig",
     "busybox-static": "busybox",
+    "containernetworking-plugins": "/usr/lib/cni/bridge",
     "curl": "curl",
     "dnsmasq-base": "dnsmasq",
     "dnsperf": "dnsperf",

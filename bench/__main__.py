@@ -8,7 +8,7 @@ from os import cpu_count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import freshness, leasing, processes, queries, startup
+from bench import cni, freshness, leasing, processes, queries, startup
 from bench.queries import Rate
 
 
@@ -40,6 +40,8 @@ def main() -> None:
             print("No C compiler here: the canned answer is left out.\n")
     with TemporaryDirectory() as directory, processes.ipamd(Path(directory)) as ipamd, processes.echo() as echo:
         print(rates("leases, 64 clients", "requests/s", leasing.rates(ipamd, echo), "echo"))
+    with TemporaryDirectory() as directory:
+        print(table(("one CNI ADD", "ipamd", "host-local", "of host-local"), cni.rows(Path(directory))))
 
 
 def rates(title: str, unit: str, measured: Mapping[str, Rate], peer: str) -> str:
