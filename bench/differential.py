@@ -1,9 +1,11 @@
 """Side by side: the same Corefile and the same ipamd behind kdns and a CoreDNS, the same questions to both.
 
     python -m bench.differential [--corefile FILE] [--limit N]
+    python -m bench.differential --plugins [NAME...]
 
 Needs a `coredns` on the PATH (it is no Debian package). Prints every reply that differs, and exits with 1 if there is
-one. Order within a section does not count, since loadbalance shuffles; nor does the serial of a SOA.
+one. Order within a section does not count, since loadbalance shuffles; nor does the serial of a SOA, nor a second in a
+TTL. With --plugins the Corefiles are those of `bench.neighbours`, or the ones named; every question is asked twice.
 """
 
 import argparse
@@ -17,11 +19,12 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.neighbours import BIG, HOSTS, RESOLV_CONF, SCENES, UPSTREAM, WEIGHTED, Scene
 from kdns.errors import WireError
 from kdns.wire import codes, message, names, records
 from kdns.wire.edns import DO, Edns, pack_options, to_record
@@ -65,7 +68,10 @@ COOKIE = pack_options([(10, b"12345678"), (8, b"\0\1\x18\0\x0a\0\0"), (3, b"")])
 OPTS = {"": b"", "edns": to_record(Edns(1232)), "do": to_record(Edns(4096, COOKIE, DO)), "tiny": to_record(Edns(100))}
 BANNER = re.compile(r"^(?:CoreDNS-|kdns-|ipamd: listening)", re.MULTILINE)
 ZONE = "cluster.local."
-PATIENCE = 3.0  # seconds for a reply
+PATIENCE = 1.0  # seconds for a reply
+RESET = b"\1\0\0\0" + bytes(4)  # SO_LINGER: close without waiting, so that the port is free again
+SOURCE = 28_653  # the port that all queries come from
+SHOWN = 2  # differences that are printed of one name and type
 
 
 class Ask(NamedTuple):
@@ -76,6 +82,7 @@ class Ask(NamedTuple):
     qclass: int = codes.IN
     opt: str = ""
     flags: int = codes.RD
+    tcp: bool = False
 
     def packet(self) -> bytes:
         """The query."""
@@ -90,39 +97,79 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corefile", type=Path, help="a Corefile with @PORT@ and @API@ in it (default: built in)")
     parser.add_argument("--limit", type=int, default=100_000, help="at most so many questions (default: %(default)s)")
+    parser.add_argument("--plugins", nargs="*", metavar="NAME", help="compare other plugins: all scenes, or these")
     given = parser.parse_args()
     coredns = shutil.which("coredns")
     if coredns is None:
         print("there is no coredns on the PATH to compare with")
         return 1
     corefile = given.corefile.read_text() if given.corefile else COREFILE
-    with tempfile.TemporaryDirectory() as directory:
-        return _run(coredns, corefile, Path(directory), given.limit)
+    with tempfile.TemporaryDirectory() as directory, ExitStack() as running:
+        both = Both(coredns, Path(directory), running)
+        if given.plugins is None:
+            return both.compare(corefile, itertools.islice(questions(both.api), given.limit))
+        return max([both.compare_scene(name) for name in given.plugins or SCENES])
 
 
-def _run(coredns: str, corefile: str, directory: Path, limit: int) -> int:
-    ipamd = _started(
-        [sys.executable, "-m", "ipamd", "--listen", "127.0.0.1:0", "--store", f"sqlite:{directory}/s"],
-        directory / "ipamd.log",
-    )
-    processes = [ipamd]
-    try:
-        api = _wait_for_banner(ipamd, directory / "ipamd.log").split()[-1]
+class Both:
+    """A CoreDNS and a kdns on the same Corefile, beside the demo cluster."""
+
+    def __init__(self, coredns: str, directory: Path, running: ExitStack) -> None:
+        self._coredns = coredns
+        self._directory = directory
+        self._running = running
+        self._upstream = 0
+        command = [sys.executable, "-m", "ipamd", "--listen", "127.0.0.1:0", "--store", f"sqlite:{directory}/s"]
+        self.api = _serving(command, directory / "ipamd.log", running).split()[-1]
         demo = Path(__file__).parent.parent / "configs/demo"
-        subprocess.run([sys.executable, "-m", "ipamd.ctl", "--server", api, "apply", "-f", demo], check=True)
+        apply: list[str | Path] = [sys.executable, "-m", "ipamd.ctl", "--server", self.api, "apply", "-f", demo]
+        subprocess.run(apply, check=True, stdout=subprocess.DEVNULL)
+
+    def compare(self, corefile: str, asked: Iterable[Ask]) -> int:
+        """Ask both; 1 if something differs."""
+        text = corefile.replace("@UPSTREAM@", str(self._upstream)).replace("@DIR@", str(self._directory))
         ports = []
-        for command in ([coredns], [sys.executable, "-m", "kdns"]):
-            port = _free_port()
-            path = directory / f"Corefile.{port}"
-            path.write_text(corefile.replace("@PORT@", str(port)).replace("@API@", api))
-            processes.append(_started([*command, "-conf", str(path)], path.with_suffix(".log")))
-            _wait_for_banner(processes[-1], path.with_suffix(".log"))
-            ports.append(port)
-        return _compare(ports, itertools.islice(questions(api), limit))
-    finally:
-        for process in processes:
-            process.terminate()
-            process.wait()
+        with ExitStack() as running:
+            for command in (
+                [self._coredns],
+                [sys.executable, "-m", "kdns"],
+            ):  # which end with what they say, if at once
+                ports.append(_free_port())
+                path = self._directory / f"Corefile.{ports[-1]}"
+                path.write_text(text.replace("@PORT@", str(ports[-1])).replace("@API@", self.api))
+                _serving([*command, "-conf", str(path)], path.with_suffix(".log"), running)
+            return _compare(ports, asked)
+
+    def compare_scene(self, name: str) -> int:
+        """Ask both about a scene; 1 if something differs."""
+        if not self._upstream:
+            self._start_upstream()
+        print(f"== {name}")
+        scene = SCENES[name]
+        if scene.names:
+            return self.compare(scene.corefile, questions_of(scene))
+        cluster = itertools.product(dict.fromkeys(_names(self.api)), scene.types)
+        return self.compare(scene.corefile, (Ask(*each) for each in cluster))
+
+    def _start_upstream(self) -> None:
+        zone, directory = UPSTREAM + BIG + "\n", self._directory
+        (directory / "zones").mkdir()
+        files = {"example.org": zone, "zones/example.org": zone, "hosts": HOSTS, "resolv.conf": RESOLV_CONF}
+        for name, text in (files | {"weights": WEIGHTED}).items():
+            (directory / name).write_text(text)
+        port = _free_port()
+        corefile = directory / "Corefile.upstream"
+        corefile.write_text(f"example.org:{port} {{\nfile {directory}/example.org\n}}\n")
+        _serving([self._coredns, "-conf", str(corefile)], directory / "upstream.log", self._running)
+        self._upstream = port
+
+
+def questions_of(scene: Scene) -> Iterator[Ask]:
+    """Every name of a scene with every type, in several dresses, each twice."""
+    for name, qtype in itertools.product(scene.names.split(), scene.types):
+        dresses = [Ask(name, qtype, opt=opt) for opt in OPTS]
+        dresses += [Ask(name, qtype, flags=flags) for flags in (0, codes.CD | codes.RD, codes.AD | codes.RD)]
+        yield from (Ask(name, qtype, codes.CH), Ask(name, qtype, tcp=True), *dresses, *dresses)
 
 
 def questions(api: str) -> Iterator[Ask]:
@@ -167,6 +214,7 @@ def _names(api: str) -> Iterator[str]:
 def _names_of_service(item: Any) -> Iterator[str]:
     whole = f"{item['metadata']['name']}.{item['metadata']['namespace']}.svc.{ZONE}"
     yield from (whole, f"none.{whole}", f"_none._tcp.{whole}", f"a.b.c.{whole}")
+    yield from (f"{zone}._zone.{whole}" for zone in ("zone-a.pin", "zone-b.prefer", "nowhere.pin", "pin"))
     for port in item["spec"].get("ports", ()):
         protocol = port.get("protocol", "TCP").lower()
         yield from (f"_{port.get('name', '')}._{protocol}.{whole}", f"{port.get('name') or 'x'}.{protocol}.{whole}")
@@ -187,12 +235,16 @@ def _names_of_slice(item: Any) -> Iterator[str]:
 
 def _compare(ports: list[int], asked: Iterable[Ask]) -> int:
     differing = count = 0
+    kinds: dict[tuple[str, str], int] = {}
     for ask in asked:
         count += 1
         theirs, ours = (_reply(port, ask) for port in ports)
-        if theirs == ours:
+        if _are_alike(theirs, ours):
             continue
         differing += 1
+        kinds[ask.name, ask.qtype] = kinds.get((ask.name, ask.qtype), 0) + 1
+        if kinds[ask.name, ask.qtype] > SHOWN:
+            continue
         print(f"\n{ask.name} {ask.qtype} class {ask.qclass} {ask.opt} flags {ask.flags:#06x}")
         print("".join(f"  - {line}\n" for line in theirs if line not in ours), end="")
         print("".join(f"  + {line}\n" for line in ours if line not in theirs), end="")
@@ -202,21 +254,57 @@ def _compare(ports: list[int], asked: Iterable[Ask]) -> int:
 
 def _reply(port: int, ask: Ask) -> list[str]:
     """A reply as lines that can be compared."""
-    with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.settimeout(PATIENCE)
-        sock.connect(("127.0.0.1", port))
-        sock.send(ask.packet())
-        try:
-            packet = sock.recv(65535)
-            found = records.read_message(packet)
-        except TimeoutError:
-            return ["no reply"]
-        except WireError as fault:
-            return [f"unreadable: {fault}"]
+    try:
+        found = records.read_message((_over_tcp if ask.tcp else _over_udp)(port, ask.packet()))
+    except (TimeoutError, EOFError):
+        return ["no reply"]
+    except WireError as fault:
+        return [f"unreadable: {fault}"]
     lines = [f"flags {found.flags:#06x} rcode {codes.rcode_name(found.rcode)} opt {found.edns}"]
     for title in ("answer", "authority", "additional"):
         lines += sorted(f"{title} {_shown(rr)}" for rr in getattr(found, title))
     return lines
+
+
+def _over_udp(port: int, packet: bytes) -> bytes:
+    """The reply. All queries come from one port, which whoami tells."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.settimeout(PATIENCE)
+        sock.bind(("127.0.0.1", SOURCE))
+        sock.connect(("127.0.0.1", port))
+        sock.send(packet)
+        return sock.recv(65535)
+
+
+def _over_tcp(port: int, packet: bytes) -> bytes:
+    with socket.socket() as sock, sock.makefile("rb") as replies:
+        sock.settimeout(PATIENCE)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", SOURCE))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        sock.connect(("127.0.0.1", port))
+        sock.sendall(len(packet).to_bytes(2, "big") + packet)
+        head = replies.read(2)
+        if len(head) < 2:
+            raise EOFError
+        return replies.read(int.from_bytes(head, "big"))
+
+
+def _without_ttl(line: str) -> str:
+    words = line.split()
+    return line if words[0] == "flags" else " ".join(words[:2] + words[3:])
+
+
+def _are_alike(theirs: list[str], ours: list[str]) -> bool:
+    if theirs == ours:
+        return True
+    return list(map(_without_ttl, theirs)) == list(map(_without_ttl, ours)) and _are_close(theirs, ours)
+
+
+def _are_close(theirs: list[str], ours: list[str]) -> bool:
+    """Whether the TTLs of records that are otherwise the same differ by a second at most."""
+    pairs = [(one.split()[2], other.split()[2]) for one, other in zip(theirs, ours, strict=True) if one[:5] != "flags"]
+    return all(abs(int(one) - int(other)) <= 1 for one, other in pairs)
 
 
 def _shown(rr: bytes) -> str:
@@ -238,9 +326,13 @@ def _reverse(address: str) -> str:
     return f"{ip_address(address).reverse_pointer}."
 
 
-def _started(command: list[str], log: Path) -> "subprocess.Popen[bytes]":
+def _serving(command: list[str], log: Path, running: ExitStack) -> str:
+    """Start a daemon, to be ended with `running`; what it said when it served."""
     with log.open("wb") as output:  # a file: a pipe that nobody reads would stop a server that logs
-        return subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+    running.callback(process.wait)
+    running.callback(process.terminate)
+    return _wait_for_banner(process, log)
 
 
 def _wait_for_banner(process: "subprocess.Popen[bytes]", log: Path) -> str:

@@ -23,6 +23,9 @@ from kdns.transport import resolvconf
 from kdns.wire import build, codes, names, records
 from kdns.wire.names import MAX_NAME, ROOT, Name
 
+# RCODEs that in CoreDNS mean "nothing was written": a template that gives one counts as having nothing to say here.
+UNWRITTEN = frozenset({codes.FORMERR, codes.SERVFAIL, codes.NOTIMP, codes.REFUSED})
+
 
 @runtime_checkable
 class Searcher(Protocol):
@@ -126,7 +129,8 @@ def _walk(qname: Name, path: tuple[Name, ...]) -> Iterator[Name]:
 
 async def _tried(request: Request, rest: Handler) -> Reply | NoAnswer:
     try:
-        return await rest(request)
+        found = await rest(request)
+        return NoAnswer(found.rcode) if found.by == "template" and found.rcode in UNWRITTEN else found
     except NoAnswer as unwritten:
         if unwritten.reason is not None:
             raise

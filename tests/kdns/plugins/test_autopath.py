@@ -141,6 +141,21 @@ def test_what_is_not_answered_is_passed_over(made: Callable[..., Autopath]) -> N
     assert caught.value.rcode == SERVFAIL
 
 
+@pytest.mark.parametrize("rcode", [codes.FORMERR, codes.SERVFAIL, codes.NOTIMP, codes.REFUSED])
+def test_a_template_that_refuses_is_passed_over_as_if_it_had_written_nothing(
+    made: Callable[..., Autopath], rcode: int
+) -> None:
+    def rest(asked: Request) -> Reply:
+        if asked.question.key == b"\x01b\x07example\x03com\0":
+            return Reply(answer=records("b.example.com. 5 IN A 192.0.2.1"))
+        return Reply(rcode, by="template")
+
+    assert len(ask(made(), "b.example.org. A", rest=rest).answer) == 2
+    with pytest.raises(NoAnswer) as caught:
+        ask(made(), "c.example.org. A", rest=rest)
+    assert caught.value.rcode == rcode
+
+
 def test_a_fault_ends_the_walk(made: Callable[..., Autopath]) -> None:
     world = World("b.com. 5 IN A 192.0.2.1", {"b.example.com.": NoAnswer(SERVFAIL, "i/o timeout")})
 
