@@ -52,6 +52,14 @@ class WrongReply(UpstreamError):
     rcode = FORMERR
 
 
+class ZoneError(Exception):
+    """Zone data that cannot be served: text with a mistake (with file and line), a transfer that is no zone. What was
+    there before is served on; where nothing was, the zone is SERVFAIL.
+    """
+
+    rcode = SERVFAIL
+
+
 class ConfigError(Exception):
     """A Corefile that cannot be served. The text is complete: `FILE:LINE - what is wrong`."""
 
