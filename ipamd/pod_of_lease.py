@@ -4,8 +4,8 @@ Strategy: all of it happens in the transaction of the lease. A Pod that a Kubern
 released, without the address; one that a lease made goes with its last lease.
 """
 
+from functools import lru_cache
 from random import Random
-from uuid import UUID
 
 from msgspec.structs import replace
 
@@ -19,6 +19,8 @@ from ipamd.stores import Tx, View
 POD = "Pod"
 NAMESPACE = "Namespace"
 DEFAULT_NAMESPACE = "default"
+RANDOM_BITS = ~(0xF << 76 | 0x3 << 62)  # of a UUID: all but version and variant
+VERSION_4 = 0x4 << 76 | 0x2 << 62
 DELETION = b"deletionTimestamp"
 CONDITIONS = (
     "PodScheduled",
@@ -30,7 +32,7 @@ CONDITIONS = (
 
 def named(owner: Owner) -> Owner:
     """The Pod that is meant, with its namespace. Raises Invalid if it is no name of a Pod."""
-    owner = replace(owner, namespace=owner.namespace or DEFAULT_NAMESPACE)
+    owner = owner if owner.namespace else replace(owner, namespace=DEFAULT_NAMESPACE)
     if not SUBDOMAIN.fullmatch(owner.name) or not LABEL.fullmatch(owner.namespace):
         raise Invalid(f"{owner.namespace}/{owner.name} is no name of a Pod: DNS labels in lower case are (RFC 1123)")
     return owner
@@ -66,7 +68,8 @@ def bind(tx: Tx, lease: Lease, pod: Object | None, random: Random) -> None:
     if pod is None:
         ensure_namespace(tx, owner.namespace, random)
         pod = new_pod(lease)
-    write_addresses(pod, [*addresses(pod), lease.address])
+    else:
+        write_addresses(pod, [*addresses(pod), lease.address])
     tx.put(POD, owner.namespace, owner.name, pod)
 
 
@@ -101,19 +104,34 @@ def write_addresses(document: Object, listed: list[str]) -> None:
 
 
 def new_pod(lease: Lease) -> Object:
-    """The least Pod that is valid: running, ready, and labelled as the lease is."""
-    owner, time = lease.owner, Moment(lease.created, lease.owner.uid).time
+    """The least Pod that is valid, with the address: running, ready, and labelled as the lease is."""
+    owner, (time, reported) = lease.owner, running_since(int(lease.created))
     metadata: Object = {"name": owner.name, "namespace": owner.namespace, "uid": owner.uid, "creationTimestamp": time}
     if lease.labels:
         metadata["labels"] = dict(lease.labels)
-    reported: list[Json] = [{"type": kind, "status": "True", "lastTransitionTime": time} for kind in CONDITIONS]
     return {
         "apiVersion": "v1",
         "kind": POD,
         "metadata": metadata,
         "spec": {"containers": [{"name": "leased", "image": "none"}]},
-        "status": {"phase": "Running", "startTime": time, "conditions": reported},
+        "status": {
+            "phase": "Running",
+            "startTime": time,
+            "conditions": reported,
+            "podIP": lease.address,
+            "podIPs": [{"ip": lease.address}],
+        },
     }
+
+
+@lru_cache(maxsize=1)
+def running_since(second: int) -> tuple[str, list[Json]]:
+    """A time, in seconds since the epoch, as Kubernetes writes it, and the conditions since then of a Pod that runs.
+
+    Pods come by the hundred in one second, so what they have in common is kept; nobody may change it.
+    """
+    time = Moment(second, "").time
+    return time, [{"type": kind, "status": "True", "lastTransitionTime": time} for kind in CONDITIONS]
 
 
 def ensure_namespace(tx: Tx, name: str, random: Random) -> None:
@@ -145,5 +163,6 @@ def ensure_namespace(tx: Tx, name: str, random: Random) -> None:
 
 
 def new_uid(random: Random) -> str:
-    """A random UUID (RFC 9562 version 4)."""
-    return str(UUID(int=random.getrandbits(128), version=4))
+    """A random UUID (RFC 9562 section 5.4, version 4) in the text form of section 4."""
+    digits = f"{random.getrandbits(128) & RANDOM_BITS | VERSION_4:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

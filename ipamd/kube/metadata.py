@@ -53,7 +53,7 @@ class Moment(NamedTuple):
     @property
     def time(self) -> str:
         """The time as the API writes it: RFC 3339, UTC, whole seconds."""
-        return datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return datetime.fromtimestamp(int(self.now), UTC).isoformat()[:19] + "Z"  # strftime takes ten times as long
 
     @property
     def precise_time(self) -> str:

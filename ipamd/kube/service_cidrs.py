@@ -21,7 +21,7 @@ from ipamd.kube.service_ranges import ServiceRange, service_range
 from ipamd.kube.shapes import Meta, ServiceCIDR, view
 from ipamd.kube.status import Cause, missing, shown, wrong_value
 from ipamd.kube.work import Work, refuse
-from ipamd.model import Pool
+from ipamd.model import DEFAULT_SPACE, Pool
 from ipamd.ranges import Cidr, read_cidr
 from ipamd.stores import View
 
@@ -120,7 +120,7 @@ def pool_name(meta: Meta, cidr: Cidr) -> str:
 def service_pools(view: View) -> list[Pool]:
     """The pools for services, in order of their names."""
     pools = (msgspec.json.decode(stored.body, type=Pool) for stored in view.list("Pool"))
-    return [pool for pool in pools if pool.purpose == "services" and pool.space == "default"]
+    return [pool for pool in pools if pool.purpose == "services" and pool.space == DEFAULT_SPACE]
 
 
 def without(cidr: Cidr, others: Iterable[Cidr]) -> list[Cidr]:

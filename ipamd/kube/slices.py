@@ -7,7 +7,7 @@ dropped for a namespace when a Service there changes, when the namespace goes, o
 back.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import NAMESPACE_OID, uuid5
 
@@ -33,6 +33,21 @@ from ipamd.stores import Change, Stored, Tx, View
 PAGE = 200  # slices read at once
 KEPT = 256  # decoded slices, of up to 100 endpoints each
 Index = dict[tuple[str, str], list[Service]]  # by the first pair of the selector
+
+
+class Labelled(msgspec.Struct, frozen=True):
+    """What decides which Services a Pod concerns, to be decoded of every Pod; the rest is only of those that do."""
+
+    labels: dict[str, str] = {}
+
+
+class PodLabels(msgspec.Struct, frozen=True):
+    """A Pod as far as its labels."""
+
+    metadata: Labelled = Labelled()
+
+
+LABELS = msgspec.json.Decoder(PodLabels)
 
 
 class DecodedSlices:
@@ -87,9 +102,12 @@ class SliceUpkeep:
             self._drop(change.name)
 
     def _pod_changed(self, tx: Tx, change: Change) -> None:
-        old = msgspec.json.decode(change.previous, type=Pod) if change.previous else None
-        new = msgspec.json.decode(change.body, type=Pod) if change.op != "DELETED" else None
-        for service in self._concerned(tx, change.namespace, old, new):
+        before_and_after = change.previous, change.body if change.op != "DELETED" else None
+        concerned = self._concerned(tx, change.namespace, before_and_after)
+        if not concerned:
+            return
+        old, new = (msgspec.json.decode(body, type=Pod) if body else None for body in before_and_after)
+        for service in concerned:
             before = endpoints_of(service, old) if old and selects(service, old.metadata.labels) else []
             after = endpoints_of(service, new) if new and selects(service, new.metadata.labels) else []
             if before != after:
@@ -112,15 +130,17 @@ class SliceUpkeep:
         if is_managed(service):
             self._write(tx, service, wanted_by(tx, service))
 
-    def _concerned(self, tx: Tx, namespace: str, *pods: Pod | None) -> Iterator[Service]:
+    def _concerned(self, tx: Tx, namespace: str, pods: Iterable[bytes | None]) -> list[Service]:
         """The Services that may select one of the states of a Pod, each once."""
         index = self._index.get(namespace)
         if index is None:
             index = self._index[namespace] = index_of(tx, namespace)
             tx.on_rollback(lambda: self._drop(namespace))
-        pairs = {pair for pod in pods if pod for pair in pod.metadata.labels.items()}
-        for pair in sorted(pairs):
-            yield from index.get(pair, ())
+        if not index:
+            return []
+        shown = [LABELS.decode(pod).metadata.labels for pod in pods if pod]
+        pairs = {pair for labels in shown for pair in labels.items()}
+        return [service for pair in sorted(pairs) for service in index.get(pair, ())]
 
     def _forget_index(self, tx: Tx, namespace: str) -> None:
         self._drop(namespace)

@@ -1,12 +1,17 @@
 """A lease whose owner is a Pod is that Pod."""
 
 import json
+from random import Random
 from typing import Any
+from uuid import RFC_4122, UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ipamd.errors import Conflict, Invalid
 from ipamd.model import Owner, Wish
+from ipamd.pod_of_lease import new_uid
 from ipamd.service import Service
 
 WEB = Owner("Pod", "web-0", "shop")
@@ -108,3 +113,12 @@ async def test_the_pod_may_be_gone_before_its_lease(service: Service) -> None:
     await service.release(lease.id)
 
     assert service.pool("pods").leases == 0
+
+
+@given(st.integers(0, 2**32))
+def test_a_new_uid_is_a_random_uuid(seed: int) -> None:
+    made = new_uid(Random(seed))
+
+    assert str(UUID(made)) == made
+    assert (UUID(made).version, UUID(made).variant) == (4, RFC_4122)
+    assert made != new_uid(Random(seed + 1))
