@@ -21,6 +21,7 @@ PACKAGES = {
     "gcc": "gcc",
     "iproute2": "ip",
     "knot": "knotd",
+    "knot-dnsutils": "kdig",
     "kubernetes-client": "kubectl",
     "nsd": "nsd",
     "openssl": "openssl",

@@ -146,12 +146,16 @@ def fitted(question: Question, reply: Reply, client: Client) -> bytes:
     """A reply as the octets for this client: see wire.fit."""
     sections = reply.answer, reply.authority, reply.additional
     limit, compress_above = fit.limits(question, "tcp" if client.takes_all else "udp", client.is_ipv6, reply.bound)
-    return fit.fit(question, _word(question, reply), sections, _opt(question, reply), limit, compress_above)
+    word, opt = _word(question, reply), _opt(question, reply)
+    if reply.signer is None:
+        return fit.fit(question, word, sections, opt, limit, compress_above)
+    return reply.signer.sign(fit.fit(question, word, sections, opt, limit - reply.signer.room, compress_above))
 
 
 def transferred(question: Question, reply: Reply) -> Iterator[bytes]:
     """A zone as the reply to AXFR or IXFR on a stream, in as many messages as it takes."""
-    return fit.split(question, _word(question, reply), reply.answer, _opt(question, reply))
+    messages = fit.split(question, _word(question, reply), reply.answer, _opt(question, reply))
+    return messages if reply.signer is None else reply.signer.each(messages)
 
 
 def _is_zone(reply: Reply) -> bool:

@@ -39,6 +39,7 @@ from kdns.wire.edns import Edns
 from kdns.wire.names import Name
 from kdns.wire.question import Question
 from kdns.wire.records import RR
+from kdns.wire.tsig import Signer
 
 FOREVER = float("inf")
 
@@ -115,8 +116,8 @@ class Reply(NamedTuple):
 
     The server copies ID, opcode, RD, CD and the question from the query, and adds OPT by its own rules; `edns` is an
     OPT that a plugin or an upstream gave. `cleared` are header bits to clear though the query has them (RD, CD);
-    `bound` > 0 lowers the client's UDP size to so many octets. `by` names the plugin that wrote it. `keep`: see the
-    module's head.
+    `bound` > 0 lowers the client's UDP size to so many octets. `by` names the plugin that wrote it. `signer` puts a
+    transaction signature on each message. `keep`: see the module's head.
     """
 
     rcode: int = codes.NOERROR
@@ -128,6 +129,7 @@ class Reply(NamedTuple):
     cleared: int = 0
     bound: int = 0
     by: str = ""
+    signer: Signer | None = None
     keep: Keep | None = None
 
     def keeping(self, keep: Keep | None) -> "Reply":
@@ -161,6 +163,7 @@ class Request(NamedTuple):
     view: str = ""  # name of the server block's view
     depth: int = 0  # how many internal lookups led here
     labels: dict[str, str] | None = None  # this query's metadata; None if nobody collects it
+    signed_by: Name = b""  # the key, lower-cased, of the transaction signature that was checked; empty without one
 
     def about(self, question: Question) -> "Request":
         """The same request with another question; see Reply.keeping for its form."""
@@ -168,8 +171,8 @@ class Request(NamedTuple):
 
     def within(self, zone: Name, view: str) -> "Request":
         """The same request in a server block's zone and view."""
-        question, client, server, _, size, ask, now, _, depth, labels = self
-        return Request(question, client, server, zone, size, ask, now, view, depth, labels)
+        question, client, server, _, size, ask, now, _, depth, labels, key = self
+        return Request(question, client, server, zone, size, ask, now, view, depth, labels, key)
 
     def asking(self, name: Name, qtype: int | None = None) -> "Request":
         """The same request with another question name (wire form) and, if given, type."""

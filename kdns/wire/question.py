@@ -20,7 +20,8 @@ _TAIL = Struct("!HH")
 class Question(NamedTuple):
     """One question with what came around it. `qname` keeps the client's case, `key` is its lower-cased form.
 
-    `authority` is its authority section: the SOA that the client of an IXFR has (RFC 1995 section 3).
+    `authority` is its authority section: the SOA that the client of an IXFR has (RFC 1995 section 3). `signed` is the
+    whole message if it has a transaction signature (wire.tsig), else empty.
     """
 
     id: int
@@ -31,6 +32,7 @@ class Question(NamedTuple):
     qclass: int
     edns: Edns | None = None
     authority: tuple[RR, ...] = ()
+    signed: bytes = b""
 
     @property
     def do(self) -> bool:
@@ -50,7 +52,8 @@ def parse(packet: bytes) -> Question:
         return Question(id_, flags, qname, qname.lower(), qtype, qclass)
     found, rest = _read_records(packet, end + 4, answers + authorities)
     additional, _ = _read_records(packet, rest, additionals)
-    return Question(id_, flags, qname, qname.lower(), qtype, qclass, _opt(additional), found[answers:])
+    signed = packet if additional and records.rtype(additional[-1]) == codes.TSIG else b""
+    return Question(id_, flags, qname, qname.lower(), qtype, qclass, _opt(additional), found[answers:], signed)
 
 
 def _read_records(packet: bytes, at: int, count: int) -> tuple[tuple[RR, ...], int]:

@@ -1,9 +1,15 @@
 """Queries of vectors: made as they say, sent over UDP or TCP, the reply waited for."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from itertools import count
 from typing import Any, NamedTuple
+
+import dns.rdataclass
+import dns.rdatatype
+import dns.tsig
+from dns.rdtypes.ANY import TSIG
 
 from kdns.wire import codes, edns, message, names, records
 from kdns.wire.frame import framed
@@ -15,6 +21,8 @@ HOST = "127.0.0.1"
 PATIENCE = 10.0  # seconds for a reply, unless the vector says otherwise
 SILENCE = 1.0  # seconds after which a reply that should not come has not come
 SIZE = 4096  # octets, of an OPT record that says no size
+
+FAR = 100_000  # seconds by which a signature of a wrong time is wrong
 
 _ids = count(1)
 
@@ -44,9 +52,27 @@ async def ask(query: Json, port: int, *, silent: bool = False, whole: bool = Tru
 
 
 def packet(query: Json) -> bytes:
-    """The octets of a query."""
+    """The octets of a query, signed if it says so."""
     if "raw_hex" in query:
         return bytes.fromhex(query["raw_hex"])
+    return _signed(_unsigned(query), query["tsig"]) if "tsig" in query else _unsigned(query)
+
+
+def _signed(octets: bytes, by: Json) -> bytes:
+    """A query with the signature of a key; `bad` is what is wrong with it."""
+    bad = by.get("bad")
+    name = f"other-{by['name']}" if bad == "key" else by["name"]
+    key = dns.tsig.Key(name, by["secret"], by["algorithm"])
+    number = int.from_bytes(octets[:2], "big")
+    blank = TSIG.TSIG(dns.rdataclass.ANY, dns.rdatatype.TSIG, key.algorithm, 0, 300, b"", number, 0, b"")
+    rdata, _ = dns.tsig.sign(octets, key, blank, int(time.time()) + (FAR if bad == "time" else 0))
+    if bad == "sig":
+        rdata = rdata.replace(mac=rdata.mac[::-1])
+    record = records.make(names.parse(name), codes.TSIG, 0, rdata.to_wire(), codes.ANY_CLASS)
+    return octets[:11] + bytes((octets[11] + 1,)) + octets[12:] + record
+
+
+def _unsigned(query: Json) -> bytes:
     flags = sum(bit for name, bit in FLAGS.items() if query.get(name))
     opt = _opt(query)
     known = _known(query)

@@ -9,6 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+from dns.rdtypes.ANY import TSIG
+
 from kdns.errors import WireError
 from kdns.wire import codes, edns, message, names, records
 from kdns.wire.records import RR, Message
@@ -219,6 +225,27 @@ def _owners(section: Sequence[RR]) -> list[str]:
     return [of_record(rr).owner for rr in section]
 
 
+def _is_signed(wanted: bool, reply: Message, _: Json) -> Iterator[str]:
+    yield from _same(wanted, codes.TSIG in map(records.rtype, reply.additional))
+
+
+def _signature(reply: Message) -> TSIG.TSIG:
+    """The reply's transaction signature; one that says nothing if there is none."""
+    rdata = b"".join(records.rdata(rr) for rr in reply.additional if records.rtype(rr) == codes.TSIG)
+    found = dns.rdata.from_wire(dns.rdataclass.ANY, dns.rdatatype.TSIG, rdata, 0, len(rdata))
+    assert isinstance(found, TSIG.TSIG)
+    return found
+
+
+def _time_signed(wanted: int | str, reply: Message, _: Json) -> Iterator[str]:
+    """The time of a signature; `client`: the query's, which is not the server's."""
+    found = _signature(reply)
+    if wanted == "client":
+        yield from _same(True, found.time_signed > int.from_bytes(found.other, "big") > 0)
+    else:
+        yield from _same(wanted, found.time_signed)
+
+
 def _size_of(wanted: int, packet: bytes) -> list[str]:
     return [] if len(packet) <= wanted else [f"size_max: {len(packet)} octets"]
 
@@ -255,5 +282,9 @@ CHECKS: dict[str, Check] = {
     "axfr": lambda wanted, reply, expect: _section(wanted, reply.answer, expect),
     "axfr_types": lambda wanted, reply, _: _same(wanted, _types(reply.answer)),
     "first_last": lambda wanted, reply, _: _same([wanted] * 2, [*_types(reply.answer[:1]), *_types(reply.answer[-1:])]),
+    "tsig": _is_signed,
+    "tsig_error": lambda wanted, reply, _: _same(wanted, dns.rcode.to_text(_signature(reply).error, tsig=True)),
+    "tsig_other_len": lambda wanted, reply, _: _same(wanted, len(_signature(reply).other)),
+    "tsig_time_signed": _time_signed,
     "count_min": lambda wanted, reply, _: _same(True, len(reply.answer) >= wanted),
 }

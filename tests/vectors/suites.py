@@ -26,7 +26,7 @@ MISSING_PLUGINS = frozenset(
     {
         "auto", "dnssec", "dnstap", "etcd", "file", "geoip", "grpc",
         "nomad", "proxyproto", "secondary", "shed", "sign",
-        "trace", "tsig",
+        "trace",
     }
 )  # fmt: skip
 VENDOR_CLOUDS = frozenset({"azure", "clouddns", "route53"})  # not spoken: docs/compatibility.md says so

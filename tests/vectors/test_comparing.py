@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kdns.wire import codes, edns, fit, names
+from kdns.wire import codes, edns, fit, names, tsig
 from kdns.wire.edns import Edns
 from kdns.wire.question import Question
 from tests.kdns.asking import records
@@ -15,6 +15,8 @@ www.a.test. 60 IN A 192.0.2.1
 www.a.test. 60 IN A 192.0.2.2
 """
 SOA = "a.test. 30 IN SOA ns.a.test. admin.a.test. 7 7200 1800 86400 30"
+RDATA = tsig.Signature(names.ROOT, names.ROOT, 9, 300, b"", 1, tsig.BADTIME, b"\0\0\0\0\0\7").record()[11:]
+SIGNED = f"key. 0 ANY TYPE250 \\# {len(RDATA)} {RDATA.hex()}"
 DETAIL = edns.pack_options([(edns.EDE, b"\0\x0fno such pod")])
 
 
@@ -106,6 +108,11 @@ CASES: list[tuple[Came, dict[str, Any], dict[str, Any]]] = [
     (ZONE, {"axfr_types": ["SOA", "A", "A", "SOA"]}, {"axfr_types": ["SOA", "A", "SOA"]}),
     (ZONE, {"first_last": "SOA"}, {"first_last": "A"}),
     (ZONE, {"count_min": 4}, {"count_min": 5}),
+    (reply(additional=SIGNED), {"tsig": True}, {"tsig": False}),
+    (reply(), {"tsig": False}, {"tsig": True}),
+    (reply(additional=SIGNED), {"tsig_error": "BADTIME"}, {"tsig_error": "BADSIG"}),
+    (reply(additional=SIGNED), {"tsig_other_len": 6}, {"tsig_other_len": 0}),
+    (reply(additional=SIGNED), {"tsig_time_signed": "client"}, {"tsig_time_signed": 0}),
     (Came(None), {"no_response": True}, {"rcode": "NOERROR"}),
     (reply(), {"rcode": "NOERROR"}, {"no_response": True}),
     (reply(), {"rcode": "NOERROR"}, {"rcode": "SERVFAIL", "answer": [ONE, OTHER]}),
