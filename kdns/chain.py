@@ -214,9 +214,9 @@ def nameblind(plugin: P) -> P:
     return repeatable(plugin)
 
 
-def link(plugins: Sequence[Plugin]) -> Handler:
-    """One handler out of plugins, the first outermost. What no plugin answers is SERVFAIL."""
-    handler: Handler = _end
+def link(plugins: Sequence[Plugin], last: str = "") -> Handler:
+    """One handler out of plugins, the first outermost. What none answers is SERVFAIL; `last` is named as the last."""
+    handler = _end(last)
     for plugin in reversed(plugins):
         handler = _joined(plugin, handler)
     return handler
@@ -227,8 +227,13 @@ def no_data(soa: Iterable[RR], by: str, *, rcode: int = codes.NOERROR, keep: Kee
     return Reply(rcode, authority=tuple(soa), flags=codes.AA, by=by, keep=keep)
 
 
-async def _end(request: Request) -> Reply:
-    raise NoAnswer(SERVFAIL, "no next plugin found")
+def _end(last: str) -> Handler:
+    reason = f"plugin/{last}: no next plugin found" if last else "no next plugin found"
+
+    async def end(request: Request) -> Reply:
+        raise NoAnswer(SERVFAIL, reason)
+
+    return end
 
 
 def _joined(plugin: Plugin, rest: Handler) -> Handler:

@@ -64,8 +64,8 @@ class Site:
 
     def blocks(self) -> dict[Key, Block]:
         """The block's chain under each of its keys."""
-        chain = [plugin for plugin in self.plugins.values() if callable(plugin)]
-        handler = link(chain) if chain else None
+        chain = {name: plugin for name, plugin in self.plugins.items() if callable(plugin)}
+        handler = link(list(chain.values()), list(chain)[-1]) if chain else None
         view = self.value(View)
         name, admits = (view.name, self._admits(view)) if view else ("", None)
         return {key: Block(key.zone, handler, name, admits) for each in self.keys for key in each}

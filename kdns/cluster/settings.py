@@ -9,7 +9,7 @@ from kdns.cluster.entries import label
 from kdns.cluster.selector import is_selector
 from kdns.cluster.zone import DISABLED, INSECURE, VERIFIED
 from kdns.corefile import Args, Fall, Line, duration
-from kdns.corefile.numbers import integer
+from kdns.corefile.numbers import integer, real
 from kdns.errors import WireError
 from kdns.wire import names
 from kdns.wire.names import Name
@@ -98,7 +98,7 @@ def _kubeconfig(chosen: Settings, args: Args, line: Line) -> Settings:
 def _limit(chosen: Settings, _: Args, line: Line) -> Settings:
     (word,) = line.expect(1)
     try:
-        number = float(word) if line.name == "apiserver_qps" else integer(word)
+        number = real(word) if line.name == "apiserver_qps" else integer(word)
     except ValueError as fault:
         raise line.error(f'invalid {line.name} "{word}": {fault}') from None
     if number < 0:

@@ -15,6 +15,14 @@ def unsigned(text: str, bits: int = 64) -> int:
     return _read(text, "ParseUint", 0, (1 << bits) - 1, signed=False)
 
 
+def real(text: str) -> float:
+    """A number with or without a fraction. ValueError for anything else."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f'strconv.ParseFloat: parsing "{text}": invalid syntax') from None
+
+
 def _read(text: str, parser: str, low: int, high: int, *, signed: bool) -> int:
     if not _DIGITS.match(text) or not (signed or text[0].isdigit()):
         raise ValueError(f'strconv.{parser}: parsing "{text}": invalid syntax')

@@ -100,7 +100,8 @@ class _Parser:
                 continue
             name, tokens = self._directive()
             found.setdefault(name, []).extend(tokens)
-        if braced and self._at >= len(self._tokens):
+        # As in CoreDNS, a brace that ends the last directive's block will do for the server block's too.
+        if braced and self._at >= len(self._tokens) and self._tokens[-1].text != "}":
             raise self._expected("}")
         self._at += braced
         return {name: tuple(tokens) for name, tokens in found.items()}

@@ -86,6 +86,8 @@ def from_kubeconfig(path: Path, context: str = "") -> Access:
 def _read(path: Path) -> _KubeConfig:
     try:
         return msgspec.yaml.decode(path.read_bytes(), type=_KubeConfig)
+    except FileNotFoundError:
+        raise ValueError(f"stat {path}: no such file or directory") from None
     except OSError as missing:
         raise ValueError(f"open {path}: {(missing.strerror or str(missing)).lower()}") from missing
     except msgspec.DecodeError as wrong:

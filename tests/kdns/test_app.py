@@ -140,6 +140,12 @@ def test_without_a_corefile_it_serves_whoami_and_logs(tmp_path: Path) -> None:
         process.terminate()
 
 
+def test_a_query_that_no_plugin_answers_is_logged_with_the_last_plugin_s_name(kdns: Start) -> None:
+    server = kdns(".:@PORT@ {\n bind 127.0.0.1\n cache\n errors\n reload\n}\n")
+    assert server.ask("x. A").rcode == codes.SERVFAIL
+    server.wait_for("[ERROR] plugin/errors: 2 x. A: plugin/cache: no next plugin found\n")
+
+
 def test_ends_when_told_to(kdns: Start) -> None:
     server = kdns(".:@PORT@ {\n bind 127.0.0.1\n whoami\n}\n")
     server.signal(signal.SIGTERM)

@@ -84,7 +84,7 @@ def test_of_several_endpoints_the_first_is_used_with_a_word_about_it() -> None:
         ("dotted_pod_names", "dotted_pod_names requires pods insecure or verified"),
         ("startup_timeout soon", "failed to parse startup_timeout: soon, "),
         ("apiserver_qps -1", "apiserver_qps must be >= 0"),
-        ("apiserver_qps x", 'invalid apiserver_qps "x": '),
+        ("apiserver_qps x", 'invalid apiserver_qps "x": strconv.ParseFloat: parsing "x": invalid syntax'),
         ("apiserver_burst x", 'invalid apiserver_burst "x": strconv.Atoi: parsing "x": invalid syntax'),
         ("apiserver_max_inflight -1", "apiserver_max_inflight must be >= 0"),
         ("tls a b", "Wrong argument count or unexpected line ending after 'b'"),

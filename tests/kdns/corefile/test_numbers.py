@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdns.corefile.numbers import integer, unsigned
+from kdns.corefile.numbers import integer, real, unsigned
 
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("42", 42), ("-7", -7), ("+7", 7), ("007", 7)])
@@ -14,6 +14,16 @@ def test_integers_are_read(text: str, number: int) -> None:
 def test_what_is_no_integer_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="invalid syntax"):
         integer(text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("50", 50.0), ("0.5", 0.5), ("-1e3", -1000.0)])
+def test_numbers_with_a_fraction_are_read(text: str, number: float) -> None:
+    assert real(text) == number
+
+
+def test_what_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match='parsing "fast": invalid syntax'):
+        real("fast")
 
 
 @pytest.mark.parametrize("text", ["-1", "+1", "many"])

@@ -225,3 +225,8 @@ def test_white_space_and_comments_do_not_matter(keys: list[str], directives: lis
     loose = f"# c\n\n{', '.join(keys)}  {{ # c\n" + "".join(f"\t{name}  x # c\n\n" for name in directives) + " }\n#"
 
     assert shape(blocks(tight)) == shape(blocks(loose))
+
+
+def test_the_brace_of_a_last_directive_s_block_ends_the_server_block_too() -> None:
+    text = ". {\n log {\n  class all\n }\n"
+    assert [token.text for token in blocks(text)[0].directives["log"]] == ["log", "{", "class", "all", "}"]
