@@ -18,6 +18,14 @@ from kdns.transport.sockets import Endpoint
 from kdns.wire import names
 from kdns.wire.names import Name
 
+# Directives that are about listeners of some schemes only.
+SCHEMES = {
+    "tls": ("tls", "https", "https3", "quic", "grpc"),
+    "https": ("https",),
+    "https3": ("https3",),
+    "quic": ("quic",),
+    "grpc_server": ("grpc",),
+}
 REVERSE = (names.parse("in-addr.arpa."), names.parse("ip6.arpa."))
 
 
@@ -89,7 +97,11 @@ def _together(told: Sequence[Reach]) -> Reach:
 def _of_plugins(site: Site, others: Sequence[Site]) -> Iterator[str]:
     zones = tuple(dict.fromkeys(door.key.zone for door in _doors(site)))
     before: list[Step] = []
+    schemes = {door.key.scheme for door in _doors(site)}
     for step in steps(site):
+        if schemes.isdisjoint(SCHEMES.get(step.name, schemes)):
+            keys = _either(step.name)
+            yield f"{step.place} - {step.name} is never used: no key of the server block begins with {keys}"
         inside = [zone for zone in step.reach.zones if any(overlaps(zone, zones))]
         yield from (f"{step.place} - {step.name}: {text}" for text in _outside(step.reach.zones, inside, zones))
         if inside and step.answers:
@@ -167,6 +179,10 @@ def _place(site: Site) -> str:
 
 def _at(head: Line) -> str:
     return f"{head.file}:{head.line}"
+
+
+def _either(name: str) -> str:
+    return " or ".join(f"{scheme}://" for scheme in SCHEMES[name])
 
 
 def _shown(zones: Collection[Name] | Iterator[Name]) -> str:

@@ -132,6 +132,10 @@ UNREACHED = {
         ". {\n cache 30 example.org\n whoami\n}\nexample.org {\n view some {\n  expr true\n }\n whoami\n}\n",
         [],
     ),
+    "limits for a scheme that no key has": (
+        "quic://. https://. {\n https {\n  max_connections 5\n }\n https3 {\n  max_streams 5\n }\n whoami\n}\n",
+        ["Corefile:5 - https3 is never used: no key of the server block begins with https3://"],
+    ),
     "a zone outside the block": (
         "example.org {\n acl example.net {\n  block\n }\n acl a.example.org {\n  block\n }\n whoami\n}\n",
         ["Corefile:2 - acl: no query for example.net. is ever seen: the server block is for example.org."],
