@@ -117,7 +117,7 @@ class Mirror:
         self._begun.set()
         deadline = clock() + timeout
         while not self.synced and (left := deadline - clock()) > 0:
-            if not await _within(min(TELL, left), self.progress.complete.wait()):
+            if not await _within(min(TELL, left), self.progress.complete.wait()) and left >= TELL:
                 self._log("INFO", "waiting for Kubernetes API before starting server")
         if not self.synced:
             self._log("WARNING", "starting server with unsynced Kubernetes API")

@@ -115,12 +115,11 @@ async def test_a_start_waits_no_longer_than_it_may_and_says_so() -> None:
     assert taken.said == ["WARNING starting server with unsynced Kubernetes API"]
 
 
-async def test_a_start_that_waits_says_so_every_half_second() -> None:
+async def test_a_start_that_waits_says_so_for_each_half_second() -> None:
     taken = Taken()
     times = iter([0.0, 0.0, 2.6, 9.0])
     await mirror(taken, lambda: Access("http://127.0.0.1:1")).start(2.6 + 1e-9, lambda: next(times))
     assert taken.said == [
-        "INFO waiting for Kubernetes API before starting server",
         "INFO waiting for Kubernetes API before starting server",
         "WARNING starting server with unsynced Kubernetes API",
     ]
