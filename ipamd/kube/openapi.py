@@ -1,17 +1,22 @@
-"""The OpenAPI documents that kubectl asks for before it writes.
+"""The OpenAPI documents that kubectl asks for before it writes, and for `kubectl explain`.
 
 kubectl reads from them which kinds can be patched with `dryRun` and `fieldValidation`, and does not validate what it
-finds no schema of. So they list the patch operation of every kind with its parameters, and no schemas. Version 2 is
-wanted as protobuf (gnostic's openapi.v2.Document); `swagger_protobuf` writes the few messages of it that are used.
+finds no schema of. So they list the patch operation of every kind with its parameters; version 3 has schemas of what is
+read here of each kind, which only `explain` looks at. Version 2 is wanted as protobuf (gnostic's openapi.v2.Document);
+`swagger_protobuf` writes the few messages of it that are used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from ipamd.json import Json, Object
+from ipamd.kube.document import child
 from ipamd.kube.kinds import KINDS, Kind
 
 PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "force")
 GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
+TYPE_META: Object = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
 TITLE = "ipamd: the Kubernetes kinds that DNS needs"
 
 
@@ -59,7 +64,34 @@ def v3(group: str, version: str) -> Object:
         "openapi": "3.0.0",
         "info": {"title": TITLE, "version": version},
         "paths": {path_of(kind): {"patch": operation(kind, query)} for kind in KINDS if kind.group == group},
+        "components": {"schemas": schemas([kind for kind in KINDS if kind.group == group])},
     }
+
+
+def schemas(kinds: Sequence[Kind]) -> Object:
+    """The schemas of these kinds, and of what is in them: the fields that are read here, for all others are kept."""
+    _, found = msgspec.json.schema_components(
+        [kind.shape for kind in kinds], ref_template="#/components/schemas/{name}"
+    )
+    made = {name: plain(schema) for name, schema in found.items()}
+    for kind in kinds:
+        schema = child(made, kind.name)
+        schema[GROUP_VERSION_KIND] = [group_version_kind(kind)]
+        schema["properties"] = {**TYPE_META, **child(schema, "properties")}
+    return made
+
+
+def plain(schema: Json) -> Json:
+    """A schema without what kubectl cannot show: alternatives and defaults."""
+    if isinstance(schema, list):
+        return [plain(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    options = schema.get("anyOf")
+    if isinstance(options, list):
+        rest = [option for option in options if option != {"type": "null"}]
+        return plain(rest[0]) if len(rest) == 1 else {"type": "string", "format": "int-or-string"}
+    return {key: plain(value) for key, value in schema.items() if key not in ("default", "title", "required")}
 
 
 def swagger_protobuf(version: str) -> bytes:

@@ -229,4 +229,6 @@ def test_a_node_shows_its_blocks(kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin='{"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}}')
 
     assert kubectl("get", "node", "n1", "-o", "jsonpath={.spec.podCIDRs}") == '["10.244.1.0/24","fd00:10:244:1::/64"]'
+    assert "cidrs\t<[]string>" in kubectl("explain", "servicecidr.spec")
+    assert "Whom an IPAddress belongs to" in kubectl("explain", "ipaddress.spec.parentRef")
     assert {"servicecidrs", "ipaddresses"} <= {row[0] for row in rows(kubectl("api-resources")) if row}

@@ -45,6 +45,19 @@ def test_version_three_has_a_document_for_every_group() -> None:
     ]
 
 
+def test_version_three_has_schemas_of_what_is_read() -> None:
+    schemas: Any = openapi.v3("networking.k8s.io", "1")["components"]["schemas"]
+
+    assert schemas["ServiceCIDR"][openapi.GROUP_VERSION_KIND] == [
+        {"group": "networking.k8s.io", "kind": "ServiceCIDR", "version": "v1"}
+    ]
+    assert [*schemas["ServiceCIDR"]["properties"]] == ["apiVersion", "kind", "metadata", "spec", "status"]
+    assert schemas["ServiceCIDRSpec"]["properties"] == {"cidrs": {"type": "array", "items": {"type": "string"}}}
+    assert schemas["IPAddressSpec"]["properties"] == {"parentRef": {"$ref": "#/components/schemas/ParentReference"}}
+    core: Any = openapi.v3("", "1")["components"]["schemas"]
+    assert core["ServicePort"]["properties"]["targetPort"] == {"type": "string", "format": "int-or-string"}
+
+
 def test_the_protobuf_document_holds_the_same_paths() -> None:
     top = dict(fields(openapi.swagger_protobuf("1.2.3")))
     assert top[1] == b"2.0"
@@ -63,7 +76,7 @@ def test_discovery_lists_every_kind_with_its_status() -> None:
 
     assert [entry["name"] for entry in core["resources"]] == [
         *("namespaces", "namespaces/status", "nodes", "nodes/status"),
-        *("pods", "pods/status", "services", "services/status"),
+        *("pods", "pods/binding", "pods/status", "services", "services/status"),
     ]
     pods = next(entry for entry in core["resources"] if entry["name"] == "pods")
     assert pods["shortNames"] == ["po"]
