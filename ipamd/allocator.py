@@ -6,16 +6,20 @@ last one given; `random`: anywhere); the search then goes up to the end and wrap
 through the dynamic upper band of every CIDR before the static lower one, as Kubernetes does (KEP-3070).
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
-from ipamd.errors import Exhausted, Invalid, OutsidePool, Taken, Withheld
-from ipamd.freesets import FreeSet, Spans, free_set
-from ipamd.model import POOL_NAME, WIDTH, Lease, Pool, Wish
-from ipamd.ranges import Address, Cidr, read_address, read_block, read_cidr, show_address
+from ipamd import reservations
+from ipamd.admission import is_for_all
+from ipamd.errors import Drained, Exhausted, Invalid, OutsidePool, QuotaExceeded, Taken, Withheld
+from ipamd.errors import Reserved as ReservedForAnother
+from ipamd.freesets import FreeSet, free_set
+from ipamd.model import WIDTH, Lease, Owner, Pool, Wish
+from ipamd.pool_rules import check_pool, withheld
+from ipamd.ranges import Address, Cidr, read_address, show_address
+from ipamd.reservations import Reserved
 
 
 class Block(NamedTuple):
@@ -41,51 +45,12 @@ def static_band(cidr: Cidr) -> int:
     return 0 if cidr.size <= 16 else min(max(16, cidr.size // 16), 256)
 
 
-def withheld(pool: Pool, cidr: Cidr) -> Spans:
-    """The offsets in `cidr` that the pool never hands out.
-
-    The network and the broadcast address of IPv4, the subnet-router anycast address of IPv6 (RFC 4291 section 2.6.1)
-    and the gateway, where the addresses go to hosts (`pods`, `any`), unless the CIDR is a point-to-point link
-    (RFC 3021, RFC 6164). For `services` the first address, and the last of IPv4. The exclusions everywhere.
-    """
-    ends: Spans = [(0, 0)] if cidr.family == 6 else [(0, 0), (cidr.size - 1, cidr.size - 1)]
-    spans: Spans = []
-    if pool.edges == "all":
-        ends = []
-    elif pool.purpose == "services" or (pool.purpose in ("pods", "any") and cidr.bits > 1):
-        spans += ends
-    if pool.gateway is None and pool.edges != "all" and pool.purpose in ("pods", "any") and cidr.bits > 1:
-        spans.append((1, 1))
-    for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
-        block = read_block(text)
-        if cidr.overlaps(block):
-            spans.append((max(block.base, cidr.base) - cidr.base, min(block.last, cidr.last) - cidr.base))
-    return spans
-
-
-def check_pool(pool: Pool) -> list[Cidr]:
-    """The CIDRs of the pool. Raises Invalid unless it makes sense: one family, no overlaps, all else inside."""
-    if not re.fullmatch(POOL_NAME, pool.name) or len(pool.name) > 63:
-        raise Invalid(f"{pool.name!r} is no name of a pool: small letters, digits, '-' and '.', 63 at most, are")
-    cidrs = [read_cidr(text) for text in pool.cidrs]
-    if not cidrs:
-        raise Invalid("a pool has a CIDR at least")
-    if len({cidr.family for cidr in cidrs}) > 1:
-        raise Invalid("the CIDRs are of both families; make a pool for each")
-    for index, cidr in enumerate(cidrs):
-        if (other := next(filter(cidr.overlaps, cidrs[:index]), None)) is not None:
-            raise Invalid(f"{cidr} overlaps {other}")
-    for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
-        if not any(cidr.overlaps(read_block(text)) for cidr in cidrs):
-            raise Invalid(f"{text} is outside the CIDRs of the pool")
-    shortest, width = max(cidr.length for cidr in cidrs), WIDTH[cidrs[0].family]
-    if pool.block_size is not None and not shortest <= pool.block_size <= width:
-        raise Invalid(f"block_size {pool.block_size} is not within /{shortest} to /{width}")
-    return cidrs
-
-
 class Space:
-    """A pool with what is free in it. `used` and `capacity` count addresses."""
+    """A pool with what is free in it.
+
+    Counts of addresses: of `capacity`, `used` are leased, `cooling` were given back a moment ago, `reserved` are kept
+    for those who are named, and the rest is `free`.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -94,21 +59,40 @@ class Space:
         self.width = WIDTH[self.family]
         self.used = 0
         self.leases = 0
-        self._sets: list[FreeSet] = [free_set(cidr, withheld(pool, cidr)) for cidr in self.cidrs]
-        self.capacity = sum(free.capacity for free in self._sets)
+        self.cooling = 0
+        self.is_open = is_for_all(pool)
+        self.by_namespace: dict[str, int] = {}  # leases, kept where there are quotas
+        self._kept = [[*reservations.within(pool.reservations, cidr)] for cidr in self.cidrs]
+        self._sets: list[FreeSet] = [
+            free_set(cidr, [*withheld(pool, cidr), *((each.first, each.last) for each in kept)])
+            for cidr, kept in zip(self.cidrs, self._kept, strict=True)
+        ]
+        self.reserved = sum(each.size for kept in self._kept for each in kept)
+        self.capacity = sum(free.capacity for free in self._sets) + self.reserved
         self._by_base = sorted((cidr.base, index) for index, cidr in enumerate(self.cidrs))
         self._block_bands = bands(self.cidrs, has_static=False)
         self._single_bands = bands(self.cidrs, has_static=pool.purpose == "services")
         self._last: Block | None = None  # the one given last, where round-robin goes on
 
-    def choose(self, wish: Wish, random: Random) -> Block:
-        """The block to give for the wish. Changes nothing.
+    @property
+    def free(self) -> int:
+        """How many addresses anybody could get now."""
+        return self.capacity - self.used - self.cooling - self.reserved
 
-        Raises OutsidePool, Withheld or Taken for an address that was asked for, Exhausted if nothing is free.
+    def choose(self, wish: Wish, random: Random, owner: Owner | None = None) -> Block:
+        """The block to give to an owner for the wish. Changes nothing.
+
+        Raises OutsidePool, Withheld, Reserved or Taken for an address that was asked for, Drained, QuotaExceeded, and
+        Exhausted if nothing is free.
         """
         bits = self.bits(wish)
+        self._check_gives(owner)
         if wish.address is not None:
-            return self._asked_for(read_address(wish.address), bits)
+            return self._asked_for(read_address(wish.address), bits, owner)
+        if self.reserved and owner is not None:
+            kept = self._kept_for(owner, bits)
+            if kept is not None:
+                return kept
         searches = self._windows(wish.within, random) if wish.within else self._searches(bits, random)
         for search in searches:
             offset = self._sets[search.cidr].next_free(search.start, search.end, bits)
@@ -132,29 +116,98 @@ class Space:
         """Whether the address is in one of the CIDRs, be it free, leased or withheld."""
         return self._index(address) is not None
 
-    def take(self, block: Block) -> None:
-        """Record that the block is used; it was free."""
-        index, offset = self._place(block)
-        self._sets[index].take(offset, block.bits)
-        self.used += 1 << block.bits
-        self.leases += 1
+    def take(self, block: Block, namespace: str = "") -> None:
+        """Record that the block is leased, to an owner in that namespace; it was free."""
+        self._occupy(block)
+        self._count(block, namespace, 1)
         self._last = block
 
-    def give(self, block: Block) -> None:
-        """Record that the block is free again; it was taken."""
+    def give(self, block: Block, namespace: str = "") -> None:
+        """Record that the block is free again; it was leased."""
+        self._vacate(block)
+        self._count(block, namespace, -1)
+
+    def cool(self, block: Block, namespace: str = "") -> None:
+        """Record that the block, which was leased, is leased no more and not free yet."""
+        self._count(block, namespace, -1)
+        self.cooling += 1 << block.bits
+
+    def reuse(self, block: Block, namespace: str = "") -> None:
+        """Record that the block, which was cooling, is leased again."""
+        self.cooling -= 1 << block.bits
+        self._count(block, namespace, 1)
+
+    def thaw(self, block: Block) -> None:
+        """Record that the block, which was cooling, is free."""
+        self.cooling -= 1 << block.bits
+        self._vacate(block)
+
+    def chill(self, block: Block) -> None:
+        """Record that the block, which was free, is cooling: as when a store is opened, or in place of `thaw`."""
+        self._occupy(block)
+        self.cooling += 1 << block.bits
+
+    def _count(self, block: Block, namespace: str, sign: int) -> None:
+        self.used += sign << block.bits
+        self.leases += sign
+        if self.pool.quotas:
+            self.by_namespace[namespace] = self.by_namespace.get(namespace, 0) + sign
+
+    def _occupy(self, block: Block) -> None:
         index, offset = self._place(block)
-        self._sets[index].give(offset, block.bits)
-        self.used -= 1 << block.bits
-        self.leases -= 1
+        kept = self._keeper(index, offset, block.bits) if self._kept[index] else None
+        if kept is None:
+            self._sets[index].take(offset, block.bits)
+        else:
+            kept.take(offset, block.bits)
+            self.reserved -= 1 << block.bits
+
+    def _vacate(self, block: Block) -> None:
+        index, offset = self._place(block)
+        kept = self._keeper(index, offset, block.bits) if self._kept[index] else None
+        if kept is None:
+            self._sets[index].give(offset, block.bits)
+        else:
+            kept.give(offset, block.bits)
+            self.reserved += 1 << block.bits
+
+    def _keeper(self, index: int, offset: int, bits: int) -> Reserved | None:
+        return next((each for each in self._kept[index] if each.holds(offset, bits)), None)
+
+    def _kept_for(self, owner: Owner, bits: int) -> Block | None:
+        """A free block that is reserved for this very owner, or None."""
+        for cidr, kept in zip(self.cidrs, self._kept, strict=True):
+            for each in kept:
+                offset = each.next_free(bits) if each.reservation.kind and each.is_for(owner) else None
+                if offset is not None:
+                    return Block(cidr.base + offset, bits)
+        return None
+
+    def _check_gives(self, owner: Owner | None) -> None:
+        """Raise Drained or QuotaExceeded."""
+        pool = self.pool
+        if pool.drained:
+            raise Drained(f"pool {pool.name} is drained: it gives no more leases", pool=pool.name)
+        if not pool.quotas or owner is None:
+            return
+        quota = pool.quotas.get(owner.namespace, pool.quotas.get("*"))
+        held = self.by_namespace.get(owner.namespace, 0)
+        if quota is not None and held >= quota:
+            detail = f"namespace {owner.namespace!r} has {held} leases of pool {pool.name}, its quota is {quota}"
+            raise QuotaExceeded(detail, pool=pool.name, namespace=owner.namespace, quota=quota, leases=held)
 
     def take_all(self, held: Sequence[tuple[int, int]]) -> None:
         """Record many used blocks at once, oldest first, as when a store is opened: (first address, prefix length)."""
         singles = sorted(first for first, length in held if length == self.width)
-        for cidr, free in zip(self.cidrs, self._sets, strict=True):
-            inside = singles[bisect_left(singles, cidr.base) : bisect_right(singles, cidr.last)]
-            free.take_singles(first - cidr.base for first in inside)
-        self.used += len(singles)
-        self.leases += len(singles)
+        if self.reserved:
+            for first in singles:
+                self.take(Block(first, 0))
+        else:
+            for cidr, free in zip(self.cidrs, self._sets, strict=True):
+                inside = singles[bisect_left(singles, cidr.base) : bisect_right(singles, cidr.last)]
+                free.take_singles(first - cidr.base for first in inside)
+            self.used += len(singles)
+            self.leases += len(singles)
         for first, length in held:
             if length != self.width:
                 self.take(Block(first, self.width - length))
@@ -166,12 +219,16 @@ class Space:
         index = self._index(Address(self.family, block.first))
         if index is None or block.first + (1 << block.bits) - 1 > self.cidrs[index].last:
             return False
-        return not self._sets[index].is_withheld(block.first - self.cidrs[index].base, block.bits)
+        offset = block.first - self.cidrs[index].base
+        kept = self._keeper(index, offset, block.bits) is not None
+        return kept or not self._sets[index].is_withheld(offset, block.bits)
 
     def _exhausted(self, bits: int) -> Exhausted:
         what = f"block of length /{self.width - bits}" if bits else "address"
-        counts = {"capacity": self.capacity, "used": self.used, "free": self.capacity - self.used}
-        return Exhausted(f"no {what} is free in pool {self.pool.name}", pool=self.pool.name, **counts)
+        counts = {"capacity": self.capacity, "used": self.used, "cooling": self.cooling}
+        counts |= {"reserved": self.reserved, "free": self.free}
+        said = ", ".join(f"{count} {name}" for name, count in counts.items() if count or name == "free")
+        return Exhausted(f"no {what} is free in pool {self.pool.name} ({said})", pool=self.pool.name, **counts)
 
     def _index(self, address: Address) -> int | None:
         if address.family != self.family:
@@ -191,13 +248,22 @@ class Space:
         cidrs = ", ".join(self.pool.cidrs)
         return OutsidePool(f"{text} is outside pool {self.pool.name} ({cidrs})", pool=self.pool.name)
 
-    def _asked_for(self, address: Address, bits: int) -> Block:
+    def _asked_for(self, address: Address, bits: int, owner: Owner | None) -> Block:
         if not self.holds(address):
             raise self._outside(str(address))
         if address.value & ((1 << bits) - 1):
             raise Invalid(f"{address} does not begin a block of length /{self.width - bits}")
         block = Block(address.value, bits)
         index, offset = self._place(block)
+        kept = self._keeper(index, offset, bits)
+        if kept is not None:
+            if not kept.is_for(owner):
+                meant = kept.reservation
+                detail = f"{address} is reserved for {Owner(meant.kind, meant.name, meant.namespace)}"
+                raise ReservedForAnother(detail, pool=self.pool.name)
+            if not kept.is_free(offset, bits):
+                raise Taken(f"{address} is taken", pool=self.pool.name)
+            return block
         if self._sets[index].is_withheld(offset, bits):
             raise Withheld(f"{address} is not handed out by pool {self.pool.name}", pool=self.pool.name)
         if not self._sets[index].is_free(offset, bits):

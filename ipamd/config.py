@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ipamd.allocator import check_pool
 from ipamd.errors import ConfigError, Invalid
 from ipamd.model import DEFAULT_SPACE, Pool, Purpose, Strategy
+from ipamd.pool_rules import check_pool
 
 RETENTION = 100_000  # changes
 

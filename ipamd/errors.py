@@ -128,6 +128,47 @@ class Exhausted(IpamError):
     status, code, title = 409, "exhausted", "The pool is exhausted"
 
 
+class Cools(IpamError):
+    """All that is free was given back a moment ago, and caches may name its last owner; `retry_after` is in seconds."""
+
+    status, code, title = 409, "cooling", "The addresses are cooling"
+
+
+class Drained(IpamError):
+    """The pool gives nothing more."""
+
+    status, code, title = 409, "drained", "The pool is drained"
+
+
+class Reserved(IpamError):
+    """The address is kept for another owner."""
+
+    status, code, title = 409, "reserved", "The address is reserved"
+
+
+class NotAdmitted(IpamError):
+    """The pool is not for this owner; the detail says why."""
+
+    status, code, title = 403, "not-admitted", "The pool is for others"
+
+
+class QuotaExceeded(IpamError):
+    """The namespace has as many leases of the pool as it may."""
+
+    status, code, title = 403, "quota-exceeded", "The quota is used up"
+
+
+class NeedsThaw(Exception):
+    """Nothing is free, but something cools: what has cooled by now is to be freed, and asked for again.
+
+    `refusal` is what to refuse with if nothing has.
+    """
+
+    def __init__(self, refusal: IpamError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
 class PoolOverlap(IpamError):
     """The CIDRs of a new pool overlap those of another; the members say which."""
 

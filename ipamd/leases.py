@@ -1,7 +1,8 @@
 """Leases inside a transaction: allocate, release, renew.
 
 Strategy: to choose a block, to record it in the store and to mark it used in memory is one step without a pause. Who
-asks again for what he has gets the same lease, so a request may be repeated safely.
+asks again for what he has gets the same lease, so a request may be repeated safely. What is given back cools: until no
+cache can name its last owner any more, only that owner gets it again.
 """
 
 from collections.abc import Collection, Sequence
@@ -9,37 +10,46 @@ from random import Random
 
 from msgspec.structs import replace
 
+from ipamd import choosing
 from ipamd.allocator import Block, Space, block_of
-from ipamd.errors import Conflict, Exhausted, OutsidePool, Taken, UnknownLease
-from ipamd.model import Lease, Owner, Wish
+from ipamd.choosing import Choice, lease_is_within
+from ipamd.errors import Conflict, IpamError, NeedsThaw, UnknownLease
+from ipamd.model import Cooling, Lease, Owner, Wish
 from ipamd.pools import Pools
-from ipamd.ranges import Cidr, read_address, show_address
+from ipamd.ranges import read_address, show_address
 from ipamd.stores import Tx, View
+
+RELEASED, EXPIRED = "released", "expired"  # why a lease has ended
+THAW = 256  # blocks that one request frees at most
 
 
 class Leases:
-    """The leases of all pools. Every method that takes a Tx is to be called inside `store.update`."""
+    """The leases of all pools. Every method that takes a Tx is to be called inside `store.update`.
 
-    def __init__(self, pools: Pools, random: Random) -> None:
+    `dns_ttl` is for how many seconds, at most, a cache may keep a name's address: for so long it cools at least.
+    """
+
+    def __init__(self, pools: Pools, random: Random, dns_ttl: int = 0) -> None:
         self._pools = pools
         self._random = random
+        self._dns_ttl = dns_ttl
 
     def allocate(
         self, tx: Tx, owner: Owner, wish: Wish, made_pod: bool = False, apart: Collection[int] = ()
     ) -> tuple[Lease, bool]:
         """The owner's lease for the wish, and whether it is new.
 
-        An owner has one lease in a pool: asking again gives it again, unless its id is in `apart`. Raises UnknownPool, Invalid, OutsidePool,
-        Withheld, Taken (with its holder), Exhausted (with the counts), or Conflict if the owner has another lease there
-        than the one that is asked for.
+        An owner has one lease in a pool: asking again gives it again, unless its id is in `apart`. Raises UnknownPool,
+        Invalid, Conflict if the owner has another lease there than the one that is asked for, and what
+        `choosing.choose` raises; Cools while there is nothing but what cools for others.
         """
-        spaces = self._pools.matching(wish)
+        spaces = self._pools.matching(wish, tx)
         held = self.held(tx, owner, spaces, wish.within, apart)
         if held is not None:
             check_again(held, owner, wish)
             has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
             return self.renew(tx, held, wish.ttl) if has_expired else held, False
-        space, block = self._choose(tx, spaces, wish)
+        space, block, cooling = self._chosen(tx, spaces, owner, wish)
         lease = tx.put_lease(
             Lease(
                 id=0,
@@ -53,30 +63,43 @@ class Leases:
                 ttl=wish.ttl,
                 expires=None if wish.ttl is None else tx.now + wish.ttl,
                 made_pod=made_pod,
+                node=wish.node,
+                description=wish.description,
+                tags=wish.tags,
             )
         )
-        space.take(block)
-        tx.on_rollback(lambda: space.give(block))
+        self._record(tx, space, block, cooling, owner.namespace)
         return lease, True
 
-    def release(self, tx: Tx, lease: Lease) -> None:
-        """Give the addresses of a lease that is there back to its pool."""
-        space, block = self._pools.space(lease.pool), block_of(lease)
-        tx.delete_lease(lease)
-        space.give(block)
-        tx.on_rollback(lambda: space.take(block))
+    def release(self, tx: Tx, lease: Lease, reason: str = RELEASED) -> None:
+        """Give the addresses of a lease that is there back to its pool, where they cool first."""
+        space, block, namespace = self._pools.space(lease.pool), block_of(lease), lease.owner.namespace
+        if self._pools.keeps(tx, space, lease):
+            return
+        tx.delete_lease(lease, reason)
+        seconds = max(self._dns_ttl, space.pool.cooldown)
+        if seconds:
+            tx.cool(lease, tx.now + seconds)
+            space.cool(block, namespace)
+            tx.on_rollback(lambda: space.reuse(block, namespace))
+        else:
+            space.give(block, namespace)
+            tx.on_rollback(lambda: space.take(block, namespace))
+        self._pools.tidy(tx, space, self.release)
 
-    def release_all(self, tx: Tx, owner: Owner) -> Sequence[Lease]:
+    def release_all(self, tx: Tx, owner: Owner, reason: str = RELEASED) -> Sequence[Lease]:
         """Release every lease of the owner, and return them; an owner without any is no error."""
         leases = tx.leases_of(owner)
         for lease in leases:
-            self.release(tx, lease)
+            self.release(tx, lease, reason)
         return leases
 
     def renew(self, tx: Tx, lease: Lease, ttl: int | None) -> Lease:
         """Have the lease expire `ttl` seconds from now, None: as many as it was given. One for ever stays as it is."""
         ttl = lease.ttl if ttl is None else ttl
-        return lease if ttl is None else tx.put_lease(replace(lease, ttl=ttl, expires=tx.now + ttl))
+        if ttl is None:
+            return lease
+        return tx.put_lease(replace(lease, ttl=ttl, expires=tx.now + ttl, generation=lease.generation + 1))
 
     def get(self, view: View, lease_id: int) -> Lease:
         """The lease of that id. Raises UnknownLease."""
@@ -96,42 +119,42 @@ class Leases:
         """The owner's lease in one of the spaces, and in one of the windows if there are any, but those apart; None."""
         names = {space.pool.name for space in spaces}
         held = (lease for lease in view.leases_of(owner) if lease.pool in names and lease.id not in apart)
-        return next((lease for lease in held if is_within(lease, within)), None)
+        return next((lease for lease in held if lease_is_within(lease, within)), None)
 
-    def _choose(self, tx: Tx, spaces: Sequence[Space], wish: Wish) -> tuple[Space, Block]:
-        if wish.address is not None:
-            return self._choose_asked(tx, spaces, wish, wish.address)
-        for space in spaces[:-1]:
+    def thaw(self, tx: Tx, limit: int = THAW) -> int:
+        """Free what has cooled by now, at most `limit` blocks, and return how many."""
+        found = tx.thawing(tx.now, limit)
+        for cooling in found:
+            self._thaw(tx, cooling)
+        return len(found)
+
+    def _chosen(self, tx: Tx, spaces: Sequence[Space], owner: Owner, wish: Wish) -> Choice:
+        refusal: IpamError | None = None
+        for _ in range(2):
             try:
-                return space, space.choose(wish, self._random)
-            except Exhausted:
-                continue
-        return spaces[-1], spaces[-1].choose(wish, self._random)
+                return choosing.choose(tx, spaces, owner, wish, self._random)
+            except NeedsThaw as nothing:
+                refusal = nothing.refusal
+                if not self.thaw(tx):
+                    raise choosing.still_cooling(tx, refusal, spaces, tx.now) from None
+        assert refusal is not None
+        raise choosing.still_cooling(tx, refusal, spaces, tx.now)
 
-    def _choose_asked(self, tx: Tx, spaces: Sequence[Space], wish: Wish, text: str) -> tuple[Space, Block]:
-        address = read_address(text)
-        space = next((space for space in spaces if space.holds(address)), None)
-        if space is None:
-            cidrs = [cidr for space in spaces for cidr in space.pool.cidrs]
-            names = ", ".join(space.pool.name for space in spaces)
-            raise OutsidePool(f"{text} is outside pool {names} ({', '.join(cidrs)})", pool=names, cidrs=[*cidrs])
-        try:
-            return space, space.choose(wish, self._random)
-        except Taken as taken:
-            asked = Cidr(space.family, address.value, space.width - space.bits(wish))
-            holder = tx.lease_meeting(space.pool.name, asked)
-            raise taken if holder is None else taken_by(holder, asked) from None
+    def _record(self, tx: Tx, space: Space, block: Block, cooling: Cooling | None, namespace: str) -> None:
+        if cooling is None:
+            space.take(block, namespace)
+            tx.on_rollback(lambda: space.give(block, namespace))
+        else:
+            tx.thaw(cooling)
+            space.reuse(block, namespace)
+            tx.on_rollback(lambda: space.cool(block, namespace))
 
-
-def taken_by(holder: Lease, asked: Cidr) -> Taken:
-    """The refusal that names who holds what was asked for."""
-    owner = holder.owner
-    return Taken(
-        f"{show_address(asked.family, asked.base)} is taken: {holder} is leased to {owner}",
-        pool=holder.pool,
-        lease=str(holder.id),
-        holder={"kind": owner.kind, "namespace": owner.namespace, "name": owner.name, "uid": owner.uid},
-    )
+    def _thaw(self, tx: Tx, cooling: Cooling) -> None:
+        space = self._pools.space(cooling.pool)
+        block = Block(read_address(cooling.address).value, space.width - cooling.prefix_length)
+        tx.thaw(cooling)
+        space.thaw(block)
+        tx.on_rollback(lambda: space.chill(block))
 
 
 def check_again(held: Lease, owner: Owner, wish: Wish) -> None:
@@ -144,7 +167,8 @@ def check_again(held: Lease, owner: Owner, wish: Wish) -> None:
         raise Conflict(f"{owner} holds {held} of pool {held.pool} already", lease=str(held.id), address=held.address)
 
 
-def is_within(lease: Lease, within: Sequence[tuple[int, int]]) -> bool:
-    """Whether the lease lies in one of the windows; without any it does."""
-    block = block_of(lease)
-    return not within or any(first <= block.first <= last for first, last in within)
+def check_generation(lease: Lease, generation: int | None) -> None:
+    """Raise Conflict if a caller means another time that the lease's owner got or renewed it."""
+    if generation is not None and generation != lease.generation:
+        detail = f"{lease} is at generation {lease.generation}, not {generation}: its owner got or renewed it since"
+        raise Conflict(detail, lease=str(lease.id), generation=lease.generation)

@@ -8,6 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+# Which ends of a CIDR are never handed out: by purpose, or as one of these systems has it.
+Edges = Literal["", "host-local", "whereabouts", "docker", "kubernetes", "all"]
 Purpose = Literal["pods", "services", "nodes", "lb", "any"]
 Strategy = Literal["lowest", "round-robin", "random"]
 Family = Literal[4, 6]
@@ -23,13 +25,27 @@ POOL = "Pool"
 LEASE = "Lease"
 
 
+class Reservation(Struct, frozen=True, omit_defaults=True):
+    """An address, a CIDR or FIRST-LAST that only this owner gets; without a kind, whoever asks for it by name."""
+
+    addresses: str
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
 class Pool(Struct, frozen=True, omit_defaults=True):
     """A named set of CIDRs of one family from which addresses are leased.
 
     `exclude` holds addresses and CIDRs that are never handed out. `gateway` is withheld as well; without it the first
     host of every CIDR is, in pools for pods and for any purpose. `block_size` is the prefix length of a block
     (a node's podCIDR), for prefix leases that name no length. `space` is the address space (VRF): pools overlap only
-    across spaces. With `edges` "all" no end of a CIDR is withheld.
+    across spaces, and where one lies in a block leased from its `parent`. `ranges` (FIRST-LAST, CIDRs, addresses) are
+    the parts that are handed out, empty for all. `cooldown` is in seconds. A drained pool gives nothing more.
+
+    The pool is for owners in these `namespaces` (or those that have the labels), with labels that `selector` picks, on
+    these `nodes` (or those that have the labels); empty means all. `quotas` are leases a namespace may have, "*" each
+    that is not named. With `per_node` the blocks of nodes become pools of their own, from which its pods get addresses.
     """
 
     name: str
@@ -40,7 +56,21 @@ class Pool(Struct, frozen=True, omit_defaults=True):
     gateway: str | None = None
     block_size: int | None = None
     space: str = DEFAULT_SPACE
-    edges: Literal["", "all"] = ""
+    edges: Edges = ""
+    ranges: tuple[str, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    cooldown: int = 0
+    drained: bool = False
+    per_node: bool = False
+    parent: str = ""
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: str = ""
+    selector: str = ""
+    nodes: tuple[str, ...] = ()
+    node_selector: str = ""
+    quotas: dict[str, int] = {}
+    description: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class Owner(Struct, frozen=True, omit_defaults=True):
@@ -67,7 +97,8 @@ class Lease(Struct, frozen=True, omit_defaults=True):
     """This address (or prefix) of this pool belongs to this owner, until `expires` or for ever.
 
     `id` is the revision that created the lease: unique for the life of the store. `revision` is that of the last
-    change. `ttl` is in seconds. `made_pod` says that the owner, a Pod, exists because of the lease and goes with it.
+    change, `generation` counts the times that its owner got or renewed it. `ttl` is in seconds. `made_pod` says that
+    the owner, a Pod, exists because of the lease and goes with it. `node`, `description` and `tags` are for people.
     """
 
     id: int
@@ -81,6 +112,10 @@ class Lease(Struct, frozen=True, omit_defaults=True):
     ttl: int | None = None
     expires: float | None = None
     made_pod: bool = False
+    generation: int = 1
+    node: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def is_single(self) -> bool:
@@ -91,13 +126,40 @@ class Lease(Struct, frozen=True, omit_defaults=True):
         return self.address if self.is_single else f"{self.address}/{self.prefix_length}"
 
 
+class Cooling(Struct, frozen=True):
+    """What was given back: only its last owner gets it before `until` (seconds since the epoch)."""
+
+    pool: str
+    address: str
+    prefix_length: int
+    owner: Owner
+    until: float
+
+
+class Tenure(Struct, frozen=True):
+    """Who had an address (or block) when: from `since` to `until`, seconds since the epoch; None while it lasts.
+
+    `reason` is why it ended; `ended` the revision with which it did, 0 while it lasts.
+    """
+
+    lease: int
+    pool: str
+    address: str
+    prefix_length: int
+    owner: Owner
+    since: float
+    until: float | None = None
+    ended: int = 0
+    reason: str = ""
+
+
 class Wish(Struct, frozen=True):
     """What a lease is wanted to be. Either `pool` is named, or any pool of `purpose` and `family` will do.
 
     `address` asks for one address (or the block that begins there), `prefix_length` for a block of that length and
     `block` for one of the pool's `block_size`; without them the next free address is meant. `ttl` is in seconds, None
     for ever. `within` are the addresses, as numbers, from which alone it may come: first and last, both inclusive, in
-    order of preference; empty means the whole pool. `node` is the name of the node that the owner is on, empty for none.
+    order of preference; empty means the whole pool. `node` is the name of the owner's node, empty for none.
     """
 
     pool: str | None = None
@@ -110,10 +172,15 @@ class Wish(Struct, frozen=True):
     ttl: int | None = None
     within: tuple[tuple[int, int], ...] = ()
     node: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class LeaseFilter(Struct, frozen=True):
-    """Which leases a list is about; None does not restrict. `address` finds the lease that contains it."""
+    """Which leases a list is about; None does not restrict. `address` finds the lease that contains it.
+
+    `text` is looked for, whatever its case, in owner, description, node, labels and tags.
+    """
 
     pool: str | None = None
     namespace: str | None = None
@@ -121,3 +188,5 @@ class LeaseFilter(Struct, frozen=True):
     name: str | None = None
     address: str | None = None
     labels: dict[str, str] = {}
+    tag: str | None = None
+    text: str | None = None

@@ -97,3 +97,23 @@ def read_block(text: str) -> Cidr:
         return read_cidr(text)
     family, value = read_address(text)
     return Cidr(family, value, WIDTH[family])
+
+
+class Span(NamedTuple):
+    """Addresses from `first` to `last`, both inclusive, as numbers of a family (4 or 6)."""
+
+    family: int
+    first: int
+    last: int
+
+
+def read_span(text: str) -> Span:
+    """Read FIRST-LAST, a CIDR or a single address. Raises Invalid."""
+    first, dash, last = text.partition("-")
+    if not dash:
+        block = read_block(text)
+        return Span(block.family, block.base, block.last)
+    begin, end = read_address(first.strip()), read_address(last.strip())
+    if begin.family != end.family or begin.value > end.value:
+        raise Invalid(f"{text} is no range: it goes from a lower address to a higher one of the same family")
+    return Span(begin.family, begin.value, end.value)

@@ -14,7 +14,7 @@ from ipamd.allocator import Space
 from ipamd.errors import Conflict, Invalid
 from ipamd.json import stored_object
 from ipamd.kube.document import peek
-from ipamd.leases import Leases
+from ipamd.leases import RELEASED, Leases, check_generation
 from ipamd.log import Log
 from ipamd.model import Lease, LeaseFilter, Owner, Pool, Wish
 from ipamd.pools import Pools
@@ -37,13 +37,13 @@ class Usage(NamedTuple):
 
 
 class Service:
-    """The use cases, over one store. `random` is for the choice of addresses and for uids."""
+    """The use cases, over one store. `random` is for the choice of addresses and for uids; `dns_ttl`: see Leases."""
 
-    def __init__(self, store: Store, log: Log, random: Random) -> None:
+    def __init__(self, store: Store, log: Log, random: Random, dns_ttl: int = 0) -> None:
         self.store = store
         self.log = log
         self.pools = Pools()
-        self.leases = Leases(self.pools, random)
+        self.leases = Leases(self.pools, random, dns_ttl)
         self._random = random
         store.view(self.pools.load)
 
@@ -100,12 +100,17 @@ class Service:
         """
         return await self.store.update(partial(self._renew, lease_id=lease_id, ttl=ttl))
 
-    async def release(self, lease_id: int) -> None:
+    async def release(self, lease_id: int, generation: int | None = None) -> None:
         """Give the addresses of a lease back. Its Pod loses them, or goes if a lease made it.
 
-        Raises UnknownLease, or Conflict if an object shows the address: then the lease goes with that.
+        With `generation` only if the lease is still at it. Raises UnknownLease, or Conflict if it is not, or if an
+        object shows the address: then the lease goes with that.
         """
-        await self.store.update(partial(self._release, lease_id=lease_id))
+        await self.store.update(partial(self._release, lease_id=lease_id, generation=generation))
+
+    async def release_owner(self, owner: Owner) -> Sequence[Lease]:
+        """Give back everything that an owner has, and return what that was. Raises Conflict as `release` does."""
+        return await self.store.update(partial(self._release_owner, owner=owner))
 
     async def acquire(self, owner: Owner, wishes: Sequence[Wish]) -> list[tuple[Lease, bool]]:
         """The owner's leases for several wishes (both families, say), all or nothing; as `lease` has it for each."""
@@ -120,9 +125,9 @@ class Service:
             found.append(self._lease(tx, owner, wish, [lease.id for lease, _ in found]))
         return found
 
-    def release_in(self, tx: Tx, lease: Lease) -> None:
+    def release_in(self, tx: Tx, lease: Lease, reason: str = RELEASED) -> None:
         """Release, as above, a lease that is there, in a transaction that does more."""
-        self.leases.release(tx, lease)
+        self.leases.release(tx, lease, reason)
         if lease.owner.kind == pod_of_lease.POD:
             pod_of_lease.unbind(tx, lease)
 
@@ -131,10 +136,18 @@ class Service:
         check_not_shown(tx, lease)
         return self.leases.renew(tx, lease, ttl)
 
-    def _release(self, tx: Tx, lease_id: int) -> None:
+    def _release(self, tx: Tx, lease_id: int, generation: int | None) -> None:
         lease = self.leases.get(tx, lease_id)
+        check_generation(lease, generation)
         check_not_shown(tx, lease)
         self.release_in(tx, lease)
+
+    def _release_owner(self, tx: Tx, owner: Owner) -> Sequence[Lease]:
+        leases = [lease for lease in tx.leases_of(owner) if lease.owner.is_same(owner)]
+        for lease in leases:
+            check_not_shown(tx, lease)
+            self.release_in(tx, lease)
+        return leases
 
     def _lease(self, tx: Tx, owner: Owner, wish: Wish, apart: Collection[int] = ()) -> tuple[Lease, bool]:
         if owner.kind != pod_of_lease.POD:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from ipamd.json import Object
-from ipamd.model import Lease, LeaseFilter, Owner
+from ipamd.model import Cooling, Lease, LeaseFilter, Owner
 from ipamd.ranges import Cidr
 
 Op = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -41,6 +41,14 @@ class Change(NamedTuple):
     name: str
     body: bytes
     previous: bytes | None
+
+
+class Kept(NamedTuple):
+    """The reply to a request that may be repeated: a digest of the request, the status and body of the reply."""
+
+    digest: bytes
+    status: int
+    body: bytes
 
 
 class Changes(NamedTuple):
@@ -88,6 +96,31 @@ class View(Protocol):
     def leases(self, wanted: LeaseFilter, after: int = 0, limit: int | None = None) -> Sequence[Lease]:
         """Leases in order of their ids, at most `limit`, beginning behind the id `after`."""
 
+    def cooling(self, owner: Owner) -> Sequence[Cooling]:
+        """What cools since this owner, whatever its uid, gave it back; what ends last first."""
+
+    def cooling_at(self, pool: str, block: Cidr) -> Cooling | None:
+        """What cools in the pool and has an address in the block, the last such, or None."""
+
+    def cooling_blocks(self, pool: str) -> Iterable[tuple[int, int]]:
+        """What cools in the pool: first address, as a number, and prefix length."""
+
+    def thawing(self, until: float, limit: int) -> Sequence[Cooling]:
+        """What cools no longer than `until` (seconds since the epoch), what ends first first."""
+
+    def next_thaw(self, pool: str) -> float | None:
+        """When the first address of the pool has cooled (seconds since the epoch), or None if none cools."""
+
+    def leases_by_namespace(self, pool: str) -> dict[str, int]:
+        """How many leases of the pool the owners of each namespace have."""
+
+    def reply(self, key: str) -> Kept | None:
+        """What a request of that key was answered, or None."""
+
+    @property
+    def identity(self) -> str:
+        """What tells this store from every other, for ever."""
+
     def expiring(self, until: float, limit: int) -> Sequence[Lease]:
         """Leases that expire at or before `until` (seconds since the epoch), the earliest first."""
 
@@ -108,8 +141,23 @@ class Tx(View, Protocol):
     def put_lease(self, lease: Lease) -> Lease:
         """Add a lease (one without an id, which it gets) or replace it; returns it with its new revision."""
 
-    def delete_lease(self, lease: Lease) -> None:
-        """Take away a lease that is there."""
+    def delete_lease(self, lease: Lease, reason: str) -> None:
+        """Take away a lease that is there; who had it until now, and why no longer, stays in the history."""
+
+    def cool(self, lease: Lease, until: float) -> None:
+        """Keep what a lease held from everybody but its owner until that time (seconds since the epoch)."""
+
+    def thaw(self, cooling: Cooling) -> None:
+        """End that."""
+
+    def keep_reply(self, key: str, kept: Kept, until: float) -> None:
+        """Keep what a request of that key was answered, until that time."""
+
+    def forget_replies(self, until: float, limit: int) -> int:
+        """Forget the replies kept no longer than `until`, at most `limit`, and return how many."""
+
+    def forget_history(self, until: float, limit: int) -> int:
+        """Forget who had what in leases that ended before `until`, at most `limit`, and return how many."""
 
     def compact(self, revision: int) -> None:
         """Forget the rows of the log up to and including `revision`."""

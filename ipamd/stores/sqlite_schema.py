@@ -35,7 +35,41 @@ CREATE TABLE log (
 );
 """
 
-MIGRATIONS = (FIRST,)
+# The addresses that nobody but their last owner may have yet, the leases that have ended, the replies to requests that
+# may be repeated, and who this store is.
+SECOND = """
+ALTER TABLE leases ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE leases ADD COLUMN node TEXT NOT NULL DEFAULT '';
+ALTER TABLE leases ADD COLUMN description TEXT NOT NULL DEFAULT '';
+ALTER TABLE leases ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+
+CREATE TABLE cooling (
+    pool TEXT NOT NULL, address BLOB NOT NULL, prefix_length INTEGER NOT NULL,
+    owner_kind TEXT NOT NULL, owner_namespace TEXT NOT NULL, owner_name TEXT NOT NULL, until REAL NOT NULL,
+    PRIMARY KEY (pool, address)
+) WITHOUT ROWID;
+CREATE INDEX cooling_by_owner ON cooling (owner_name, owner_namespace, owner_kind);
+CREATE INDEX cooling_by_end ON cooling (until);
+
+CREATE TABLE history (
+    lease INTEGER PRIMARY KEY, pool TEXT NOT NULL, address BLOB NOT NULL, prefix_length INTEGER NOT NULL,
+    owner_kind TEXT NOT NULL, owner_namespace TEXT NOT NULL, owner_name TEXT NOT NULL, owner_uid TEXT NOT NULL,
+    since REAL NOT NULL, until REAL NOT NULL, ended INTEGER NOT NULL, reason TEXT NOT NULL
+);
+CREATE INDEX history_by_address ON history (address);
+CREATE INDEX history_by_owner ON history (owner_name, owner_namespace, owner_kind);
+CREATE INDEX history_by_end ON history (until);
+
+CREATE TABLE replies (key TEXT PRIMARY KEY, digest BLOB NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
+    until REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX replies_by_end ON replies (until);
+
+INSERT INTO meta VALUES ('clock', 0);
+CREATE TABLE identity (id TEXT NOT NULL);
+INSERT INTO identity VALUES (lower(hex(randomblob(16))));
+"""
+
+MIGRATIONS = (FIRST, SECOND)
 
 
 def migrate(connection: apsw.Connection) -> None:

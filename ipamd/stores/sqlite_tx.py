@@ -10,16 +10,27 @@ import apsw
 import msgspec
 
 from ipamd.json import Object, stored_object
-from ipamd.model import LEASE, Lease
+from ipamd.model import LEASE, Cooling, Lease
 from ipamd.ranges import read_address
-from ipamd.stores import Change, Follower, Op, Stored
-from ipamd.stores.sqlite_view import CHANGE_COLUMNS, LEASE_COLUMNS, SqliteView, packed
+from ipamd.stores import Change, Follower, Kept, Op, Stored
+from ipamd.stores.sqlite_view import (
+    CHANGE_COLUMNS,
+    COOLING_COLUMNS,
+    LEASE_COLUMNS,
+    TENURE_COLUMNS,
+    SqliteView,
+    packed,
+)
 
 PUT_OBJECT = """
 INSERT INTO objects (kind, namespace, name, revision, body) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body
 """
-PUT_LEASE = f"INSERT OR REPLACE INTO leases ({LEASE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+PUT_LEASE = f"INSERT OR REPLACE INTO leases ({LEASE_COLUMNS}) VALUES ({', '.join('?' * 18)})"
+PUT_COOLING = f"INSERT OR REPLACE INTO cooling ({COOLING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+PUT_TENURE = f"INSERT OR REPLACE INTO history ({TENURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+FORGET = "DELETE FROM {0} WHERE {1} IN (SELECT {1} FROM {0} WHERE until <= ? ORDER BY until LIMIT ?)"
+FORGET_REPLIES, FORGET_HISTORY = FORGET.format("replies", "key"), FORGET.format("history", "lease")
 PUT_LOG = f"INSERT INTO log ({CHANGE_COLUMNS}, previous_revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -37,8 +48,10 @@ class SqliteTx(SqliteView):
         self.compacted = self.meta("compacted")
         self._before = self._revision, self.compacted
         self._undo: list[Callable[[], None]] = []
+        self._seen: dict[tuple[str, str, str], Stored | None] = {}  # what this batch has read and written
         self.now = 0.0
         self.changes_made: list[Change] = []
+        self._has_tidied = False  # something was written that is no change in the log
 
     @property
     def revision(self) -> int:
@@ -48,13 +61,14 @@ class SqliteTx(SqliteView):
     @property
     def has_written(self) -> bool:
         """Whether the batch has changed anything."""
-        return (self._revision, self.compacted) != self._before
+        return self._has_tidied or (self._revision, self.compacted) != self._before
 
     def begin(self, now: float) -> None:
         """Open a batch at that time."""
-        self.now, self.changes_made = now, []
+        self.now, self.changes_made, self._has_tidied = now, [], False
         self._before = self._revision, self.compacted
         self._undo.clear()
+        self._seen.clear()
         if self._connection.in_transaction:  # one that could not even be rolled back when it failed
             self._connection.execute("ROLLBACK")
         self._connection.execute("BEGIN IMMEDIATE")
@@ -77,6 +91,7 @@ class SqliteTx(SqliteView):
     def finish(self) -> None:
         """Note the last revision; the batch is ready for its COMMIT."""
         self._connection.execute("UPDATE meta SET value = ? WHERE name = 'revision'", (self._revision,))
+        self._connection.execute("UPDATE meta SET value = ? WHERE name = 'clock'", (int(self.now),))
 
     def commit(self) -> None:
         """Make the batch durable. The only method that may run in another thread."""
@@ -92,14 +107,22 @@ class SqliteTx(SqliteView):
         """Have `undo` called if this update, or the batch that it is in, is taken back."""
         self._undo.append(undo)
 
+    def get(self, kind: str, namespace: str, name: str) -> Stored | None:
+        """The object of that key, or None; read once in a batch, for its updates look at the same few objects."""
+        key = kind, namespace, name
+        if key not in self._seen:
+            self._seen[key] = super().get(kind, namespace, name)
+        return self._seen[key]
+
     def put(self, kind: str, namespace: str, name: str, document: Object) -> Stored:
         """Add or replace an object."""
         before = self.get(kind, namespace, name)
         body = stamped(document, self._revision + 1)
         change = self._log("MODIFIED" if before else "ADDED", kind, (namespace, name), body, before)
         self._connection.execute(PUT_OBJECT, (kind, namespace, name, change.revision, body))
+        stored = self._seen[kind, namespace, name] = Stored(namespace, name, change.revision, body)
         self._show(change)
-        return Stored(namespace, name, change.revision, body)
+        return stored
 
     def delete(self, kind: str, namespace: str, name: str) -> Stored | None:
         """Take an object away."""
@@ -110,6 +133,7 @@ class SqliteTx(SqliteView):
         change = self._log("DELETED", kind, (namespace, name), body, before)
         statement = "DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
         self._connection.execute(statement, (kind, namespace, name))
+        self._seen[kind, namespace, name] = None
         self._show(change)
         return Stored(namespace, name, change.revision, body)
 
@@ -123,14 +147,49 @@ class SqliteTx(SqliteView):
         self._log_lease("MODIFIED" if before else "ADDED", lease, before)
         columns = (lease.id, revision, lease.pool, octets, lease.prefix_length)
         owned = (owner.kind, owner.name, owner.namespace, owner.uid)
-        rest = (lease.created, labels, lease.ttl, lease.expires, lease.made_pod)
+        said = (lease.generation, lease.node, lease.description, msgspec.json.encode(lease.tags).decode())
+        rest = (lease.created, labels, lease.ttl, lease.expires, lease.made_pod, *said)
         self._connection.execute(PUT_LEASE, (*columns, *owned, *rest))
         return lease
 
-    def delete_lease(self, lease: Lease) -> None:
-        """Take away a lease that is there."""
+    def delete_lease(self, lease: Lease, reason: str) -> None:
+        """Take away a lease that is there; who had it stays in the history."""
         self._log_lease("DELETED", msgspec.structs.replace(lease, revision=self._revision + 1), self._logged(lease))
         self._connection.execute("DELETE FROM leases WHERE id = ?", (lease.id,))
+        owner, held = lease.owner, (lease.pool, packed(read_address(lease.address)), lease.prefix_length)
+        owned = (owner.kind, owner.name, owner.namespace, owner.uid)
+        ended = (lease.created, self.now, self._revision, reason)
+        self._connection.execute(PUT_TENURE, (lease.id, *held, *owned, *ended))
+
+    def cool(self, lease: Lease, until: float) -> None:
+        """Keep what a lease held from everybody but its owner until that time."""
+        owner, held = lease.owner, (lease.pool, packed(read_address(lease.address)), lease.prefix_length)
+        self._connection.execute(PUT_COOLING, (*held, owner.kind, owner.name, owner.namespace, until))
+
+    def thaw(self, cooling: Cooling) -> None:
+        """End that."""
+        held = cooling.pool, packed(read_address(cooling.address))
+        self._connection.execute("DELETE FROM cooling WHERE pool = ? AND address = ?", held)
+        self._has_tidied = True
+
+    def keep_reply(self, key: str, kept: Kept, until: float) -> None:
+        """Keep what a request of that key was answered, until that time."""
+        self._connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", (key, *kept, until))
+        self._has_tidied = True
+
+    def forget_replies(self, until: float, limit: int) -> int:
+        """Forget the replies kept no longer than `until`."""
+        return self._forget(FORGET_REPLIES, until, limit)
+
+    def forget_history(self, until: float, limit: int) -> int:
+        """Forget who had what in leases that ended before `until`."""
+        return self._forget(FORGET_HISTORY, until, limit)
+
+    def _forget(self, statement: str, until: float, limit: int) -> int:
+        self._connection.execute(statement, (until, limit))
+        count: int = self._connection.changes()
+        self._has_tidied = self._has_tidied or bool(count)
+        return count
 
     def compact(self, revision: int) -> None:
         """Forget the rows of the log up to and including `revision`."""
@@ -158,6 +217,7 @@ class SqliteTx(SqliteView):
 
     def _take_back(self, mark: tuple[int, int, int]) -> None:
         self._revision, changes, undos = mark
+        self._seen.clear()
         del self.changes_made[changes:]
         while len(self._undo) > undos:
             self._undo.pop()()

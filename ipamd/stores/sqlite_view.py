@@ -10,9 +10,9 @@ import apsw
 import msgspec
 
 from ipamd.errors import Compacted
-from ipamd.model import WIDTH, Lease, LeaseFilter, Owner
+from ipamd.model import WIDTH, Cooling, Lease, LeaseFilter, Owner
 from ipamd.ranges import Address, Cidr, read_address, show_address
-from ipamd.stores import Change, Changes, Stored
+from ipamd.stores import Change, Changes, Kept, Stored
 
 Row = tuple[object, ...]
 Value = str | int | float | bytes | None
@@ -20,7 +20,7 @@ Values = Sequence[Value] | Mapping[str, Value]
 
 LEASE_COLUMNS = (
     "id, revision, pool, address, prefix_length, owner_kind, owner_name, owner_namespace, owner_uid, "
-    "created, labels, ttl, expires, made_pod"
+    "created, labels, ttl, expires, made_pod, generation, node, description, tags"
 )
 CHANGE_COLUMNS = "revision, time, op, kind, namespace, name, body, previous"
 
@@ -59,6 +59,11 @@ LEASE_FILTERS = {
         SELECT 1 FROM json_each(:labels) AS wanted
         WHERE wanted.value IS NOT (SELECT value FROM json_each(leases.labels) WHERE key = wanted.key)
     )""",
+    "tag": ":tag IN (SELECT value FROM json_each(leases.tags))",
+    "text": """instr(
+        lower(owner_kind || ' ' || owner_namespace || '/' || owner_name || ' ' || node || ' ' || description || ' '
+            || labels || ' ' || tags), lower(:text)
+    ) > 0""",
 }
 LEASE_MEETING = f"""
 SELECT {LEASE_COLUMNS} FROM leases WHERE pool = ? AND address <= ? ORDER BY address DESC LIMIT 1
@@ -67,6 +72,22 @@ LEASES_OF = f"""
 SELECT {LEASE_COLUMNS} FROM leases WHERE owner_kind = ? AND owner_namespace = ? AND owner_name = ? ORDER BY id
 """
 HELD_BLOCKS = "SELECT address, prefix_length FROM leases WHERE +pool = ? ORDER BY id"
+COOLING_COLUMNS = "pool, address, prefix_length, owner_kind, owner_name, owner_namespace, until"
+COOLING_OF = f"""
+SELECT {COOLING_COLUMNS} FROM cooling
+WHERE owner_kind = ? AND owner_namespace = ? AND owner_name = ? ORDER BY until DESC
+"""
+COOLING_AT = f"""
+SELECT {COOLING_COLUMNS} FROM cooling WHERE pool = ? AND address <= ? ORDER BY address DESC LIMIT 1
+"""
+COOLING_BLOCKS = "SELECT address, prefix_length FROM cooling WHERE +pool = ?"
+THAWING = f"SELECT {COOLING_COLUMNS} FROM cooling WHERE until <= ? ORDER BY until LIMIT ?"
+NEXT_THAW = "SELECT min(until) FROM cooling WHERE pool = ?"
+BY_NAMESPACE = "SELECT owner_namespace, count(*) FROM leases WHERE +pool = ? GROUP BY owner_namespace"
+TENURE_COLUMNS = (
+    "lease, pool, address, prefix_length, owner_kind, owner_name, owner_namespace, owner_uid, "
+    "since, until, ended, reason"
+)
 EXPIRING = f"SELECT {LEASE_COLUMNS} FROM leases WHERE expires <= ? ORDER BY expires LIMIT ?"
 LAST_CHANGES = "SELECT kind, max(revision) FROM log GROUP BY kind"
 
@@ -78,15 +99,12 @@ def packed(address: Address) -> bytes:
 
 def lease_of(row: Row) -> Lease:
     """The lease of a row of LEASE_COLUMNS."""
-    octets = row[3]
-    assert isinstance(octets, bytes)
-    address = show_address(4 if len(octets) == 4 else 6, int.from_bytes(octets, "big"))
     return msgspec.convert(
         {
             "id": row[0],
             "revision": row[1],
             "pool": row[2],
-            "address": address,
+            "address": text_of(row[3]),
             "prefix_length": row[4],
             "owner": {"kind": row[5], "name": row[6], "namespace": row[7], "uid": row[8]},
             "created": row[9],
@@ -94,9 +112,27 @@ def lease_of(row: Row) -> Lease:
             "ttl": row[11],
             "expires": row[12],
             "made_pod": bool(row[13]),
+            "generation": row[14],
+            "node": row[15],
+            "description": row[16],
+            "tags": msgspec.json.decode(str(row[17])),
         },
         Lease,
     )
+
+
+def text_of(octets: object) -> str:
+    """The text of an address that is stored as its octets."""
+    assert isinstance(octets, bytes)
+    return show_address(4 if len(octets) == 4 else 6, int.from_bytes(octets, "big"))
+
+
+def cooling_of(row: Row) -> Cooling:
+    """What a row of COOLING_COLUMNS says."""
+    pool, octets, length, kind, name, namespace, until = row
+    owner = {"kind": kind, "name": name, "namespace": namespace}
+    found = {"pool": pool, "address": text_of(octets), "prefix_length": length, "owner": owner, "until": until}
+    return msgspec.convert(found, Cooling)
 
 
 class SqliteView:
@@ -172,10 +208,55 @@ class SqliteView:
             "namespace": wanted.namespace,
             "name": wanted.name,
             "labels": msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
+            "tag": wanted.tag,
+            "text": wanted.text,
         }
         conditions = ["id > :after", *(LEASE_FILTERS[name] for name, value in asked.items() if value is not None)]
         statement = f"SELECT {LEASE_COLUMNS} FROM leases WHERE {' AND '.join(conditions)} ORDER BY id LIMIT :limit"
         return self._leases(statement, {**asked, "after": after, "limit": -1 if limit is None else limit})
+
+    def cooling(self, owner: Owner) -> Sequence[Cooling]:
+        """What cools since this owner gave it back, what ends last first."""
+        rows = self._connection.execute(COOLING_OF, (owner.kind, owner.namespace, owner.name))
+        return [cooling_of(row) for row in rows]
+
+    def cooling_at(self, pool: str, block: Cidr) -> Cooling | None:
+        """What cools in the pool and has an address in the block, the last such, or None."""
+        values = (pool, packed(Address(block.family, block.last)))
+        row = self._connection.execute(COOLING_AT, values).fetchone()
+        if row is None:
+            return None
+        found = cooling_of(row)
+        held = Cidr(block.family, read_address(found.address).value, found.prefix_length)
+        return found if held.overlaps(block) else None
+
+    def cooling_blocks(self, pool: str) -> Iterator[tuple[int, int]]:
+        """What cools in the pool: first address, as a number, and prefix length."""
+        for octets, length in self._connection.execute(COOLING_BLOCKS, (pool,)):
+            yield int.from_bytes(octets, "big"), length
+
+    def thawing(self, until: float, limit: int) -> Sequence[Cooling]:
+        """What cools no longer than `until`, what ends first first."""
+        return [cooling_of(row) for row in self._connection.execute(THAWING, (until, limit))]
+
+    def next_thaw(self, pool: str) -> float | None:
+        """When the first address of the pool has cooled, or None if none cools."""
+        found = self._connection.execute(NEXT_THAW, (pool,)).get
+        return None if found is None else float(found)
+
+    def leases_by_namespace(self, pool: str) -> dict[str, int]:
+        """How many leases of the pool the owners of each namespace have."""
+        return {str(namespace): int(count) for namespace, count in self._connection.execute(BY_NAMESPACE, (pool,))}
+
+    def reply(self, key: str) -> Kept | None:
+        """What a request of that key was answered, or None."""
+        row = self._connection.execute("SELECT digest, status, body FROM replies WHERE key = ?", (key,)).fetchone()
+        return Kept(*row) if row else None
+
+    @property
+    def identity(self) -> str:
+        """What tells this store from every other."""
+        return str(self._connection.execute("SELECT id FROM identity").get)
 
     def expiring(self, until: float, limit: int) -> Sequence[Lease]:
         """Leases that expire at or before `until`, the earliest first."""

@@ -95,7 +95,7 @@ async def test_a_full_pool_says_so_with_its_counts(service: Service) -> None:
 
     with pytest.raises(Exhausted) as caught:
         await service.lease(WEB, Wish(pool="tiny"))
-    assert caught.value.members == {"pool": "tiny", "capacity": 5, "used": 5, "free": 0}
+    assert caught.value.members == {"pool": "tiny", "capacity": 5, "used": 5, "cooling": 0, "reserved": 0, "free": 0}
 
 
 async def test_a_wish_for_a_purpose_goes_on_to_the_next_pool_when_one_is_full(service: Service) -> None:

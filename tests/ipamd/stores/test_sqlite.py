@@ -255,7 +255,7 @@ async def test_leases_are_found_by_what_they_hold_and_by_who_holds_them(store: S
 async def test_a_lease_is_logged_under_its_pool_and_address(store: SqliteStore) -> None:
     made = await store.update(lambda tx: tx.put_lease(lease("10.0.1.0", "web-1", 24)))
     renewed = await store.update(lambda tx: tx.put_lease(made))
-    await store.update(lambda tx: tx.delete_lease(renewed))
+    await store.update(lambda tx: tx.delete_lease(renewed, "released"))
     rows = store.changes(0, {"Lease"}, 10).rows
 
     assert [(row.op, row.namespace, row.name) for row in rows] == [

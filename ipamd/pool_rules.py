@@ -1,0 +1,105 @@
+"""What a pool may be, and what of its CIDRs it never hands out: pure functions of the pool.
+
+Strategy: a pool is checked once, when it is made or changed; what is withheld becomes spans that free sets leave out.
+"""
+
+import re
+from collections.abc import Sequence
+
+from ipamd import admission
+from ipamd.errors import Invalid
+from ipamd.freesets import Spans, merge
+from ipamd.model import POOL_NAME, WIDTH, Pool
+from ipamd.ranges import Cidr, Span, read_cidr, read_span
+
+
+def ends(pool: Pool, cidr: Cidr) -> Spans:
+    """The offsets at the ends of `cidr` that the pool never hands out.
+
+    The network and the broadcast address of IPv4, the subnet-router anycast address of IPv6 (RFC 4291 section 2.6.1)
+    and, unless the pool names its gateway, the first host's: where the addresses go to hosts (`pods`, `any`), unless
+    the CIDR is a point-to-point link (RFC 3021, RFC 6164). For `services` the first address, and the last of IPv4.
+    Where the pool says as whom it wants it, as that system has it.
+    """
+    first, last = (0, 0), (cidr.size - 1, cidr.size - 1)
+    usual: Spans = [first] if cidr.family == 6 else [first, last]
+    hosts = usual if pool.gateway else [*usual, (1, 1)]
+    match pool.edges or pool.purpose:
+        case "host-local":
+            return hosts
+        case "whereabouts":
+            return [first, last]
+        case "docker" | "kubernetes" | "services":
+            return usual
+        case "pods" | "any":
+            return hosts if cidr.bits > 1 else []
+    return []
+
+
+def withheld(pool: Pool, cidr: Cidr) -> Spans:
+    """The offsets in `cidr` that the pool never hands out: its ends, what is excluded, what is outside its ranges."""
+    spans = ends(pool, cidr)
+    for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
+        span = read_span(text)
+        if span.family == cidr.family and span.first <= cidr.last and cidr.base <= span.last:
+            spans.append((max(span.first, cidr.base) - cidr.base, min(span.last, cidr.last) - cidr.base))
+    if not pool.ranges:
+        return spans
+    at = 0
+    for first, last in merge([(span.first, span.last) for span in map(read_span, pool.ranges)]):
+        if first > cidr.last or last < cidr.base:
+            continue
+        begin = max(first, cidr.base) - cidr.base
+        if begin > at:
+            spans.append((at, begin - 1))
+        at = min(last, cidr.last) - cidr.base + 1
+    if at < cidr.size:
+        spans.append((at, cidr.size - 1))
+    return spans
+
+
+def check_pool(pool: Pool) -> list[Cidr]:
+    """The CIDRs of the pool. Raises Invalid unless it makes sense: one family, no overlaps, all else inside."""
+    if not re.fullmatch(POOL_NAME, pool.name) or len(pool.name) > 63:
+        raise Invalid(f"{pool.name!r} is no name of a pool: small letters, digits, '-' and '.', 63 at most, are")
+    cidrs = [read_cidr(text) for text in pool.cidrs]
+    if not cidrs:
+        raise Invalid("a pool has a CIDR at least")
+    if len({cidr.family for cidr in cidrs}) > 1:
+        raise Invalid("the CIDRs are of both families; make a pool for each")
+    for index, cidr in enumerate(cidrs):
+        if (other := next(filter(cidr.overlaps, cidrs[:index]), None)) is not None:
+            raise Invalid(f"{cidr} overlaps {other}")
+    for text in (*pool.exclude, *pool.ranges, *([pool.gateway] if pool.gateway else [])):
+        span = read_span(text)
+        if not any(span.family == cidr.family and span.first <= cidr.last and cidr.base <= span.last for cidr in cidrs):
+            raise Invalid(f"{text} is outside the CIDRs of the pool")
+    check_reservations(pool, cidrs)
+    check_rules(pool)
+    shortest, width = max(cidr.length for cidr in cidrs), WIDTH[cidrs[0].family]
+    if pool.block_size is not None and not shortest <= pool.block_size <= width:
+        raise Invalid(f"block_size {pool.block_size} is not within /{shortest} to /{width}")
+    return cidrs
+
+
+def check_reservations(pool: Pool, cidrs: Sequence[Cidr]) -> None:
+    """Raise Invalid for a reservation that lies in none of the CIDRs, or overlaps another."""
+    seen: list[Span] = []
+    for each in pool.reservations:
+        span = read_span(each.addresses)
+        if not any(span.family == cidr.family and cidr.base <= span.first <= span.last <= cidr.last for cidr in cidrs):
+            raise Invalid(f"the reservation {each.addresses} is not within one of the CIDRs of the pool")
+        if any(other.first <= span.last and span.first <= other.last for other in seen):
+            raise Invalid(f"the reservation {each.addresses} overlaps another")
+        if bool(each.kind) != bool(each.name):
+            raise Invalid(f"the reservation {each.addresses} is for a kind and a name, or for neither")
+        seen.append(span)
+
+
+def check_rules(pool: Pool) -> None:
+    """Raise Invalid for numbers and selectors that cannot be meant."""
+    if pool.cooldown < 0 or any(quota < 0 for quota in pool.quotas.values()):
+        raise Invalid("cooldown is a number of seconds and a quota one of leases: neither is below zero")
+    if pool.per_node and pool.block_size is None:
+        raise Invalid("a pool that is per_node is cut into blocks: it needs a block_size")
+    admission.check(pool)
