@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from ipaddress import ip_address
@@ -146,10 +147,13 @@ class Both:
             self._start_upstream()
         print(f"== {name}")
         scene = SCENES[name]
-        if scene.names:
-            return self.compare(scene.corefile, questions_of(scene))
         cluster = itertools.product(dict.fromkeys(_names(self.api)), scene.types)
-        return self.compare(scene.corefile, (Ask(*each) for each in cluster))
+        asked = questions_of(scene) if scene.names else (Ask(*each) for each in cluster)
+        try:
+            return self.compare(scene.corefile, asked)
+        except SystemExit as ended:
+            print(f"does not start: {ended}")
+            return 1
 
     def _start_upstream(self) -> None:
         zone, directory = UPSTREAM + BIG + "\n", self._directory
@@ -235,20 +239,23 @@ def _names_of_slice(item: Any) -> Iterator[str]:
 
 def _compare(ports: list[int], asked: Iterable[Ask]) -> int:
     differing = count = 0
-    kinds: dict[tuple[str, str], int] = {}
+    kinds: Counter[tuple[str, str]] = Counter()
+    outcomes: Counter[str] = Counter()
     for ask in asked:
         count += 1
         theirs, ours = (_reply(port, ask) for port in ports)
+        outcomes[theirs[0].partition(" rcode ")[2].partition(" ")[0] or theirs[0]] += 1
         if _are_alike(theirs, ours):
             continue
         differing += 1
-        kinds[ask.name, ask.qtype] = kinds.get((ask.name, ask.qtype), 0) + 1
+        kinds[ask.name, ask.qtype] += 1
         if kinds[ask.name, ask.qtype] > SHOWN:
             continue
         print(f"\n{ask.name} {ask.qtype} class {ask.qclass} {ask.opt} flags {ask.flags:#06x}")
         print("".join(f"  - {line}\n" for line in theirs if line not in ours), end="")
         print("".join(f"  + {line}\n" for line in ours if line not in theirs), end="")
-    print(f"\n{count} questions, {differing} differences (- CoreDNS, + kdns)")
+    told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
+    print(f"{count} questions ({told}), {differing} differences (- CoreDNS, + kdns)")
     return bool(differing)
 
 

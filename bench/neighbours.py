@@ -258,7 +258,7 @@ SCENES = {
         f"kubernetes, {property}": Scene(
             _block(
                 f"kubernetes cluster.local in-addr.arpa {{\nendpoint @API@\n{property}\n}}",
-                "template ANY ANY {\nrcode NXDOMAIN\n}",
+                "whoami",
             ),
             "",
             ("A", "AAAA", "SRV", "PTR", "TXT", "NS", "CNAME"),
