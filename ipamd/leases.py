@@ -71,14 +71,17 @@ class Leases:
         self._record(tx, space, block, cooling, owner.namespace)
         return lease, True
 
-    def release(self, tx: Tx, lease: Lease, reason: str = RELEASED) -> None:
-        """Give the addresses of a lease that is there back to its pool, where they cool first."""
+    def release(self, tx: Tx, lease: Lease, reason: str = RELEASED, *, cools: bool = True) -> None:
+        """Give the addresses of a lease that is there back to its pool, where they cool first.
+
+        Not if `cools` says so, for what was never behind a name.
+        """
         space, block, namespace = self._pools.space(lease.pool), block_of(lease), lease.owner.namespace
         if self._pools.keeps(tx, space, lease):
             return
         tx.delete_lease(lease, reason)
         seconds = max(self._dns_ttl, space.pool.cooldown)
-        if seconds:
+        if cools and seconds:
             tx.cool(lease, tx.now + seconds)
             space.cool(block, namespace)
             tx.on_rollback(lambda: space.reuse(block, namespace))

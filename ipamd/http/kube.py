@@ -40,6 +40,7 @@ from ipamd.kube.namespaces import terminating_namespaces
 from ipamd.kube.node_cidrs import NodeCidrs
 from ipamd.kube.objects import Preconditions, Target
 from ipamd.kube.options import ListOptions, list_options, revision_of
+from ipamd.kube.pods import bound
 from ipamd.kube.selection import Selection
 from ipamd.kube.slices import SliceUpkeep
 from ipamd.kube.tokens import Token, decode_token, encode_token
@@ -95,6 +96,8 @@ class KubernetesPaths:
         ]
         if kind.namespaced:
             routes.append(web.get(f"{root}/{kind.plural}", self._verb(kind, self._list)))
+        if kind is POD:
+            routes.append(web.post(f"{one}/binding", self._verb(kind, self._bind)))
         if kind.has_status:
             routes += [
                 web.get(f"{one}/status", self._verb(kind, self._get, "status")),
@@ -171,6 +174,12 @@ class KubernetesPaths:
         patch = await read_patch(request, target.kind)
         body = await self._write(partial(objects.patch, target=target, apply=patch), dry_run(request))
         return send_object(request, target.kind, body)
+
+    async def _bind(self, request: web.Request, target: Target) -> web.StreamResponse:
+        """Puts a Pod on the node that a Binding names, as a scheduler asks for."""
+        bind = partial(bound, target.name, await read_object(request))
+        await self._write(partial(objects.patch, target=target, apply=bind), dry_run(request))
+        return send({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
 
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = await read_delete_options(request)

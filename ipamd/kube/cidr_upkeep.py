@@ -9,10 +9,11 @@ object that is deleted while its Service has the address comes again.
 from collections.abc import Iterable, Iterator
 from uuid import NAMESPACE_OID, uuid5
 
+import msgspec
 from msgspec.structs import replace
 
 from ipamd.json import Object
-from ipamd.kube.cluster_ips import ClusterIPs
+from ipamd.kube.cluster_ips import ClusterIPs, is_of_service
 from ipamd.kube.document import child, decode
 from ipamd.kube.ip_addresses import managed
 from ipamd.kube.kinds import IP_ADDRESS, SERVICE, SERVICE_CIDR
@@ -21,16 +22,17 @@ from ipamd.kube.service_cidrs import (
     DEFAULT,
     FINALIZER,
     MADE,
+    SERVICES,
     condition,
     new_service_cidr,
     service_cidrs,
     service_pools,
     without,
 )
-from ipamd.kube.shapes import ServiceCIDR
-from ipamd.model import POOL, WIDTH, Pool
+from ipamd.kube.shapes import IPAddress, ServiceCIDR
+from ipamd.model import POOL, WIDTH, Owner, Pool
 from ipamd.pools import Pools
-from ipamd.ranges import Cidr, read_address, read_cidr
+from ipamd.ranges import Cidr, read_cidr
 from ipamd.stores import Change, Tx, View
 
 BLOCKED = "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR"
@@ -48,23 +50,14 @@ class CidrUpkeep:
         """Does what a change asks for."""
         if change.kind == IP_ADDRESS.name:
             self._cluster_ips.follow(tx, change)
-            if change.op == "DELETED" and not self._restored(tx, change.name):
+            if change.op == "DELETED" and not restored(tx, change):
                 self._settle(tx)
         elif change.kind == SERVICE_CIDR.name:
+            if change.op == "DELETED":
+                self._retire(tx)
             self._settle(tx)
-        elif change.kind == POOL:
+        elif change.kind == POOL and SERVICES in change.body + (change.previous or b""):
             keep_in_step(tx)
-
-    def _restored(self, tx: Tx, name: str) -> bool:
-        """Makes the object of a ClusterIP again that is still leased to its Service; whether it was."""
-        address = read_address(name)
-        space = self._pools.holding(address)
-        full = Cidr(address.family, address.value, WIDTH[address.family])
-        lease = None if space is None else tx.lease_meeting(space.pool.name, full)
-        if lease is None or lease.owner.kind != SERVICE.name:
-            return False
-        tx.put(IP_ADDRESS.name, "", name, managed(name, lease.owner.namespace, lease.owner.name, tx.now))
-        return True
 
     def _settle(self, tx: Tx) -> None:
         """Ends the deletions that can be ended, and says of the others why not."""
@@ -75,7 +68,6 @@ class CidrUpkeep:
             for found in service_cidrs(tx):
                 if found.metadata.deletion_timestamp and FINALIZER in found.metadata.finalizers:
                     self._settle_one(tx, found)
-            self._retire(tx)
         finally:
             self._is_settling = False
 
@@ -116,6 +108,18 @@ class CidrUpkeep:
                 self._pools.ensure(tx, replace(pool, cidrs=kept))
             else:
                 self._pools.delete(tx, pool.name)
+
+
+def restored(tx: Tx, gone: Change) -> bool:
+    """Makes the object of a ClusterIP again that is still leased to its Service; whether it was."""
+    parent = msgspec.json.decode(gone.body, type=IPAddress).spec.parent_ref
+    if parent is None or not is_of_service(gone.body):
+        return False
+    held = tx.leases_of(Owner(SERVICE.name, parent.name, parent.namespace))
+    if not any(lease.address == gone.name for lease in held):
+        return False
+    tx.put(IP_ADDRESS.name, "", gone.name, managed(gone.name, parent.namespace, parent.name, tx.now))
+    return True
 
 
 def uncovered(view: View, covering: Iterable[Cidr]) -> Iterator[tuple[Pool, Cidr]]:

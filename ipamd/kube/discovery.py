@@ -4,7 +4,7 @@ Everything follows from the table of kinds. Sources: meta/v1 APIVersions, APIGro
 """
 
 from ipamd.json import Json, Object
-from ipamd.kube.kinds import KINDS, Kind
+from ipamd.kube.kinds import KINDS, POD, Kind
 
 GROUPS = tuple(dict.fromkeys(kind.group for kind in KINDS if kind.group))
 VERBS: tuple[Json, ...] = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -59,7 +59,14 @@ def entries(kind: Kind) -> list[Object]:
         "kind": kind.name,
         "verbs": [*STATUS_VERBS],
     }
-    return [main, status] if kind.has_status else [main]
+    binding: Object = {
+        "name": f"{kind.plural}/binding",
+        "singularName": "",
+        "namespaced": kind.namespaced,
+        "kind": "Binding",
+        "verbs": ["create"],
+    }
+    return [main, *([binding] if kind is POD else []), *([status] if kind.has_status else [])]
 
 
 def version(of_ipamd: str, platform: str) -> Object:

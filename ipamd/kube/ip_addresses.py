@@ -16,7 +16,7 @@ from ipamd.kube.metadata import SUBDOMAIN, SUBDOMAIN_RULE, Moment, metadata_caus
 from ipamd.kube.service_rules import ADDRESS_RULE, family_of, is_address
 from ipamd.kube.shapes import IPAddress, ParentReference, view
 from ipamd.kube.status import Cause, missing, wrong_value
-from ipamd.kube.work import FAMILY_NUMBERS, Work, owner_of, refuse, release_all
+from ipamd.kube.work import FAMILY_NUMBERS, Work, owner_of, refuse
 from ipamd.model import Owner, Wish
 from ipamd.ranges import read_address
 
@@ -45,8 +45,9 @@ def admit_change(_work: Work, old: Object, document: Object) -> None:
 
 
 def forget(work: Work, document: Object) -> None:
-    """Gives a reserved address back. That of a Service stays with it, and its object comes again."""
-    release_all(work, IP_ADDRESS, view(document, IPAddress).metadata)
+    """Gives a reserved address back, at once. That of a Service stays with it, and its object comes again."""
+    for lease in work.tx.leases_of(owner_of(IP_ADDRESS, view(document, IPAddress).metadata)):
+        work.leases.release(work.tx, lease, cools=False)
 
 
 def reserve(work: Work, owner: Owner, address: str) -> None:

@@ -16,7 +16,7 @@ from ipamd.kube.metadata import metadata_causes
 from ipamd.kube.node_cidrs import blocks
 from ipamd.kube.shapes import Node, view
 from ipamd.kube.status import Cause, forbidden_field, invalid, wrong_value
-from ipamd.kube.work import Work, lease_for, owner_of, refuse, release_all
+from ipamd.kube.work import UNWILLING, Work, lease_for, owner_of, refuse, release_all
 from ipamd.model import Family, Wish
 from ipamd.ranges import read_cidr
 
@@ -90,17 +90,18 @@ def asked_block(work: Work, node: Node, text: str) -> str:
 
 def next_block(work: Work, node: Node, family: Family) -> str:
     """Leases the next free block of a family. Raises StatusError 422 if there is none."""
+    why = "CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range"
     for space in work.pools.matching(Wish(purpose="nodes", family=family)):
         for cidrs in work.node_cidrs.sets_of(work.tx, space):
             wish = Wish(pool=space.pool.name, family=family, block=True, within=cidrs.windows)
             try:
                 lease, _ = work.leases.allocate(work.tx, owner_of(NODE, node.metadata), wish)
-            except Exhausted:
+            except (Exhausted, *UNWILLING) as refusal:
+                why = refusal.detail if isinstance(refusal, UNWILLING) else why
                 continue
             block = read_cidr(f"{lease.address}/{lease.prefix_length}")
             work.node_cidrs.occupy(work.tx, cidrs, block, is_next=True)
             return str(block)
-    why = "CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range"
     raise invalid(NODE, node.metadata.name, [Cause("spec.podCIDRs", "FieldValueInvalid", why)])
 
 

@@ -4,40 +4,53 @@ So a new Pod gets, beside its addresses, the phase Running and the conditions th
 condition in the manifest is left as it is. Addresses can be asked for in `status.podIP`/`podIPs`, or by the annotation
 that Calico reads; a Pod that asks for none gets one of every family that has a pool for pods. A Pod on the host's
 network has the addresses of its node, which are not leased.
+
+Where a pool gives addresses by node, they come from the blocks of the node that the Pod is on. A Pod that is on none
+waits: it is Pending, without an address, until it is bound to one; then it gets its addresses and runs.
 """
 
 from collections.abc import Iterator
 
 import msgspec
+from msgspec.structs import replace
 
 from ipamd.errors import Malformed
 from ipamd.json import Json, Object
-from ipamd.kube.document import child
+from ipamd.kube.document import child, text
 from ipamd.kube.kinds import NODE, POD
 from ipamd.kube.metadata import LABEL, LABEL_RULE, Moment, metadata_causes
 from ipamd.kube.service_rules import ADDRESS_RULE, family_of, is_address
 from ipamd.kube.shapes import Node, Pod, view
-from ipamd.kube.status import Cause, forbidden_field, unsupported, wrong_value
+from ipamd.kube.status import Cause, conflict, forbidden_field, invalid, missing, unsupported, wrong_value
 from ipamd.kube.work import FAMILY_NUMBERS, Work, lease_for, refuse, release_addresses, release_all
-from ipamd.model import Wish
+from ipamd.model import Family, Wish
 
 ASKED = "cni.projectcalico.org/ipAddrs"  # annotation: a JSON list of addresses, one a family
 PHASES = ("Failed", "Pending", "Running", "Succeeded", "Unknown")
+BINDING = POD._replace(name="Binding", plural="pods/binding")  # how a Binding is named in messages
+UNCHANGEABLE = "pod updates may not change this field"
 REPORTED = ("PodScheduled", "Initialized", "ContainersReady", "Ready")  # conditions of a Pod that runs well
 
 
 def admit_new(work: Work, document: Object) -> None:
     """Completes a new Pod, in place: phase, conditions, addresses. Raises StatusError 422."""
-    status = child(document, "status")
-    status.setdefault("phase", "Running")
+    waits = has_to_wait(work, view(document, Pod))
+    child(document, "status").setdefault("phase", "Pending" if waits else "Running")
     pod = view(document, Pod)
     refuse(POD, pod.metadata, [*pod_causes(pod)])
+    if not waits:
+        start(work, document, pod)
+
+
+def start(work: Work, document: Object, pod: Pod) -> None:
+    """Gives a Pod its addresses, in place, and what a kubelet would report of one that runs."""
     if pod.spec.host_network:
         addresses = node_addresses(work, pod)
     else:
         addresses = leased(work, pod, asked_addresses(pod)) or next_addresses(work, pod)
+    status = child(document, "status")
     write_addresses(status, addresses)
-    if pod.status.phase == "Running":
+    if status["phase"] == "Running":
         status.setdefault("startTime", work.moment.time)
         status["conditions"] = with_reported(pod, status.get("conditions"), work.moment)
 
@@ -47,8 +60,15 @@ def admit_change(work: Work, old: Object, document: Object) -> None:
     before, pod = view(old, Pod), view(document, Pod)
     causes = [*pod_causes(pod)]
     if pod.spec.host_network != before.spec.host_network:
-        causes.append(forbidden_field("spec.hostNetwork", "pod updates may not change this field"))
+        causes.append(forbidden_field("spec.hostNetwork", UNCHANGEABLE))
+    if before.spec.node_name and pod.spec.node_name != before.spec.node_name:
+        causes.append(forbidden_field("spec.nodeName", UNCHANGEABLE))
     refuse(POD, pod.metadata, causes)
+    if pod.spec.node_name and has_to_wait(work, before):
+        if pod.status.phase == "Pending":
+            child(document, "status")["phase"] = "Running"
+        start(work, document, pod)
+        return
     addresses = pod.addresses or before.addresses
     if addresses != before.addresses and not pod.spec.host_network:
         release_addresses(work, POD, before.metadata, {*before.addresses} - {*addresses})
@@ -96,14 +116,28 @@ def asked_addresses(pod: Pod) -> list[str]:
 
 def leased(work: Work, pod: Pod, asked: list[str]) -> list[str]:
     """Leases the addresses asked for."""
-    wishes = [Wish(purpose="pods", family=FAMILY_NUMBERS[family_of(address)], address=address) for address in asked]
+    families = [FAMILY_NUMBERS[family_of(address)] for address in asked]
+    wishes = [replace(wish_of(pod, family), address=a) for family, a in zip(families, asked, strict=True)]
     return [lease_for(work, POD, pod.metadata, wish, "status.podIPs") for wish in wishes]
 
 
 def next_addresses(work: Work, pod: Pod) -> list[str]:
     """Leases the next free address of every family that has a pool for pods."""
-    wishes = [Wish(purpose="pods", family=family) for family in work.families("pods")]
+    wishes = [wish_of(pod, family) for family in work.families("pods")]
     return [lease_for(work, POD, pod.metadata, wish, "status.podIPs") for wish in wishes]
+
+
+def wish_of(pod: Pod, family: Family) -> Wish:
+    """What a Pod wishes for of a family: an address that its node may have."""
+    return Wish(purpose="pods", family=family, node=pod.spec.node_name)
+
+
+def has_to_wait(work: Work, pod: Pod) -> bool:
+    """Whether a Pod has no address because it is on no node, and a pool gives addresses by node."""
+    if pod.spec.node_name or pod.spec.host_network or pod.addresses:
+        return False
+    wishes = [wish_of(pod, family) for family in work.families("pods")]
+    return any(space.pool.per_node for wish in wishes for space in work.pools.matching(wish))
 
 
 def node_addresses(work: Work, pod: Pod) -> list[str]:
@@ -129,3 +163,14 @@ def with_reported(pod: Pod, given: Json, moment: Moment) -> list[Json]:
     missing = [] if "Ready" in told else [kind for kind in REPORTED if kind not in told]
     added: list[Json] = [{"type": kind, "status": "True", "lastTransitionTime": moment.time} for kind in missing]
     return [*(given if isinstance(given, list) else []), *added]
+
+
+def bound(name: str, binding: Object, pod: Json) -> Json:
+    """The Pod on the node that a Binding names. Raises StatusError 409 if it is on one already, 422 without a node."""
+    assert isinstance(pod, dict)
+    node, present = text(binding, "target", "name"), text(pod, "spec", "nodeName")
+    if not node:
+        raise invalid(BINDING, name, [missing("target.name")])
+    if present:
+        raise conflict(BINDING, name, f'pod {name} is already assigned to node "{present}"')
+    return {**pod, "spec": {**child(pod, "spec"), "nodeName": node}}

@@ -17,7 +17,7 @@ from ipamd.kube.service_cidrs import ready_ranges
 from ipamd.kube.service_ranges import ServiceRange, Window
 from ipamd.kube.shapes import Meta
 from ipamd.kube.status import internal_error, invalid, wrong_value
-from ipamd.kube.work import FAMILY_NUMBERS, Work, owner_of
+from ipamd.kube.work import FAMILY_NUMBERS, UNWILLING, Work, owner_of
 from ipamd.model import Lease, Owner, Wish
 from ipamd.ranges import read_address
 
@@ -93,16 +93,18 @@ def refused(claim: Claim, asked: str, why: str) -> StatusError:
 def take_next(work: Work, claim: Claim) -> Lease:
     """Leases the next free address."""
     begun = work.cluster_ips.clock()
+    why = "range is full"
     for found, window in searches(work, claim.family):
         try:
             lease = take_within(work, owner_of(SERVICE, claim.meta), claim.family, window)
-        except (Exhausted, UnknownPool):
+        except (Exhausted, UnknownPool, *UNWILLING) as refusal:
+            why = refusal.detail if isinstance(refusal, UNWILLING) else why
             if window == found.static:
                 work.cluster_ips.failed(str(found.cidr), DYNAMIC)
             continue
         work.cluster_ips.allocated(work.tx, str(found.cidr), DYNAMIC, begun)
         return lease
-    raise internal_error("failed to allocate a serviceIP: range is full")
+    raise internal_error(f"failed to allocate a serviceIP: {why}")
 
 
 def searches(work: Work, family: str) -> Iterator[tuple[ServiceRange, Window]]:

@@ -21,7 +21,7 @@ from ipamd.kube.service_ranges import ServiceRange, service_range
 from ipamd.kube.shapes import Meta, ServiceCIDR, view
 from ipamd.kube.status import Cause, missing, shown, wrong_value
 from ipamd.kube.work import Work, refuse
-from ipamd.model import DEFAULT_SPACE, Pool
+from ipamd.model import DEFAULT_SPACE, POOL, Pool
 from ipamd.ranges import Cidr, read_cidr
 from ipamd.stores import View
 
@@ -31,6 +31,7 @@ MADE = "servicecidr-"  # what the names of the pools begin with that are made he
 LONGEST_NAME = 63  # of a pool
 CIDR_RULE = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 DUAL_RULE = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+SERVICES = b'"services"'  # in the document of a pool for services; no other is worth decoding
 READY = "Kubernetes Service CIDR is ready"
 
 
@@ -119,7 +120,8 @@ def pool_name(meta: Meta, cidr: Cidr) -> str:
 
 def service_pools(view: View) -> list[Pool]:
     """The pools for services, in order of their names."""
-    pools = (msgspec.json.decode(stored.body, type=Pool) for stored in view.list("Pool"))
+    bodies = (stored.body for stored in view.list(POOL))
+    pools = (msgspec.json.decode(body, type=Pool) for body in bodies if SERVICES in body)
     return [pool for pool in pools if pool.purpose == "services" and pool.space == DEFAULT_SPACE]
 
 

@@ -5,7 +5,21 @@ Everything that is done with a Work happens in one transaction, without a pause:
 
 from typing import NamedTuple
 
-from ipamd.errors import Conflict, Exhausted, IpamError, OutsidePool, StatusError, Taken, UnknownPool, Withheld
+from ipamd.errors import (
+    Conflict,
+    Cools,
+    Drained,
+    Exhausted,
+    IpamError,
+    NotAdmitted,
+    OutsidePool,
+    QuotaExceeded,
+    Reserved,
+    StatusError,
+    Taken,
+    UnknownPool,
+    Withheld,
+)
 from ipamd.kube.cluster_ips import ClusterIPs
 from ipamd.kube.kinds import Kind
 from ipamd.kube.metadata import Moment
@@ -18,6 +32,10 @@ from ipamd.pools import Pools
 from ipamd.stores import Tx
 
 FAMILY_NUMBERS: dict[str, Family] = {"IPv4": 4, "IPv6": 6}
+
+
+# Why a pool gives nothing to one owner, or at one moment: told as it is, for the API server has no words for it.
+UNWILLING = (Conflict, Cools, Drained, NotAdmitted, QuotaExceeded, Reserved)
 
 
 class Work(NamedTuple):
@@ -53,7 +71,7 @@ def lease_for(work: Work, kind: Kind, meta: Meta, wish: Wish, field: str) -> str
     """Leases what an object wishes for, and returns the address or block. Raises StatusError 422 about `field`."""
     try:
         lease, _ = work.leases.allocate(work.tx, owner_of(kind, meta), wish)
-    except (OutsidePool, Withheld, UnknownPool, Taken, Conflict, Exhausted) as error:
+    except (OutsidePool, Withheld, UnknownPool, Taken, Exhausted, *UNWILLING) as error:
         raise refusal(kind, meta.name, wish, field, error) from error
     return str(lease)
 
@@ -61,14 +79,14 @@ def lease_for(work: Work, kind: Kind, meta: Meta, wish: Wish, field: str) -> str
 def refusal(kind: Kind, name: str, wish: Wish, field: str, error: IpamError) -> StatusError:
     """What is told when a wish cannot be met, in the words of the API server."""
     match error:
-        case Conflict():
-            why = error.detail
         case Taken():
             why = "provided IP is already allocated"
         case Exhausted():
             why = "range is full"
-        case _:
+        case OutsidePool() | Withheld() | UnknownPool():
             why = f"the provided IP ({wish.address}) is not in the valid range: {error.detail}"
+        case _:
+            why = error.detail
     if wish.address is None:
         message = f"failed to allocate an address of family IPv{wish.family}: {why}"
     else:

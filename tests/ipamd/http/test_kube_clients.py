@@ -132,3 +132,20 @@ def test_lightkube_makes_nodes_and_pods(lightkube: Client) -> None:
     assert made.status.podIP
     lightkube.delete(Pod, "l-pod")
     lightkube.delete(Node, "l-node")
+
+
+def test_the_kubernetes_client_binds_a_pod_to_a_node(api: client.ApiClient) -> None:
+    core = client.CoreV1Api(api)
+    spec = client.V1PodSpec(containers=[client.V1Container(name="c")])
+    core.create_namespaced_pod("default", client.V1Pod(metadata=client.V1ObjectMeta(name="k-pod"), spec=spec))
+    binding = client.V1Binding(
+        metadata=client.V1ObjectMeta(name="k-pod"), target=client.V1ObjectReference(kind="Node", name="k-node")
+    )
+
+    core.create_namespaced_pod_binding("k-pod", "default", binding, _preload_content=False)
+
+    assert core.read_namespaced_pod("k-pod", "default").spec.node_name == "k-node"
+    with pytest.raises(ApiException, match="already assigned to node") as refused:
+        core.create_namespaced_pod_binding("k-pod", "default", binding, _preload_content=False)
+    assert refused.value.status == 409
+    core.delete_namespaced_pod("k-pod", "default")

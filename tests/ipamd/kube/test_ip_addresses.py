@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ipamd.errors import StatusError
 from ipamd.kube.cluster_ips import ClusterIPs
 from ipamd.model import Owner, Wish
+from tests.ipamd.conftest import SERVICES
 from tests.ipamd.kube.cluster import Cluster
 
 REF = {"resource": "gateways", "group": "example.com", "namespace": "default", "name": "edge"}
@@ -67,6 +69,14 @@ async def test_making_one_reserves_the_address(cluster: Cluster) -> None:
 
     await cluster.delete("IPAddress", "10.96.0.77")
     assert cluster.addresses("services") == ["10.96.0.1"]
+
+
+async def test_a_reserved_address_does_not_cool_when_it_is_given_back(cluster: Cluster) -> None:
+    await cluster.service.ensure_pools([structs.replace(SERVICES, cooldown=60)])
+    await cluster.create("IPAddress", "10.96.0.77", spec={"parentRef": REF})
+    await cluster.delete("IPAddress", "10.96.0.77")
+
+    assert await web(cluster, clusterIP="10.96.0.77") == ["10.96.0.77"]
 
 
 async def test_one_that_was_made_before_its_pool_is_left_alone(cluster: Cluster) -> None:

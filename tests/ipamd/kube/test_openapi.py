@@ -76,7 +76,7 @@ def test_discovery_lists_every_kind_with_its_status() -> None:
 
     assert [entry["name"] for entry in core["resources"]] == [
         *("namespaces", "namespaces/status", "nodes", "nodes/status"),
-        *("pods", "pods/status", "services", "services/status"),
+        *("pods", "pods/binding", "pods/status", "services", "services/status"),
     ]
     pods = next(entry for entry in core["resources"] if entry["name"] == "pods")
     assert pods["shortNames"] == ["po"]

@@ -1,9 +1,15 @@
 """Pods: their addresses and what a kubelet would report."""
 
+from ipaddress import ip_address, ip_network
+from typing import Any
+
 import pytest
+from msgspec import structs
 
 from ipamd.errors import Malformed, StatusError
+from ipamd.kube.pods import bound
 from ipamd.model import Pool
+from tests.ipamd.conftest import PODS, PODS_V6
 from tests.ipamd.kube.cluster import Cluster
 
 POINT = Pool("point", ("192.0.2.0/31",), purpose="pods")
@@ -139,3 +145,75 @@ async def test_a_pod_cannot_move_to_the_network_of_its_host(cluster: Cluster) ->
 
     with pytest.raises(StatusError, match="hostNetwork: Forbidden"):
         await cluster.patch("Pod", "web", {"spec": {"hostNetwork": True}})
+
+
+def addresses(pod: Any) -> list[str]:
+    return [entry["ip"] for entry in pod["status"]["podIPs"]]
+
+
+async def by_node(cluster: Cluster) -> None:
+    """Has the pools for pods give addresses by node, and two nodes."""
+    for pool in (PODS, PODS_V6):
+        await cluster.service.ensure_pools([structs.replace(pool, per_node=True)])
+    for name in ("n1", "n2"):
+        await cluster.create("Node", name)
+
+
+async def test_a_pod_gets_its_addresses_from_the_blocks_of_its_node(cluster: Cluster) -> None:
+    await by_node(cluster)
+
+    made = await cluster.create("Pod", "a", spec={"nodeName": "n2"})
+
+    for address, block in zip(addresses(made), cluster.get("Node", "n2")["spec"]["podCIDRs"], strict=True):
+        assert ip_address(address) in ip_network(block)
+    with pytest.raises(StatusError, match="node 'n3' has no block of it") as refused:
+        await cluster.create("Pod", "b", spec={"nodeName": "n3"})
+    assert refused.value.status == 422
+
+
+async def test_a_pod_on_no_node_waits_until_it_is_bound_to_one(cluster: Cluster) -> None:
+    await by_node(cluster)
+    waiting = await cluster.create("Pod", "a")
+    assert waiting["status"] == {"phase": "Pending"}
+
+    labelled = await cluster.patch("Pod", "a", {"metadata": {"labels": {"a": "b"}}})
+    assert labelled["status"] == {"phase": "Pending"}
+    running = await cluster.patch("Pod", "a", {"spec": {"nodeName": "n1"}})
+
+    assert running["status"]["phase"] == "Running"
+    assert len(addresses(running)) == 2
+    assert {each["type"] for each in running["status"]["conditions"]} >= {"Ready", "PodScheduled"}
+    with pytest.raises(StatusError, match=r"spec\.nodeName: Forbidden: pod updates may not change this field"):
+        await cluster.patch("Pod", "a", {"spec": {"nodeName": "n2"}})
+
+
+async def test_a_node_that_goes_keeps_its_block_from_others_until_its_pods_have_gone(cluster: Cluster) -> None:
+    await by_node(cluster)
+    await cluster.create("Pod", "a", spec={"nodeName": "n1"})
+    block = cluster.get("Node", "n1")["spec"]["podCIDR"]
+
+    await cluster.delete("Node", "n1")
+    with pytest.raises(StatusError, match="already allocated"):
+        await cluster.create("Node", "n3", spec={"podCIDR": block})
+    await cluster.delete("Pod", "a")
+
+    assert (await cluster.create("Node", "n3", spec={"podCIDR": block}))["spec"]["podCIDR"] == block
+
+
+async def test_addresses_that_a_pod_asks_for_do_not_wait(cluster: Cluster) -> None:
+    await by_node(cluster)
+    block = ip_network(cluster.get("Node", "n1")["spec"]["podCIDR"])
+
+    made = await cluster.create("Pod", "a", spec={"nodeName": "n1"}, status={"podIP": str(block[9])})
+
+    assert addresses(made) == [str(block[9])]
+
+
+def test_a_binding_names_a_node_once() -> None:
+    pod: Any = {"metadata": {"name": "a"}}
+
+    assert bound("a", {"target": {"name": "n1"}}, pod)["spec"] == {"nodeName": "n1"}
+    with pytest.raises(StatusError, match=r"target\.name: Required value"):
+        bound("a", {}, pod)
+    with pytest.raises(StatusError, match='pod a is already assigned to node "n2"'):
+        bound("a", {"target": {"name": "n1"}}, {"spec": {"nodeName": "n2"}})

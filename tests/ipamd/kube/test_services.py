@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ipamd.errors import StatusError
 from ipamd.kube.nodeports import FIRST, LAST, STATIC
+from ipamd.model import Pool
+from tests.ipamd.conftest import SERVICES
 from tests.ipamd.kube.cluster import Cluster
 
 HTTP = [{"port": 80}]
@@ -220,3 +223,32 @@ async def test_the_status_of_a_load_balancer_is_kept_and_can_be_changed(cluster:
     assert changed["status"] == {"loadBalancer": {}}
     assert changed["spec"] == made["spec"]
     assert changed["metadata"]["generation"] == 1
+
+
+async def cooling(cluster: Cluster) -> None:
+    """Has what is given back to the pool for services cool for an hour, and the pool nearly full."""
+    pool = Pool("services", ("10.96.0.0/30",), purpose="services", strategy="random", cooldown=3600)
+    await cluster.delete("Service", "kubernetes")
+    await cluster.service.ensure_pools([pool])
+
+
+async def test_an_address_that_was_given_back_is_kept_for_the_service_that_had_it(cluster: Cluster) -> None:
+    await cooling(cluster)
+    first = (await make(cluster, "first"))["spec"]["clusterIP"]
+    second = (await make(cluster, "second"))["spec"]["clusterIP"]
+    await cluster.delete("Service", "first")
+
+    with pytest.raises(StatusError, match=r"failed to allocate a serviceIP: .*cooling and none free"):
+        await make(cluster, "third")
+    with pytest.raises(StatusError, match=f"failed to allocate IP {first}: .*cool"):
+        await make(cluster, "third", clusterIP=first)
+    assert (await make(cluster, "first"))["spec"]["clusterIP"] == first
+    assert {first, second} == {"10.96.0.1", "10.96.0.2"}
+
+
+async def test_a_pool_that_is_drained_gives_no_cluster_ip(cluster: Cluster) -> None:
+    await cluster.service.ensure_pools([structs.replace(SERVICES, drained=True)])
+
+    with pytest.raises(StatusError, match="failed to allocate a serviceIP: pool services") as refused:
+        await make(cluster)
+    assert refused.value.status == 500
