@@ -13,6 +13,7 @@ from pathlib import Path
 
 PACKAGES = {
     "bind9-dnsutils": "dig",
+    "bind9-utils": "dnssec-keygen",
     "busybox-static": "busybox",
     "containernetworking-plugins": "/usr/lib/cni/bridge",
     "curl": "curl",
@@ -23,6 +24,7 @@ PACKAGES = {
     "knot": "knotd",
     "knot-dnsutils": "kdig",
     "kubernetes-client": "kubectl",
+    "ldnsutils": "ldns-verify-zone",
     "nsd": "nsd",
     "openssl": "openssl",
     "python3-dev": "python3-config",

@@ -98,6 +98,9 @@ FAMILIES: dict[str, Described] = {
     "coredns_dns64_requests_translated_total": Described(
         "counter", "Requests answered with addresses made of IPv4 ones.", ("server",)
     ),
+    "coredns_dnssec_cache_entries": Described("gauge", "Signatures in the cache.", ("server", "type")),
+    "coredns_dnssec_cache_hits_total": Described("counter", "Signatures that were in the cache.", ("server",)),
+    "coredns_dnssec_cache_misses_total": Described("counter", "Signatures that had to be made.", ("server",)),
     "coredns_acl_blocked_requests_total": Described("counter", "Requests that acl refused.", _SZV),
     "coredns_acl_filtered_requests_total": Described("counter", "Requests that acl answered with nothing.", _SZV),
     "coredns_acl_dropped_requests_total": Described("counter", "Requests that acl did not answer.", _SZV),

@@ -8,12 +8,14 @@ from pathlib import Path
 from tests.ipamd.daemon import Daemon
 from tests.kdns.server import Kdns, free_port
 from tests.kdns.transport import certificates
+from tests.kdns.zone import signed
 from tests.system.demo import Nsd
 
 ADMIN = re.compile(r"(?m)^(\s*)(health|ready|prometheus|pprof)(?: [^\s{]*:\d+)?(?=\s*(?:\{|$))")
 FORWARD = re.compile(r"(?m)^(\s*forward [^\s{]+) [^{\n]+?(?=\s*(?:\{|$))")
 KUBERNETES = re.compile(r"(?m)^(\s*kubernetes[^{\n]*?)\s*(\{?)$")
 ENCRYPTED = re.compile(r"\b(tls|quic|https3?|grpc)://([^\s:]*):\d+")
+KEY = re.compile(r"key file (\S+)")
 PORT = re.compile(r":53(?=[\s,])")
 FILES = {
     "NodeHosts": "192.168.56.11 node-1\n192.168.56.12 node-2\n",
@@ -59,6 +61,10 @@ class Surroundings:
             made = certificates.make(directory)
             made.rename(directory / "cert.pem")
             (directory / "certificate.key").rename(directory / "key.pem")
+        for stem in KEY.findall(corefile):
+            new = signed.made(directory, "ECDSAP256SHA256", "-f", "KSK", zone=stem[1:].partition(".+")[0])
+            for ending in (".key", ".private"):
+                Path(f"{new}{ending}").rename(directory / f"{stem}{ending}")
         server = Kdns(directory, self.moved(corefile))
         server.start("-dns.port", str(server.port))
         yield server

@@ -24,6 +24,7 @@ _NAMES_IN: dict[int, tuple[int, int]] = {
     2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1), 14: (0, 2),
     15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 23: (0, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1),
 }  # fmt: skip
+_NSAP_PTR = 23
 _COMPRESSED_WHEN_SENT = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15})
 
 
@@ -99,6 +100,24 @@ def with_rdata(rr: RR, octets: bytes) -> RR:
     """The same record with other RDATA."""
     at = _end_of_owner(rr) + 8
     return rr[:at] + len(octets).to_bytes(2, "big") + octets
+
+
+def canonical_rdata(rr: RR) -> bytes:
+    """The RDATA as it is signed: names in lower case in the types of RFC 4034 section 6.2 and RFC 6840 section 5.1."""
+    at = _end_of_owner(rr)
+    kind, octets = rr[at] << 8 | rr[at + 1], rr[at + 10 :]
+    if kind in _NAMES_IN and kind != _NSAP_PTR:
+        lead, count = _NAMES_IN[kind]
+    elif kind == codes.NAPTR:
+        lead, count = _behind_strings(octets, 4, 3), 1
+    elif kind == codes.RRSIG:
+        lead, count = 18, 1
+    else:
+        return octets
+    end = lead
+    for _ in range(count):
+        end = names.end_of(octets, end)
+    return octets[:lead] + octets[lead:end].lower() + octets[end:]
 
 
 def names_in(kind: int) -> tuple[int, int] | None:
@@ -179,6 +198,15 @@ def read_rdata(message: bytes, at: int, length: int, kind: int) -> bytes:
     if at > end:
         raise WireError("a name in RDATA runs past it")
     return b"".join((*parts, message[at:end]))
+
+
+def _behind_strings(octets: bytes, at: int, count: int) -> int:
+    """The offset behind so many character-strings. WireError if they run past the end."""
+    for _ in range(count):
+        if at >= len(octets):
+            raise WireError("character-strings run past the RDATA")
+        at += 1 + octets[at]
+    return at
 
 
 def _end_of_owner(rr: RR) -> int:

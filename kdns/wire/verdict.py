@@ -65,11 +65,15 @@ def resolves(question: Question, answer: tuple[RR, ...]) -> bool:
     fitting = [rr for rr in answer if question.qclass in (codes.ANY_CLASS, records.rclass(rr))]
     if question.qtype == codes.ANY:
         return any(records.owner(rr).lower() == question.key for rr in fitting)
-    aliases = _aliases(fitting)
     if question.qtype == codes.CNAME:
-        return len(aliases.get(question.key, ())) == 1
-    end = _end_of_chain(question.key, aliases)
+        return len(_aliases(fitting).get(question.key, ())) == 1
+    end = end_of_aliases(question, fitting)
     return any(records.rtype(rr) == question.qtype and records.owner(rr).lower() == end for rr in fitting)
+
+
+def end_of_aliases(question: Question, answer: Iterable[RR]) -> Name | None:
+    """The name (lower-cased) that the aliases of an answer lead to; None of a chain that loops or forks."""
+    return _end_of_chain(question.key, _aliases(answer))
 
 
 def is_valid_at(rr: RR, now: float) -> bool:
