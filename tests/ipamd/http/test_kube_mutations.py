@@ -23,9 +23,20 @@ JUNK: tuple[Any, ...] = (
 PATCHES = ("merge-patch", "strategic-merge-patch", "json-patch", "apply-patch")
 
 
+CLUSTERED = {"Namespace": "namespaces", "Node": "nodes", "ServiceCIDR": "servicecidrs", "IPAddress": "ipaddresses"}
+PARENT = {"resource": "services", "namespace": "default", "name": "web"}
+
+
 def manifests() -> Iterator[Any]:
     for file in sorted(DEMO.glob("*.yaml")):
         yield from yaml.safe_load_all(file.read_text())
+    for number in range(4):
+        yield networking("ServiceCIDR", {"cidrs": [f"10.{number}.0.0/16", f"fd00:{number}::/112"]})
+        yield networking("IPAddress", {"parentRef": PARENT}, name=f"10.{number}.0.9")
+
+
+def networking(kind: str, spec: Any, name: str = "") -> Any:
+    return {"apiVersion": "networking.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 def spots(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -49,9 +60,10 @@ def mutated(random: Random, document: Any) -> Any:
 
 
 def path_of(document: Any) -> str:
-    kind = {"Namespace": "namespaces", "Node": "nodes", "Pod": "pods", "Service": "services"}.get(document["kind"])
-    if kind in ("namespaces", "nodes"):
-        return f"/api/v1/{kind}"
+    if document["kind"] in CLUSTERED:
+        root = f"/apis/{document['apiVersion']}" if "/" in document["apiVersion"] else "/api/v1"
+        return f"{root}/{CLUSTERED[document['kind']]}"
+    kind = {"Pod": "pods", "Service": "services"}.get(document["kind"])
     root = "/api/v1" if kind else "/apis/discovery.k8s.io/v1"
     return f"{root}/namespaces/default/{kind or 'endpointslices'}"
 
@@ -61,8 +73,9 @@ def requests(random: Random) -> Iterator[tuple[str, str, bytes, str]]:
     documents = [*manifests()]
     for number in range(ROUNDS):
         original = random.choice(documents)
-        given = {**original, "metadata": {**original["metadata"], "namespace": "default", "name": f"m{number % 40}"}}
-        if original["kind"] in ("Namespace", "Node"):
+        name = f"10.0.0.{number % 40}" if original["kind"] == "IPAddress" else f"m{number % 40}"
+        given = {**original, "metadata": {**original["metadata"], "namespace": "default", "name": name}}
+        if original["kind"] in CLUSTERED:
             del given["metadata"]["namespace"]
         path, document = path_of(original), mutated(random, given)
         raw = json.dumps(document).encode()
@@ -73,15 +86,15 @@ def requests(random: Random) -> Iterator[tuple[str, str, bytes, str]]:
             case 0 | 1 | 2:
                 yield "POST", path, raw, "application/json"
             case 3:
-                yield "PUT", f"{path}/m{number % 40}", raw, "application/json"
+                yield "PUT", f"{path}/{name}", raw, "application/json"
             case 4:
                 operations = [{"op": random.choice(["add", "remove", "test"]), "path": "/spec", "value": document}]
                 kind = random.choice(PATCHES)
                 body = json.dumps(operations).encode() if kind == "json-patch" else raw
-                yield "PATCH", f"{path}/m{number % 40}", body, f"application/{kind}+json"
+                yield "PATCH", f"{path}/{name}", body, f"application/{kind}+json"
             case _:
                 body = b"" if random.random() < 0.5 else raw
-                yield "DELETE", f"{path}/m{number % 40}", body, "application/json"
+                yield "DELETE", f"{path}/{name}", body, "application/json"
 
 
 def test_nothing_that_is_sent_makes_the_daemon_fail(daemon: Daemon) -> None:
