@@ -66,7 +66,7 @@ def add(tx: Tx, daemon: Daemon, asker: Asker, plan: Plan, version: str) -> Added
         supersede(tx, asker.pod)
     record = find(tx, key)
     owner = owner_of(tx, key, asker.pod) if record is None else record.owner
-    parts = list(parts_of(tx, daemon, plan, asker.node))
+    parts = [each for each in parts_of(tx, daemon, plan, asker.node) if each.wish.address or not plan.is_partial]
     leases = leased(tx, daemon.service, owner, parts)
     pools = daemon.service.pools
     given = tuple(given_for(pools, each, lease) for each, lease in zip(parts, leases, strict=True))

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from ipamd.cni.codes import Code
 from ipamd.errors import CniError
-from ipamd.json import Json
+from ipamd.kube.document import without_nulls
 
 
 class Route(Struct, frozen=True, omit_defaults=True):
@@ -174,10 +174,3 @@ def read(stdin: bytes, kind: type[T]) -> T:
         return msgspec.convert(without_nulls(msgspec.json.decode(stdin)), kind)
     except msgspec.DecodeError as error:
         raise CniError(Code.DECODING_FAILURE, f"error unmarshall network config: {error}") from None
-
-
-def without_nulls(value: Json) -> Json:
-    """The document without the members of objects that are null."""
-    if isinstance(value, dict):
-        return {name: without_nulls(member) for name, member in value.items() if member is not None}
-    return [without_nulls(entry) for entry in value] if isinstance(value, list) else value

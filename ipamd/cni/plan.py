@@ -81,7 +81,8 @@ class Given(NamedTuple):
 class Plan(NamedTuple):
     """What an ADD is to do: an address of every set, or else of every pool, or without either of a pool for pods.
 
-    `asked` are addresses that the runtime asks for, each to come from one of those. `static` are in every result.
+    `asked` are addresses that the runtime asks for, each to come from one of those; a partial plan is about no others.
+    `static` are in every result.
     """
 
     sets: tuple[RangeSet, ...] = ()
@@ -91,6 +92,7 @@ class Plan(NamedTuple):
     routes: tuple[Route, ...] = ()
     dns: Dns = Dns()
     resolv_conf: str = ""
+    is_partial: bool = False
 
 
 def without(first: int, last: int, holes: Iterable[tuple[int, int]]) -> Spans:

@@ -54,6 +54,10 @@ def command_named(name: str) -> Command:
         from ipamd.ctl import cni
 
         return cni.cni
+    if name == "import":
+        from ipamd.ctl import imports
+
+        return imports.take_over
     from ipamd.ctl import leases
 
     return {
@@ -140,6 +144,14 @@ def add_object_commands(add: Adder) -> None:
 
 def add_cni_commands(add: Adder) -> None:
     """The commands about container runtimes."""
+    taking = add("import", "take over what another IPAM plugin has allocated: all of it, or nothing")
+    taking.add_argument("format", choices=("host-local", "whereabouts"))
+    taking.add_argument(
+        "path", help="host-local's data directory, or manifests of whereabouts' objects (file, directory)"
+    )
+    taking.add_argument("--config", type=Path, metavar="PATH", help="the network configurations, as in /etc/cni/net.d")
+    taking.add_argument("--node", metavar="NAME", help="whose containers these are (default: the name of this machine)")
+    taking.add_argument("--dry-run", action="store_true", help="say what would come of it, and change nothing")
     command = add("cni", "install the CNI plugin that container runtimes call")
     command.add_argument("action", choices=("install",))
     command.add_argument(
