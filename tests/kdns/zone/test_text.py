@@ -1,0 +1,122 @@
+"""Master files: RFC 1035 section 5, RFC 2308, RFC 3597."""
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdns.errors import ZoneError
+from kdns.wire import message, names
+from kdns.zone import text
+from tests.kdns.zones import rrs, shown
+
+
+def test_reads_what_a_line_inherits_from_those_before() -> None:
+    lines = """
+    $TTL 1h
+    $ORIGIN example.com.
+    @ IN SOA ns.example.net. root (
+        2026010100 ; serial
+        4H 1H
+        7D 30 )
+      NS ns.example.net.
+    www 300 IN A 192.0.2.1
+      IN 60 AAAA 2001:db8::1
+    rel 1m MX 10 mail
+    abs. A 192.0.2.2
+    """
+    found = [message.to_text(rr) for rr in rrs("\n".join(line[4:] for line in lines.splitlines()))]
+    assert found == [
+        "example.com. 3600 IN SOA ns.example.net. root.example.com. 2026010100 14400 3600 604800 30",
+        "example.com. 3600 IN NS ns.example.net.",
+        "www.example.com. 300 IN A 192.0.2.1",
+        "www.example.com. 60 IN AAAA 2001:db8::1",
+        "rel.example.com. 60 IN MX 10 mail.example.com.",
+        "abs. 3600 IN A 192.0.2.2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "shows"),
+    [
+        ('t 1 TXT "a;b (c)" d\\;e "\\"\\065"', 't.example.org. TXT "a;b (c)" "d;e" "\\"A"'),
+        ("a\\.b\\032c 1 A 192.0.2.1 ; why", "a\\.b\\032c.example.org. A 192.0.2.1"),
+        ("bücher 1 A 192.0.2.1", "b\\195\\188cher.example.org. A 192.0.2.1"),
+        ("xn--bcher-kva 1 A 192.0.2.1", "xn--bcher-kva.example.org. A 192.0.2.1"),
+        ("x 1 TYPE65280 \\# 3 01 0203", "x.example.org. TYPE65280 \\# 3 010203"),
+        ("x 1 IN TYPE1 \\# 4 C0000201", "x.example.org. A 192.0.2.1"),
+        ("x 1 CLASS1 A 192.0.2.1", "x.example.org. A 192.0.2.1"),
+        ('x 1 caa 0 issue "ca.example"', 'x.example.org. CAA 0 issue "ca.example"'),
+        ("x 1w2d TXT y", 'x.example.org. TXT "y"'),
+        ("x 1 A ( 192.0.2.1\n)", "x.example.org. A 192.0.2.1"),
+    ],
+)
+def test_reads_a_record(line: str, shows: str) -> None:
+    assert shown(tuple(rrs(line))) == [shows]
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ("\n@ 1 A 192.0.2", "db:2: Expected 4 octets in '192.0.2'"),
+        ("@ A 192.0.2.1", "db:1: there is no TTL, and none before it"),
+        ("  1 A 192.0.2.1", "db:1: there is no owner before this record"),
+        ("@ 1 NONSENSE x", "db:1: unknown type or class 'NONSENSE'"),
+        ("@ 1 MX 10", "db:1: too few or too many words for this type"),
+        ("@ 1 MX 10 a b", "db:1: too few or too many words for this type"),
+        ("@ 1", "db:1: too few or too many words for this type"),
+        ("\n\n@ 1 ( A\n\n192.0.2.1", "db:3: the parenthesis is not closed"),
+        ("@ 1 A 192.0.2.1 )", "db:1: a parenthesis is closed that is not open"),
+        ('@ 1 TXT "x', "db:1: the quote is not closed"),
+        (f"@ 1 TXT {'x' * 256}", "db:1: character-string of 256 octets"),
+        ("a..b 1 A 192.0.2.1", "db:1: label of 0 octets"),
+        (f"{'a.' * 124}a 1 A 192.0.2.1", "db:1: name of 263 octets"),
+        ("x 9999999999 A 192.0.2.1", "db:1: more than 32 bits of seconds"),
+        ("x 1 SRV 1 2 65536 y", "db:1: "),
+        ("$INCLUDE absent", "absent: No such file or directory"),
+        ("$TTL soon", "db:1: not a time in seconds: 'soon'"),
+    ],
+)
+def test_says_what_is_wrong_and_where(lines: str, complaint: str) -> None:
+    def read(path: str) -> Iterable[str]:
+        if path != "db":
+            raise FileNotFoundError(2, "No such file or directory")
+        return lines.splitlines()
+
+    with pytest.raises(ZoneError, match=rf"^{re.escape(complaint)}"):
+        list(text.read("db", names.parse("example.org."), read))
+
+
+def test_a_file_is_included_from_beside_and_its_origin_ends_with_it() -> None:
+    files = {
+        "zones/db": ["$TTL 9", "@ A 192.0.2.1", "$INCLUDE more/db sub", "www A 192.0.2.2"],
+        "zones/more/db": ["@ A 192.0.2.3", "$ORIGIN x", "www A 192.0.2.4", "$INCLUDE third"],
+        "zones/more/third": ["www A 192.0.2.5"],
+    }
+    found = shown(tuple(text.read("zones/db", names.parse("example.org."), lambda path: files[path])))
+    assert found == [
+        "example.org. A 192.0.2.1",
+        "sub.example.org. A 192.0.2.3",
+        "www.x.sub.example.org. A 192.0.2.4",
+        "www.x.sub.example.org. A 192.0.2.5",
+        "www.example.org. A 192.0.2.2",
+    ]
+
+
+def test_a_file_that_includes_itself_is_refused() -> None:
+    with pytest.raises(ZoneError, match="db:1: too deeply nested"):
+        list(text.read("db", names.parse("example.org."), lambda path: ["$INCLUDE db"]))
+
+
+def test_an_soa_without_ttl_has_its_minimum() -> None:
+    first, second = rrs("@ SOA a b 1 2 3 4 77\n@ NS a")
+    assert (message.to_text(first).split()[1], message.to_text(second).split()[1]) == ("77", "77")
+
+
+@given(st.text(max_size=200))
+def test_no_text_does_anything_but_be_read_or_be_refused(anything: str) -> None:
+    with suppress(ZoneError):
+        list(text.read("db", names.parse("example.org."), lambda path: anything.splitlines()))
