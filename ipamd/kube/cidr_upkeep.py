@@ -160,17 +160,22 @@ def keep_backed(tx: Tx, found: ServiceCIDR, backed: list[Cidr]) -> None:
 def make_default(tx: Tx) -> None:
     """Has the ServiceCIDR `kubernetes`, on the first CIDR of each family that the configuration has for services.
 
-    One of a single family gets the second when the configuration comes to have it.
+    One of a single family gets the second when the configuration comes to have it, and one whose pool has shrunk since
+    the last start follows it.
     """
+    pools = service_pools(tx)
     firsts: dict[bool, str] = {}
-    for pool in service_pools(tx):
+    for pool in pools:
         for text in pool.cidrs if not pool.name.startswith(MADE) else ():
             firsts.setdefault(":" in text, text)
-    wanted = [*firsts.values()]
-    stored = tx.get(SERVICE_CIDR.name, "", DEFAULT)
-    if stored is None and wanted:
+    present = next((found.spec.cidrs for found in service_cidrs(tx) if found.metadata.name == DEFAULT), ())
+    backed = [read_cidr(text) for pool in pools for text in pool.cidrs]
+    kept = [firsts.get(":" in text, text) if without(read_cidr(text), backed) else text for text in present]
+    families = {":" in text for text in kept}
+    wanted = [*kept, *(text for is_v6, text in firsts.items() if is_v6 not in families)]
+    if wanted and not present:
         put_new(tx, DEFAULT, wanted)
-    elif stored is not None and len(wanted) == 2 and child(decode(stored.body), "spec").get("cidrs") == wanted[:1]:
+    elif wanted != [*present]:
         change_cidrs(tx, DEFAULT, wanted)
     keep_in_step(tx)
 

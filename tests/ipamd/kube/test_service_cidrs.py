@@ -1,14 +1,17 @@
 """ServiceCIDRs, the pools underneath, and which addresses Services get of them."""
 
+from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ipamd.errors import StatusError
 from ipamd.kube.service_cidrs import FINALIZER, without
 from ipamd.model import LeaseFilter, Owner, Pool, Wish
 from ipamd.ranges import read_cidr
 from ipamd.service import Service
+from tests.ipamd.conftest import SERVICES
 from tests.ipamd.kube.cluster import Cluster
 
 TINY = Pool("few", ("10.5.0.0/29",), purpose="services", strategy="random")
@@ -70,6 +73,18 @@ async def test_a_single_family_becomes_two_when_the_configuration_does(cluster: 
     await cluster.start()
 
     assert cluster.get("ServiceCIDR", "kubernetes")["spec"]["cidrs"] == ["10.5.0.0/29", "fd00::/120"]
+
+
+async def test_the_default_follows_a_pool_that_shrinks_between_two_starts(service: Service) -> None:
+    await Cluster(service).start()
+    again = Service(service.store, service.log, Random(1))
+    await again.store.update(lambda tx: again.pools.ensure(tx, replace(SERVICES, cidrs=("10.96.0.0/16",))))
+    cluster = Cluster(again)
+
+    await cluster.start()
+
+    found = {each["metadata"]["name"]: each["spec"]["cidrs"] for each in cluster.all("ServiceCIDR")}
+    assert found == {"kubernetes": ["10.96.0.0/16"]}
 
 
 async def test_a_pool_for_services_has_a_service_cidr_as_long_as_it_lasts(cluster: Cluster) -> None:
