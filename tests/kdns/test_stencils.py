@@ -56,7 +56,7 @@ class Server:
         )
         self.cluster: Any = kubernetes.setup(args(text, metrics=self.metrics))
         for watch in self.cluster._mirror._watches:
-            intake = Intake(watch, self.cluster._mirror._one_synced, print)
+            intake = Intake(watch, self.cluster._mirror.progress.one_more, print)
             for thing in THINGS:
                 if watch.resource.kind is type(thing):
                     intake.put(thing)
@@ -154,7 +154,7 @@ def test_a_change_is_seen_by_the_next_query() -> None:
     new = packet(("x9x.ns.svc.cluster.local.", "A", ""))
     assert server.ask(new)[3] & 15 == 3
 
-    changed = server.cluster._index.put_service(service("x9x", ["10.96.0.99"], HTTP, ns="ns"))
+    changed = server.cluster._state.index.put_service(service("x9x", ["10.96.0.99"], HTTP, ns="ns"))
     server.memo.forget(changed)
 
     assert server.ask(new)[-4:] == bytes((10, 96, 0, 99))
@@ -165,7 +165,7 @@ def test_a_stencil_ends_when_its_reply_would() -> None:
     asked = [packet((f"x{number}x.ns.svc.cluster.local.", "A", "")) for number in range(3)]
     server.ask(asked[0])
     server.ask(asked[1])
-    server.cluster._index.serial = 4711
+    server.cluster._state.index.serial = 4711
 
     replies = [server.ask(octets, now=200.0) for octets in asked]
 
