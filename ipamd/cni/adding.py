@@ -67,7 +67,7 @@ def add(tx: Tx, daemon: Daemon, asker: Asker, plan: Plan, version: str) -> Added
     record = find(tx, key)
     owner = owner_of(tx, key, asker.pod) if record is None else record.owner
     parts = [each for each in parts_of(tx, daemon, plan, asker.node) if each.wish.address or not plan.is_partial]
-    leases = leased(tx, daemon.service, owner, parts)
+    leases = leased(tx, daemon.service, key, owner, parts)
     pools = daemon.service.pools
     given = tuple(given_for(pools, each, lease) for each, lease in zip(parts, leases, strict=True))
     check_families([each.address.family for each in (*given, *plan.static)], version)
@@ -89,7 +89,7 @@ def parts_of(tx: Tx, daemon: Daemon, plan: Plan, node: str) -> Iterator[Part]:
         if not ranges.spans:
             raise CniError(Code.EXHAUSTED, f"no IP addresses available in range set: {ranges}")
         name = daemon.networks.ensure(tx, ranges)
-        wish = Wish(pool=name, address=None if asked is None else str(asked), within=ranges.spans)
+        wish = Wish(pool=name, address=None if asked is None else str(asked), within=ranges.spans, node=node)
         yield Part(number, wish, ranges)
 
 
@@ -121,12 +121,14 @@ def wishes_of_pools(pools: Pools, names: Sequence[str], node: str) -> list[tuple
     ]
 
 
-def leased(tx: Tx, service: Service, owner: Owner, parts: Sequence[Part]) -> list[Lease]:
+def leased(tx: Tx, service: Service, key: Key, owner: Owner, parts: Sequence[Part]) -> list[Lease]:
     """The leases of all addresses. Raises CniError in host-local's words for range sets."""
     leases: list[Lease] = []
+    description = f"CNI: {key.ifname} of container {key.container} in network {key.network}"
     for part in parts:
         try:
-            leases += [lease for lease, _ in service.acquire_in(tx, owner, [part.wish])]
+            wish = replace(part.wish, description=description)
+            leases += [lease for lease, _ in service.acquire_in(tx, owner, [wish])]
         except IpamError as error:
             if part.ranges is None:
                 raise

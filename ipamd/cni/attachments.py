@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ipamd import pod_of_lease
+from ipamd.leases import RELEASED
 from ipamd.model import Lease, Owner
 from ipamd.service import Service
 from ipamd.stores import Stored, Tx, View
@@ -97,13 +98,13 @@ def owner_of(view: View, key: Key, pod: Owner | None) -> Owner:
     return key.owner if pod is None or is_other else pod
 
 
-def detach(tx: Tx, service: Service, key: Key) -> None:
-    """Release what the attachment holds, and forget it; one that is not there is no error."""
+def detach(tx: Tx, service: Service, key: Key, reason: str = RELEASED) -> None:
+    """Release what the attachment holds, for that reason, and forget it; one that is not there is no error."""
     record = find(tx, key)
     if record is None:
         return
     for lease in leases_of(tx, key, record):
-        service.release_in(tx, lease)
+        service.release_in(tx, lease, reason)
     owner = record.owner
     if owner.kind == pod_of_lease.POD and holder_of(tx, owner) == key:
         tx.delete(POD_ATTACHMENT, owner.namespace, owner.name)

@@ -26,7 +26,7 @@ from ipamd.cni.refusals import refusal
 from ipamd.cni.results import show_error, show_result
 from ipamd.cni.skeleton import check
 from ipamd.cni.tombstones import Tombstones
-from ipamd.errors import CniError, Exhausted, IpamError
+from ipamd.errors import CniError, IpamError
 from ipamd.model import Wish
 from ipamd.service import Service
 from ipamd.stores import Tx, View
@@ -34,6 +34,7 @@ from ipamd.stores import Tx, View
 IsThere = Callable[[], bool]
 """Whether the executable still waits for the reply."""
 
+COLLECTED = "collected"  # why a lease has ended that a GC did not name
 ALLOWING = ("1", "TRUE")  # CNI_NETNS_OVERRIDE, in capitals
 
 
@@ -162,7 +163,7 @@ class Plugin:
             key, record = key_of(stored), attachments.read_record(stored)
             is_old = record.added + self._grace <= tx.now
             if key not in valid and record.node == request.node and is_old:
-                attachments.detach(tx, self._service, key)
+                attachments.detach(tx, self._service, key, COLLECTED)
 
     async def _status(self, request: Request, _is_there: IsThere) -> str:
         """Say whether an ADD would find addresses now."""
@@ -181,9 +182,9 @@ class Plugin:
 
 
 def check_room(spaces: Sequence[Space], wish: Wish) -> None:
-    """Raise Exhausted if none of the pools could grant the wish."""
+    """Raise an IpamError if none of the pools could grant the wish."""
     for space in spaces[:-1]:
-        with suppress(Exhausted):
+        with suppress(IpamError):
             space.choose(wish, Random(0))
             return
     spaces[-1].choose(wish, Random(0))

@@ -134,6 +134,11 @@ DIRECTIONS = [
          "ipamd.stores"),
         "choice and record in one transaction",
     ),
+    (
+        "ipamd.explaining",
+        ("ipamd", "ipamd.allocator", "ipamd.choosing", "ipamd.errors", "ipamd.model", "ipamd.ranges", "ipamd.stores"),
+        "the choice again, for people",
+    ),
     ("ipamd.endpoints", ("ipamd.kube*",), "Service and Pods to slices"),
     (
         "ipamd.kube*",
@@ -151,8 +156,8 @@ DIRECTIONS = [
     ("ipamd.cni.executable", (), "it stands alone where it is installed"),
     (
         "ipamd.cni*",
-        ("ipamd.allocator", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.model", "ipamd.pod_of_lease",
-         "ipamd.pools", "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.cni*"),
+        ("ipamd.allocator", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.leases", "ipamd.model",
+         "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.cni*"),
         "what container runtimes ask for, as leases",
     ),
     (
