@@ -61,6 +61,7 @@ class Server:
                 if watch.resource.kind is type(thing):
                     intake.put(thing)
             intake.synced()
+        self.cluster._state.index.serial = 1  # and not the time, which may differ between two servers
         plugins = [
             errors.setup(args("errors", metrics=self.metrics)),
             prometheus.setup(args("prometheus", metrics=self.metrics)),
