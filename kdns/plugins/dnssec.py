@@ -33,7 +33,6 @@ HOUR, DAY = 3600, 86400  # seconds
 BEFORE, AFTER, SPARE = 3 * HOUR, 8 * DAY, 2 * DAY  # what signatures hold from and until, and are not used any more
 ORIGINAL_TTL = 3600  # seconds, in every signature, whatever the TTL of the records, as CoreDNS has it
 TRANSFERS = (codes.AXFR, codes.IXFR)
-SUFFIXES = (".key", ".private")
 
 
 @dataclass(frozen=True)
@@ -230,18 +229,11 @@ def _keys(args: Args, line: Line) -> list[Key]:
     source, *files = line.args
     if source != "file":
         raise line.error(f"keys can not be read from '{source}'")
-    return [_key(line, args.directory / file) for file in files]
+    return [keys.from_files(str(args.directory / file), _read, line.error) for file in files]
 
 
-def _key(line: Line, path: Path) -> Key:
-    stem = path.with_suffix("") if path.suffix in SUFFIXES else path
-    try:
-        public, private = (stem.with_name(stem.name + suffix).read_text() for suffix in SUFFIXES)
-        return keys.read(public, private)
-    except OSError as fault:
-        raise line.error(f"open {fault.filename}: {str(fault.strerror).lower()}") from None
-    except ValueError as fault:
-        raise line.error(f"{stem}: {fault}") from None
+def _read(path: str) -> str:
+    return Path(path).read_text()
 
 
 def _number(line: Line) -> int:

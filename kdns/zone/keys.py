@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kdns.errors import WireError
+from kdns.errors import ConfigError, WireError
 from kdns.wire import codes, names, records
 from kdns.wire.names import Name
 from kdns.wire.records import RR
 
 ZONE, SEP = 0x0100, 0x0001  # flags of a zone's key, and of one that is trusted from outside (RFC 4034 section 2.1.1)
+ENDINGS = (".key", ".private")
 TTL = 3600  # seconds, where the file has none
 
 Sign = Callable[[bytes], bytes]
@@ -74,6 +75,17 @@ def read(public: str, private: str) -> Key:
     if point != rdata[4:]:
         raise ValueError("the private key is another one's than the public key")
     return Key(owner, ttl, rdata, tag(rdata), sign)
+
+
+def from_files(path: str, read_file: Callable[[str], str], error: Callable[[str], ConfigError]) -> Key:
+    """The key of the two files at a path, with or without an ending. ConfigError, as `error` makes it of a text."""
+    stem = next((path.removesuffix(ending) for ending in ENDINGS if path.endswith(ending)), path)
+    try:
+        return read(*(read_file(stem + ending) for ending in ENDINGS))
+    except OSError as fault:
+        raise error(f"open {fault.filename}: {str(fault.strerror).lower()}") from None
+    except ValueError as fault:
+        raise error(f"{stem}: {fault}") from None
 
 
 def tag(rdata: bytes) -> int:

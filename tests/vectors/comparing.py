@@ -94,20 +94,30 @@ def of_vector(record: Json) -> Record:
     owner, rclass, kind, rdata = record["name"], record["class"], record["type"], record["rdata"]
     if rdata is None:
         return Record(owner, rclass, kind, None, record["ttl"])
+    if kind in _OF_KEYS:
+        return Record(owner, rclass, kind, _OF_KEYS[kind](rdata.split()), record["ttl"])
     made = of_record(message.from_text(f"{owner} 0 {rclass} {kind} {rdata}"))
     return made._replace(owner=owner, ttl=record["ttl"])
 
 
 def _comparable(kind: int, text: str, rdata: bytes) -> str:
-    words = text.split()
-    match codes.type_name(kind):
-        case "SOA" | "NSEC":
-            return words[0]
-        case "RRSIG":
-            return " ".join((words[0], words[2], words[7]))
+    name = codes.type_name(kind)
+    if name in _OF_KEYS:
+        return _OF_KEYS[name]([names.show(names.read(rdata, 0)[0])] if name == "NSEC" else text.split())
+    match name:
+        case "SOA":
+            return text.split()[0]
         case "TXT":
             return _joined(rdata)
     return text
+
+
+# What is compared of records that a key, or who made it, has a part in, by their words.
+_OF_KEYS: dict[str, Callable[[Sequence[str]], str]] = {
+    "DNSKEY": lambda words: "",
+    "NSEC": lambda words: words[0],
+    "RRSIG": lambda words: " ".join((words[0], words[2], words[7])),
+}
 
 
 def _joined(rdata: bytes) -> str:

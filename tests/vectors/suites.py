@@ -24,8 +24,8 @@ Json = dict[str, Any]
 # has to be struck off here.
 MISSING_PLUGINS = frozenset(
     {
-        "auto", "dnssec", "dnstap", "etcd", "file", "geoip", "grpc",
-        "nomad", "proxyproto", "secondary", "shed", "sign",
+        "auto", "dnstap", "etcd", "file", "geoip", "grpc",
+        "nomad", "proxyproto", "secondary", "shed",
         "trace",
     }
 )  # fmt: skip
