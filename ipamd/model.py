@@ -190,3 +190,18 @@ class LeaseFilter(Struct, frozen=True):
     labels: dict[str, str] = {}
     tag: str | None = None
     text: str | None = None
+
+
+class TenureFilter(Struct, frozen=True):
+    """Which tenures are asked for; None does not restrict.
+
+    `address` finds those of the address and of the blocks that it lies in. Only what lasted at some time from `since`
+    up to and including `until` (seconds since the epoch) is found.
+    """
+
+    address: str | None = None
+    kind: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+    since: float | None = None
+    until: float | None = None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from ipamd.json import Object
-from ipamd.model import Cooling, Lease, LeaseFilter, Owner
+from ipamd.model import Cooling, Lease, LeaseFilter, Owner, Tenure, TenureFilter
 from ipamd.ranges import Cidr
 
 Op = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -118,8 +118,15 @@ class View(Protocol):
         """What a request of that key was answered, or None."""
 
     @property
+    def clock(self) -> float:
+        """The time of the last change, in seconds since the epoch."""
+
+    @property
     def identity(self) -> str:
         """What tells this store from every other, for ever."""
+
+    def tenures(self, wanted: TenureFilter, limit: int) -> Sequence[Tenure]:
+        """Who had what when, by address or name; at most `limit`, those that began last first, what lasts included."""
 
     def expiring(self, until: float, limit: int) -> Sequence[Lease]:
         """Leases that expire at or before `until` (seconds since the epoch), the earliest first."""

@@ -52,11 +52,12 @@ CREATE INDEX cooling_by_owner ON cooling (owner_name, owner_namespace, owner_kin
 CREATE INDEX cooling_by_end ON cooling (until);
 
 CREATE TABLE history (
-    lease INTEGER PRIMARY KEY, pool TEXT NOT NULL, address BLOB NOT NULL, prefix_length INTEGER NOT NULL,
+    lease INTEGER NOT NULL, pool TEXT NOT NULL, address BLOB NOT NULL, prefix_length INTEGER NOT NULL,
     owner_kind TEXT NOT NULL, owner_namespace TEXT NOT NULL, owner_name TEXT NOT NULL, owner_uid TEXT NOT NULL,
-    since REAL NOT NULL, until REAL NOT NULL, ended INTEGER NOT NULL, reason TEXT NOT NULL
-);
-CREATE INDEX history_by_address ON history (address);
+    since REAL NOT NULL, until REAL NOT NULL, ended INTEGER NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (lease, ended)
+) WITHOUT ROWID;
+CREATE INDEX history_by_address ON history (address, prefix_length);
 CREATE INDEX history_by_owner ON history (owner_name, owner_namespace, owner_kind);
 CREATE INDEX history_by_end ON history (until);
 

@@ -12,15 +12,9 @@ import msgspec
 from ipamd.json import Object, stored_object
 from ipamd.model import LEASE, Cooling, Lease
 from ipamd.ranges import read_address
-from ipamd.stores import Change, Follower, Kept, Op, Stored
-from ipamd.stores.sqlite_view import (
-    CHANGE_COLUMNS,
-    COOLING_COLUMNS,
-    LEASE_COLUMNS,
-    TENURE_COLUMNS,
-    SqliteView,
-    packed,
-)
+from ipamd.stores import Change, Follower, Kept, Op, Stored, sqlite_history
+from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, packed
+from ipamd.stores.sqlite_view import CHANGE_COLUMNS, SqliteView
 
 PUT_OBJECT = """
 INSERT INTO objects (kind, namespace, name, revision, body) VALUES (?, ?, ?, ?, ?)
@@ -28,9 +22,7 @@ ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body
 """
 PUT_LEASE = f"INSERT OR REPLACE INTO leases ({LEASE_COLUMNS}) VALUES ({', '.join('?' * 18)})"
 PUT_COOLING = f"INSERT OR REPLACE INTO cooling ({COOLING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-PUT_TENURE = f"INSERT OR REPLACE INTO history ({TENURE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-FORGET = "DELETE FROM {0} WHERE {1} IN (SELECT {1} FROM {0} WHERE until <= ? ORDER BY until LIMIT ?)"
-FORGET_REPLIES, FORGET_HISTORY = FORGET.format("replies", "key"), FORGET.format("history", "lease")
+FORGET_REPLIES = "DELETE FROM replies WHERE key IN (SELECT key FROM replies WHERE until <= ? ORDER BY until LIMIT ?)"
 PUT_LOG = f"INSERT INTO log ({CHANGE_COLUMNS}, previous_revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -139,12 +131,14 @@ class SqliteTx(SqliteView):
 
     def put_lease(self, lease: Lease) -> Lease:
         """Add a lease, or replace the one of its id."""
-        before = self._logged(self.lease(lease.id)) if lease.id else None
-        revision = self._revision + 1
+        was = self.lease(lease.id) if lease.id else None
+        before, revision = self._logged(was), self._revision + 1
         lease = msgspec.structs.replace(lease, id=lease.id or revision, revision=revision)
         octets, owner = packed(read_address(lease.address)), lease.owner
         labels = msgspec.json.encode(lease.labels).decode()
         self._log_lease("MODIFIED" if before else "ADDED", lease, before)
+        if was is not None and not was.owner.is_same(owner):
+            sqlite_history.end(self._connection, was, self.now, revision, f"went to {owner}")
         columns = (lease.id, revision, lease.pool, octets, lease.prefix_length)
         owned = (owner.kind, owner.name, owner.namespace, owner.uid)
         said = (lease.generation, lease.node, lease.description, msgspec.json.encode(lease.tags).decode())
@@ -156,10 +150,7 @@ class SqliteTx(SqliteView):
         """Take away a lease that is there; who had it stays in the history."""
         self._log_lease("DELETED", msgspec.structs.replace(lease, revision=self._revision + 1), self._logged(lease))
         self._connection.execute("DELETE FROM leases WHERE id = ?", (lease.id,))
-        owner, held = lease.owner, (lease.pool, packed(read_address(lease.address)), lease.prefix_length)
-        owned = (owner.kind, owner.name, owner.namespace, owner.uid)
-        ended = (lease.created, self.now, self._revision, reason)
-        self._connection.execute(PUT_TENURE, (lease.id, *held, *owned, *ended))
+        sqlite_history.end(self._connection, lease, self.now, self._revision, reason)
 
     def cool(self, lease: Lease, until: float) -> None:
         """Keep what a lease held from everybody but its owner until that time."""
@@ -183,7 +174,7 @@ class SqliteTx(SqliteView):
 
     def forget_history(self, until: float, limit: int) -> int:
         """Forget who had what in leases that ended before `until`."""
-        return self._forget(FORGET_HISTORY, until, limit)
+        return self._forget(sqlite_history.FORGET, until, limit)
 
     def _forget(self, statement: str, until: float, limit: int) -> int:
         self._connection.execute(statement, (until, limit))

@@ -1,7 +1,6 @@
 """Reading the rows of the SQLite store.
 
-Strategy: one statement a method, its text constant so that SQLite keeps it prepared. An address is stored as its
-octets, so that the order of the index is the order of addresses.
+Strategy: one statement a method, its text constant so that SQLite keeps it prepared.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,18 +9,13 @@ import apsw
 import msgspec
 
 from ipamd.errors import Compacted
-from ipamd.model import WIDTH, Cooling, Lease, LeaseFilter, Owner
-from ipamd.ranges import Address, Cidr, read_address, show_address
-from ipamd.stores import Change, Changes, Kept, Stored
+from ipamd.model import Cooling, Lease, LeaseFilter, Owner, Tenure, TenureFilter
+from ipamd.ranges import Address, Cidr, read_address
+from ipamd.stores import Change, Changes, Kept, Stored, sqlite_history
+from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, Value, cooling_of, lease_of, packed
 
-Row = tuple[object, ...]
-Value = str | int | float | bytes | None
 Values = Sequence[Value] | Mapping[str, Value]
 
-LEASE_COLUMNS = (
-    "id, revision, pool, address, prefix_length, owner_kind, owner_name, owner_namespace, owner_uid, "
-    "created, labels, ttl, expires, made_pod, generation, node, description, tags"
-)
 CHANGE_COLUMNS = "revision, time, op, kind, namespace, name, body, previous"
 
 GET = "SELECT namespace, name, revision, body FROM objects WHERE kind = ? AND namespace = ? AND name = ?"
@@ -72,7 +66,6 @@ LEASES_OF = f"""
 SELECT {LEASE_COLUMNS} FROM leases WHERE owner_kind = ? AND owner_namespace = ? AND owner_name = ? ORDER BY id
 """
 HELD_BLOCKS = "SELECT address, prefix_length FROM leases WHERE +pool = ? ORDER BY id"
-COOLING_COLUMNS = "pool, address, prefix_length, owner_kind, owner_name, owner_namespace, until"
 COOLING_OF = f"""
 SELECT {COOLING_COLUMNS} FROM cooling
 WHERE owner_kind = ? AND owner_namespace = ? AND owner_name = ? ORDER BY until DESC
@@ -84,55 +77,8 @@ COOLING_BLOCKS = "SELECT address, prefix_length FROM cooling WHERE +pool = ?"
 THAWING = f"SELECT {COOLING_COLUMNS} FROM cooling WHERE until <= ? ORDER BY until LIMIT ?"
 NEXT_THAW = "SELECT min(until) FROM cooling WHERE pool = ?"
 BY_NAMESPACE = "SELECT owner_namespace, count(*) FROM leases WHERE +pool = ? GROUP BY owner_namespace"
-TENURE_COLUMNS = (
-    "lease, pool, address, prefix_length, owner_kind, owner_name, owner_namespace, owner_uid, "
-    "since, until, ended, reason"
-)
 EXPIRING = f"SELECT {LEASE_COLUMNS} FROM leases WHERE expires <= ? ORDER BY expires LIMIT ?"
 LAST_CHANGES = "SELECT kind, max(revision) FROM log GROUP BY kind"
-
-
-def packed(address: Address) -> bytes:
-    """The octets of an address, most significant first."""
-    return address.value.to_bytes(WIDTH[address.family] // 8, "big")
-
-
-def lease_of(row: Row) -> Lease:
-    """The lease of a row of LEASE_COLUMNS."""
-    return msgspec.convert(
-        {
-            "id": row[0],
-            "revision": row[1],
-            "pool": row[2],
-            "address": text_of(row[3]),
-            "prefix_length": row[4],
-            "owner": {"kind": row[5], "name": row[6], "namespace": row[7], "uid": row[8]},
-            "created": row[9],
-            "labels": msgspec.json.decode(str(row[10])),
-            "ttl": row[11],
-            "expires": row[12],
-            "made_pod": bool(row[13]),
-            "generation": row[14],
-            "node": row[15],
-            "description": row[16],
-            "tags": msgspec.json.decode(str(row[17])),
-        },
-        Lease,
-    )
-
-
-def text_of(octets: object) -> str:
-    """The text of an address that is stored as its octets."""
-    assert isinstance(octets, bytes)
-    return show_address(4 if len(octets) == 4 else 6, int.from_bytes(octets, "big"))
-
-
-def cooling_of(row: Row) -> Cooling:
-    """What a row of COOLING_COLUMNS says."""
-    pool, octets, length, kind, name, namespace, until = row
-    owner = {"kind": kind, "name": name, "namespace": namespace}
-    found = {"pool": pool, "address": text_of(octets), "prefix_length": length, "owner": owner, "until": until}
-    return msgspec.convert(found, Cooling)
 
 
 class SqliteView:
@@ -254,9 +200,18 @@ class SqliteView:
         return Kept(*row) if row else None
 
     @property
+    def clock(self) -> float:
+        """The time of the last change."""
+        return float(self.meta("clock"))
+
+    @property
     def identity(self) -> str:
         """What tells this store from every other."""
         return str(self._connection.execute("SELECT id FROM identity").get)
+
+    def tenures(self, wanted: TenureFilter, limit: int) -> Sequence[Tenure]:
+        """Who had what when, those that began last first, what lasts included."""
+        return sqlite_history.find(self._connection, wanted, limit)
 
     def expiring(self, until: float, limit: int) -> Sequence[Lease]:
         """Leases that expire at or before `until`, the earliest first."""
