@@ -76,7 +76,8 @@ async def opened(config: Config) -> AsyncIterator[tuple[Service, Server]]:
         kubernetes = KubernetesPaths(service)
         await kubernetes.start()
         metrics = Metrics(service, [kubernetes.metrics])
-        server = Server(build([kubernetes.surface(), rest.surface(service, metrics)], metrics))
+        application = build([kubernetes.surface(), rest.surface(service, metrics)], metrics)
+        server = Server(application, rest.answers(service, metrics))
         try:
             yield service, server
         finally:

@@ -4,6 +4,7 @@ Strategy: a handler reads, calls one use case, and shows what it gave. The table
 OpenAPI document is made from it.
 """
 
+import msgspec
 from aiohttp import web
 
 from ipamd.errors import (
@@ -17,8 +18,9 @@ from ipamd.errors import (
     UnknownPool,
     Withheld,
 )
-from ipamd.http.codec import LeaseBody, LeaseList, LeaseRequest, RenewRequest, lease_body, read, shown
+from ipamd.http.codec import JSON, LeaseBody, LeaseList, LeaseRequest, RenewRequest, lease_body, read, shown
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
+from ipamd.http.shortcut import Reply
 from ipamd.model import LeaseFilter
 from ipamd.service import Service
 
@@ -56,9 +58,17 @@ class LeaseHandlers:
 
     async def create(self, request: web.Request) -> web.Response:
         """Lease an address or a block; who has it already gets it again, with status 200."""
-        wanted = read(await request.read(), request.headers.get("Content-Encoding"), LeaseRequest)
+        reply = await self.lease(await request.read(), request.headers.get("Content-Encoding"))
+        return web.Response(
+            body=reply.body, status=reply.status, headers=dict(reply.headers), content_type=reply.content_type
+        )
+
+    async def lease(self, body: bytes, encoding: str | None = None) -> Reply:
+        """The reply to a body that asks for a lease."""
+        wanted = read(body, encoding, LeaseRequest)
         lease, is_new = await self._service.lease(wanted.holder(), wanted.wish())
-        return shown(lease_body(lease), 201 if is_new else 200, {"Location": f"/v1/leases/{lease.id}"})
+        location = ("Location", f"/v1/leases/{lease.id}")
+        return Reply(201 if is_new else 200, msgspec.json.encode(lease_body(lease)), JSON, (location,))
 
     async def get(self, request: web.Request) -> web.Response:
         """A lease."""

@@ -1,13 +1,16 @@
 """The REST surface: `/v1`, its OpenAPI document, and what operators ask: health, readiness, metrics."""
 
+from functools import partial
+
 import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from ipamd.errors import Failed, IpamError, Malformed, MethodNotAllowed, NotFound, TooLarge
 from ipamd.http import attachments, leases, openapi, pools
-from ipamd.http.codec import JSON, problem
+from ipamd.http.codec import JSON, PROBLEM, problem
 from ipamd.http.routes import LARGEST_BODY, Surface
+from ipamd.http.shortcut import Answers, Reply
 from ipamd.metrics import Metrics
 from ipamd.service import Service
 
@@ -45,6 +48,20 @@ def surface(service: Service, metrics: Metrics) -> Surface:
         ),
         refuse=refuse,
     )
+
+
+def answers(service: Service, metrics: Metrics) -> Answers:
+    """What the shortcut for new leases does."""
+    handlers = leases.LeaseHandlers(service)
+    return Answers(handlers.lease, refused, partial(metrics.count_request, "POST", "/v1/leases"))
+
+
+def refused(error: IpamError) -> Reply:
+    """A problem document, apart from aiohttp."""
+    response = problem(error)
+    assert isinstance(response.body, bytes)
+    further = tuple((name, value) for name, value in response.headers.items() if name == "Retry-After")
+    return Reply(response.status, response.body, PROBLEM, further)
 
 
 def refuse(error: Exception) -> web.Response:

@@ -5,6 +5,7 @@ was raised, and counts the request. A failure that nobody foresaw ends one reque
 log, and nothing else.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -13,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from ipamd.errors import IpamError, StatusError
 from ipamd.http.routes import LARGEST_BODY, Surface
+from ipamd.http.shortcut import Answers, Shortcut
 from ipamd.metrics import Metrics
 
 GRACE = 5.0  # seconds that requests in flight have to end when the server stops
@@ -71,9 +73,16 @@ def is_no_client_error(record: logging.LogRecord) -> bool:
 
 
 class Server:
-    """An application on a TCP socket. `idle`: seconds that a connection is held open for a request's head."""
+    """An application on a TCP socket, behind the shortcut to `answers`.
 
-    def __init__(self, application: web.Application, idle: float = IDLE) -> None:
+    `idle`: seconds that a connection is held open for a request's head.
+    """
+
+    def __init__(self, application: web.Application, answers: Answers, idle: float = IDLE) -> None:
+        self._answers = answers
+        self._idle = idle
+        self._present: set[Shortcut] = set()
+        self._listening: asyncio.Server | None = None
         # Compressed bodies stay compressed, to be refused: a small one could unpack to any size.
         self._runner = web.AppRunner(
             application,
@@ -87,9 +96,22 @@ class Server:
     async def start(self, host: str, port: int) -> int:
         """Listen, and return the port: the one that was free, if 0 was asked for. Raises OSError."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, backlog=BACKLOG).start()
-        return int(self._runner.addresses[0][1])
+        full = self._runner.server
+        assert full is not None
+
+        def connection() -> Shortcut:
+            return Shortcut(self._answers, full, self._idle, self._present)
+
+        self._listening = await asyncio.get_running_loop().create_server(connection, host, port, backlog=BACKLOG)
+        return int(self._listening.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Accept no more, let requests in flight end, and close."""
+        if self._listening is not None:
+            self._listening.close()
+        under_way = [task for task in [each.end() for each in [*self._present]] if task is not None]
+        if under_way:
+            await asyncio.wait(under_way, timeout=GRACE)
+        for connection in [*self._present]:
+            connection.abort()
         await self._runner.cleanup()
