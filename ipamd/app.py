@@ -2,24 +2,28 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
+from ipamd.clock import SteadyClock
 from ipamd.cni.listener import Listener
 from ipamd.cni.plugin import Plugin
 from ipamd.config import CniTable, Config, Endpoint
 from ipamd.errors import IpamError, StartError
-from ipamd.expiry import Expiry
+from ipamd.expiry import Expiry, Upkeep
 from ipamd.http import rest
 from ipamd.http.kube import KubernetesPaths
 from ipamd.http.server import Server, build
+from ipamd.leases import EXPIRED
 from ipamd.log import Log
 from ipamd.metrics import Metrics
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
+
+DAY = 86_400  # seconds
 
 
 async def serve(config: Config) -> None:
@@ -27,15 +31,17 @@ async def serve(config: Config) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with opened(config) as (service, server), containers(service, config.cni):
+    clock = SteadyClock()
+    async with opened(config, clock) as (service, server), containers(service, config.cni):
         endpoint = config.listen
         try:
             port = await server.start(*endpoint)
         except OSError as error:
             raise StartError(f"cannot listen on {endpoint}: {error.strerror}") from None
         print(f"ipamd: listening on http://{Endpoint(endpoint.host, port)}", flush=True)
-        expiry = Expiry(service.store, service.release_in, time.time)
-        await run_until(stopping, [service.log.run(), expiry.run()])
+        expiry = Expiry(service.store, partial(service.release_in, reason=EXPIRED), clock, config.grace)
+        upkeep = Upkeep(service.store, service.leases.thaw, config.history_days * DAY)
+        await run_until(stopping, [service.log.run(), expiry.run(), upkeep.run()])
         service.log.close()  # ends the watches, which would otherwise never end
 
 
@@ -67,11 +73,12 @@ async def containers(service: Service, settings: CniTable | None) -> AsyncIterat
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[tuple[Service, Server]]:
+async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[tuple[Service, Server]]:
     """The service, ready for requests, and its server; all is closed at the end."""
-    store = SqliteStore(config.store)
+    store = SqliteStore(config.store, clock)
     try:
-        service = Service(store, Log(store, config.retention), SystemRandom())
+        clock.begin(store.view(lambda view: view.clock))
+        service = Service(store, Log(store, config.retention), SystemRandom(), config.dns_ttl)
         await prepare(service, config)
         kubernetes = KubernetesPaths(service)
         await kubernetes.start()

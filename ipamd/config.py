@@ -7,17 +7,19 @@ is plain values.
 import os
 import tomllib
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ipamd.errors import ConfigError, Invalid
-from ipamd.model import DEFAULT_SPACE, Pool, Purpose, Strategy
+from ipamd.model import DEFAULT_SPACE, Edges, Pool, Purpose, Reservation, Strategy
 from ipamd.pool_rules import check_pool
 
 RETENTION = 100_000  # changes
+HISTORY_DAYS = 400
+DNS_TTL = 30  # seconds, as kubeadm's Corefile has it
 
 DEFAULT_LISTEN = "127.0.0.1:8653"
 DEFAULT_POOLS = (
@@ -51,12 +53,18 @@ class CniTable(Struct, frozen=True, forbid_unknown_fields=True):
 class Config(Struct, frozen=True):
     """What the daemon runs with. `retention` is how many changes the log keeps for those who watch.
 
+    In seconds: `dns_ttl` is for how long caches may keep a name's address, `grace` for how long a lease is kept that
+    was not renewed in time. For `history_days` it stays known who had an address.
+
     Without `cni` no container runtime is served.
     """
 
     listen: Endpoint
     store: Path
     retention: int
+    dns_ttl: int
+    grace: int
+    history_days: int
     pools: tuple[Pool, ...]
     cni: CniTable | None = None
 
@@ -71,7 +79,21 @@ class PoolTable(Struct, frozen=True, forbid_unknown_fields=True):
     gateway: str | None = None
     block_size: int | None = None
     space: str = DEFAULT_SPACE
-    edges: Literal["", "all"] = ""
+    edges: Edges = ""
+    ranges: tuple[str, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    cooldown: int = 0
+    drained: bool = False
+    per_node: bool = False
+    parent: str = ""
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: str = ""
+    selector: str = ""
+    nodes: tuple[str, ...] = ()
+    node_selector: str = ""
+    quotas: dict[str, int] = {}
+    description: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,6 +102,9 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     listen: str = DEFAULT_LISTEN
     store: str | None = None
     retention: int = RETENTION
+    dns_ttl: int = DNS_TTL
+    grace: int = 0
+    history_days: int = HISTORY_DAYS
     pools: dict[str, PoolTable] | None = None
     cni: CniTable | None = None
 
@@ -89,6 +114,8 @@ def read_config(path: Path | None, listen: str | None, store: str | None, cni_so
     file = File() if path is None else read_file(path)
     if file.retention < 1:
         raise ConfigError(f"retention is a number of changes, at least 1, not {file.retention}")
+    if file.dns_ttl < 0 or file.grace < 0 or file.history_days < 1:
+        raise ConfigError("dns_ttl and grace are numbers of seconds, 0 at least, and history_days is 1 at least")
     pools = DEFAULT_POOLS if file.pools is None else tuple(pool_of(*item) for item in file.pools.items())
     for pool in pools:
         try:
@@ -99,6 +126,9 @@ def read_config(path: Path | None, listen: str | None, store: str | None, cni_so
         listen=read_listen(listen or file.listen),
         store=read_store(store or file.store),
         retention=file.retention,
+        dns_ttl=file.dns_ttl,
+        grace=file.grace,
+        history_days=file.history_days,
         pools=pools,
         cni=read_cni(file.cni, cni_socket),
     )

@@ -5,7 +5,7 @@
 problem document. Grouped by the moment: reading a request, finding things, allocating, storing, starting.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ipamd.json import Json, Object
 
@@ -156,6 +156,14 @@ class QuotaExceeded(IpamError):
     """The namespace has as many leases of the pool as it may."""
 
     status, code, title = 403, "quota-exceeded", "The quota is used up"
+
+
+class DryRunLease(Exception):
+    """Carries a lease (`model.Lease`) out of a transaction that is only tried, so that nothing of it stays."""
+
+    def __init__(self, lease: Any) -> None:
+        super().__init__("a dry run is never committed")
+        self.lease = lease
 
 
 class NeedsThaw(Exception):

@@ -66,7 +66,9 @@ class Metrics(Collector):
         columns = {
             "ipamd_pool_addresses": ("Addresses that the pool can give.", [each.capacity for each in pools]),
             "ipamd_pool_used_addresses": ("Addresses of the pool that are leased.", [each.used for each in pools]),
-            "ipamd_pool_free_addresses": ("Addresses that are free.", [each.capacity - each.used for each in pools]),
+            "ipamd_pool_free_addresses": ("Addresses that are free.", [each.free for each in pools]),
+            "ipamd_pool_cooling_addresses": ("Addresses given back a moment ago.", [each.cooling for each in pools]),
+            "ipamd_pool_reserved_addresses": ("Addresses kept for those named.", [each.reserved for each in pools]),
             "ipamd_pool_leases": ("Leases that stand in the pool.", [each.leases for each in pools]),
         }
         for name, (text, values) in columns.items():

@@ -4,8 +4,9 @@ Strategy: the spaces are derived from the pools and leases of the store when it 
 does so inside a transaction, and registers how to change them back if that is not kept.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -19,16 +20,46 @@ from ipamd.stores import Tx, View
 PAGE = 50_000  # blocks read at once when the spaces are filled
 
 
+class Index(NamedTuple):
+    """The spaces by what they are asked for.
+
+    `serving` are those for a purpose, those for some owners first, then by name; `of_nodes` the blocks of nodes, by
+    parent and CIDR, which serve nobody else; `nested` the other pools that have a parent, by its name.
+    """
+
+    serving: dict[Purpose, list[Space]]
+    of_nodes: dict[tuple[str, str], Space]
+    nested: dict[str, list[Space]]
+
+
+def indexed(spaces: Mapping[str, Space]) -> Index:
+    """The index of these spaces by name."""
+    index = Index({}, {}, {})
+    for space in sorted(spaces.values(), key=lambda each: (each.is_open, each.pool.name)):
+        pool = space.pool
+        parent = spaces.get(pool.parent)
+        if parent is not None and parent.pool.per_node:
+            index.of_nodes[pool.parent, pool.cidrs[0]] = space
+            continue
+        if pool.parent:
+            index.nested.setdefault(pool.parent, []).append(space)
+        if pool.space == DEFAULT_SPACE:
+            index.serving.setdefault(pool.purpose, []).append(space)
+    return index
+
+
 class Pools:
     """All pools by name. The methods that take a transaction change the store and the spaces together."""
 
     def __init__(self) -> None:
         self._spaces: dict[str, Space] = {}
+        self._index: Index | None = None  # made when it is next asked for
 
     def load(self, view: View) -> None:
         """Derive the spaces from what is stored."""
         pools = [msgspec.json.decode(stored.body, type=Pool) for stored in view.list(POOL)]
         self._spaces = {pool.name: filled(pool, view) for pool in pools}
+        self._index = None
 
     def __iter__(self) -> Iterator[Space]:
         return iter(self._spaces.values())
@@ -55,6 +86,13 @@ class Pools:
         if tx is None or wish.block or wish.prefix_length is not None or not any(each.pool.per_node for each in found):
             return found
         return [nested for space in found for nested in self._of_node(tx, space, wish.node)]
+
+    @property
+    def index(self) -> Index:
+        """The spaces by what they are asked for."""
+        if self._index is None:
+            self._index = indexed(self._spaces)
+        return self._index
 
     def keeps(self, tx: Tx, space: Space, lease: Lease) -> bool:
         """Whether the block of a lease cannot be given back yet: a pool that was made of it has leases.
@@ -106,28 +144,30 @@ class Pools:
 
     def _nested_in(self, space: Space, lease: Lease) -> Space | None:
         """The pool that was made of a leased block, or None."""
-        block, name = read_block(str(lease)), space.pool.name
-        nested = (each for each in self if each.pool.parent == name)
-        return next((each for each in nested if block.holds(each.cidrs[0])), None)
+        name, index = space.pool.name, self.index
+        if space.pool.per_node:
+            return index.of_nodes.get((name, str(lease)))
+        block = read_block(str(lease))
+        return next((each for each in index.nested.get(name, ()) if block.holds(each.cidrs[0])), None)
 
     def _forget(self, tx: Tx, space: Space) -> None:
         """Take away a pool without leases, and what cools in it."""
         while cooling := tx.cooling_at(space.pool.name, Cidr(space.family, 0, 0)):
             tx.thaw(cooling)
         tx.delete(POOL, "", space.pool.name)
-        del self._spaces[space.pool.name]
-        tx.on_rollback(lambda: self._spaces.update({space.pool.name: space}))
+        self._restore(space.pool.name, None)
+        tx.on_rollback(lambda: self._restore(space.pool.name, space))
 
     def _matching(self, wish: Wish) -> Sequence[Space]:
         if wish.pool is not None:
             return [self.space(wish.pool)]
-        found = [space for space in self if self._serves(space, wish.purpose, wish)]
+        found = self._serving(wish.purpose, wish)
         if not found and wish.purpose == "nodes":
-            found = [space for space in self if space.pool.block_size and self._serves(space, "pods", wish)]
+            found = [space for space in self._serving("pods", wish) if space.pool.block_size]
         if not found:
             family = f" of IPv{wish.family}" if wish.family else ""
             raise UnknownPool(f"there is no pool for {wish.purpose}{family}")
-        return sorted(found, key=lambda space: (space.is_open, space.pool.name))
+        return found
 
     def create(self, tx: Tx, pool: Pool) -> Space:
         """Add a pool. Raises Invalid, AlreadyExists, or PoolOverlap if its CIDRs overlap those of another."""
@@ -172,11 +212,12 @@ class Pools:
         self._check_parent(tx, space)
         tx.put(POOL, "", pool.name, msgspec.to_builtins(pool))
         before = self._spaces.get(pool.name)
-        self._spaces[pool.name] = space
+        self._restore(pool.name, space)
         tx.on_rollback(lambda: self._restore(pool.name, before))
         return space
 
     def _restore(self, name: str, before: Space | None) -> None:
+        self._index = None
         if before is None:
             del self._spaces[name]
         else:
@@ -206,9 +247,9 @@ class Pools:
             if lease is None or not read_block(str(lease)).holds(cidr):
                 raise Invalid(f"{cidr} is not within a block leased from pool {name}: lease one first")
 
-    def _serves(self, space: Space, purpose: Purpose | None, wish: Wish) -> bool:
-        pool = space.pool
-        return pool.purpose == purpose and pool.space == DEFAULT_SPACE and wish.family in (None, space.family)
+    def _serving(self, purpose: Purpose | None, wish: Wish) -> list[Space]:
+        serving = self.index.serving.get(purpose, []) if purpose else []
+        return [space for space in serving if wish.family in (None, space.family)]
 
 
 def filled(pool: Pool, view: View) -> Space:

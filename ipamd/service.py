@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from ipamd import pod_of_lease
 from ipamd.allocator import Space
-from ipamd.errors import Conflict, Invalid
+from ipamd.errors import Conflict, DryRunLease, Invalid
+from ipamd.explaining import Verdict, verdicts
 from ipamd.json import stored_object
 from ipamd.kube.document import peek
 from ipamd.leases import RELEASED, Leases, check_generation
@@ -24,16 +25,24 @@ from ipamd.stores import Store, Tx, View
 
 LABELS = 64  # on one lease at most
 
+IP_ADDRESS = "IPAddress"  # the object that keeps an address, and is named by it
 SHOWN = {"Service": "clusterIPs", "Node": "podCIDRs"}  # where the spec of an object shows its leases for good
 
 
 class Usage(NamedTuple):
-    """A pool and how full it is: addresses that it can give, that are leased, and the leases on them."""
+    """A pool and how full it is, in addresses, and its leases: see `Space`."""
 
     pool: Pool
     capacity: int
     used: int
+    cooling: int
+    reserved: int
     leases: int
+
+    @property
+    def free(self) -> int:
+        """Addresses that anybody could get now."""
+        return self.capacity - self.used - self.cooling - self.reserved
 
 
 class Service:
@@ -60,6 +69,15 @@ class Service:
         """Add a pool. Raises Invalid, AlreadyExists, or PoolOverlap, which says with what."""
         return usage(await self.store.update(lambda tx: self.pools.create(tx, pool)))
 
+    async def replace_pool(self, pool: Pool) -> tuple[Usage, bool]:
+        """Make the pool what is given, and tell whether it is new.
+
+        Raises Invalid, PoolOverlap, or PoolInUse if a lease stands where the pool would no longer be.
+        """
+        is_new = pool.name not in {space.pool.name for space in self.pools}
+        await self.store.update(lambda tx: self.pools.ensure(tx, pool))
+        return self.pool(pool.name), is_new
+
     async def delete_pool(self, name: str) -> None:
         """Take a pool away. Raises UnknownPool, or PoolInUse while leases stand in it."""
         await self.store.update(lambda tx: self.pools.delete(tx, name))
@@ -79,6 +97,27 @@ class Service:
         """
         check_labels(wish.labels)
         return await self.store.update(partial(self._lease, owner=owner, wish=wish))
+
+    def explain(self, owner: Owner, wish: Wish) -> list[Verdict]:
+        """What each pool that may serve the wish says to it; the first that gives something is the one that would.
+
+        Raises UnknownPool, Invalid.
+        """
+        return self.store.view(lambda view: verdicts(view, self.pools.matching(wish), owner, wish, self._random))
+
+    async def try_lease(self, owner: Owner, wish: Wish) -> Lease:
+        """What `lease` would give now, and nothing kept of it. Raises what `lease` raises."""
+        check_labels(wish.labels)
+
+        def tried(tx: Tx) -> None:
+            raise DryRunLease(self._lease(tx, owner, wish)[0])
+
+        try:
+            await self.store.update(tried)
+        except DryRunLease as found:
+            lease: Lease = found.lease
+            return lease
+        raise AssertionError("a transaction that always raises has not")
 
     def get_lease(self, lease_id: int) -> Lease:
         """The lease of that id. Raises UnknownLease."""
@@ -174,7 +213,7 @@ class Service:
 
 def usage(space: Space) -> Usage:
     """How full the space is."""
-    return Usage(space.pool, space.capacity, space.used, space.leases)
+    return Usage(space.pool, space.capacity, space.used, space.cooling, space.reserved, space.leases)
 
 
 def is_wanted(lease: Lease, wanted: LeaseFilter) -> bool:
@@ -182,12 +221,15 @@ def is_wanted(lease: Lease, wanted: LeaseFilter) -> bool:
     owner = lease.owner
     asked = ((wanted.pool, lease.pool), (wanted.kind, owner.kind), (wanted.namespace, owner.namespace))
     named = all(want is None or want == has for want, has in (*asked, (wanted.name, owner.name)))
-    return named and wanted.labels.items() <= lease.labels.items()
+    tagged = wanted.tag is None or wanted.tag in lease.tags
+    return named and tagged and wanted.labels.items() <= lease.labels.items()
 
 
 def check_not_shown(view: View, lease: Lease) -> None:
     """Raise Conflict if the owner is a Kubernetes object that has what is leased in its spec, which cannot change."""
     owner = lease.owner
+    if owner.kind == IP_ADDRESS and view.get(owner.kind, "", owner.name) is not None:
+        raise Conflict(f"{lease} is kept by {owner}, and goes with it", lease=str(lease.id))
     stored = view.get(owner.kind, owner.namespace, owner.name) if owner.kind in SHOWN else None
     listed = peek(stored_object(stored.body), "spec", SHOWN[owner.kind]) if stored is not None else None
     if isinstance(listed, list) and str(lease) in listed:

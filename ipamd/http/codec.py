@@ -5,15 +5,27 @@ refused, so that a misspelt one is not silently ignored; addresses are checked b
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from ipamd.errors import EncodedBody, IpamError, Malformed
+from ipamd.errors import EncodedBody, Invalid, IpamError, Malformed
+from ipamd.explaining import Verdict
 from ipamd.json import Object
-from ipamd.model import POOL_NAME, Lease, Owner, Pool, Purpose, Strategy, Wish
+from ipamd.model import (
+    DEFAULT_SPACE,
+    POOL_NAME,
+    Edges,
+    Lease,
+    Owner,
+    Pool,
+    Purpose,
+    Reservation,
+    Strategy,
+    Wish,
+)
 from ipamd.ranges import read_address
 from ipamd.service import Usage
 
@@ -31,6 +43,9 @@ Scope = Annotated[str, Meta(pattern=Visible, max_length=253)]
 PoolName = Annotated[str, Meta(pattern=POOL_NAME, max_length=63)]
 Text = Annotated[str, Meta(max_length=64)]  # of an address or CIDR; 43 suffice
 Length = Annotated[int, Meta(ge=0, le=128)]
+Remark = Annotated[str, Meta(max_length=1024)]
+Tags = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=64)]
+Parts = Annotated[tuple[Annotated[str, Meta(max_length=96)], ...], Meta(max_length=4096)]  # addresses, CIDRs, ranges
 Seconds = Annotated[int, Meta(ge=1, le=10 * 366 * 86400)]
 
 
@@ -44,23 +59,50 @@ class OwnerBody(Struct, forbid_unknown_fields=True):
 
 
 class LeaseRequest(Struct, forbid_unknown_fields=True):
-    """A lease that is wanted: the next free address of the pool, unless an address or a length of block is given."""
+    """A lease that is wanted: the next free address of the pool, unless an address or a length of block is given.
 
-    pool: PoolName
+    Without a pool, one of `purpose` (and `family`) that is for the owner is chosen.
+    """
+
     owner: OwnerBody
+    pool: PoolName | None = None
+    purpose: Purpose | None = None
+    family: Literal[4, 6] | None = None
     address: Text | None = None
     prefix_length: Length | None = None
     labels: dict[str, str] = {}
     ttl: Seconds | None = None
+    node: Scope = ""
+    description: Remark = ""
+    tags: Tags = ()
 
     def wish(self) -> Wish:
-        """What is wished for. Raises Invalid if the address is none."""
-        address = None if self.address is None else str(read_address(self.address))
-        return Wish(pool=self.pool, address=address, prefix_length=self.prefix_length, labels=self.labels, ttl=self.ttl)
+        """What is wished for. Raises Invalid if the address is none, or neither pool nor purpose is given."""
+        if (self.pool is None) == (self.purpose is None):
+            raise Invalid("name a pool, or a purpose to have one chosen, and not both")
+        return Wish(
+            pool=self.pool,
+            purpose=self.purpose,
+            family=self.family,
+            address=None if self.address is None else str(read_address(self.address)),
+            prefix_length=self.prefix_length,
+            labels=self.labels,
+            ttl=self.ttl,
+            node=self.node,
+            description=self.description,
+            tags=self.tags,
+        )
 
     def holder(self) -> Owner:
         """Who is to hold the lease."""
         return Owner(self.owner.kind, self.owner.name, self.owner.namespace, self.owner.uid)
+
+
+class BatchRequest(Struct, forbid_unknown_fields=True):
+    """Leases that are wanted together: all or none, or with `atomic` false each for itself."""
+
+    leases: Annotated[list[LeaseRequest], Meta(min_length=1, max_length=10_000)]
+    atomic: bool = True
 
 
 class RenewRequest(Struct, forbid_unknown_fields=True):
@@ -72,17 +114,35 @@ class RenewRequest(Struct, forbid_unknown_fields=True):
 class PoolRequest(Struct, forbid_unknown_fields=True):
     """A pool that is wanted."""
 
-    name: PoolName
     cidrs: Annotated[tuple[Text, ...], Meta(min_length=1, max_length=256)]
+    name: PoolName = ""
     purpose: Purpose = "any"
     strategy: Strategy = "lowest"
-    exclude: Annotated[tuple[Text, ...], Meta(max_length=4096)] = ()
+    exclude: Parts = ()
     gateway: Text | None = None
     block_size: Length | None = None
+    space: Scope = DEFAULT_SPACE
+    edges: Edges = ""
+    ranges: Parts = ()
+    reservations: Annotated[tuple[Reservation, ...], Meta(max_length=4096)] = ()
+    cooldown: Annotated[int, Meta(ge=0, le=366 * 86400)] = 0
+    drained: bool = False
+    per_node: bool = False
+    parent: Annotated[str, Meta(max_length=63)] = ""
+    namespaces: Annotated[tuple[Scope, ...], Meta(max_length=1024)] = ()
+    namespace_selector: Remark = ""
+    selector: Remark = ""
+    nodes: Annotated[tuple[Scope, ...], Meta(max_length=1024)] = ()
+    node_selector: Remark = ""
+    quotas: dict[str, Annotated[int, Meta(ge=0)]] = {}
+    description: Remark = ""
+    tags: Tags = ()
 
-    def pool(self) -> Pool:
-        """The pool as it will be stored."""
-        return Pool(**msgspec.structs.asdict(self))
+    def pool(self, name: str = "") -> Pool:
+        """The pool as it will be stored; `name` is what the path says. Raises Invalid if the body says another."""
+        if name and self.name not in ("", name):
+            raise Invalid(f"the path names pool {name!r} and the body {self.name!r}")
+        return Pool(**(msgspec.structs.asdict(self) | {"name": name or self.name}))
 
 
 class LeaseBody(Struct):
@@ -96,6 +156,10 @@ class LeaseBody(Struct):
     labels: dict[str, str]
     created: str
     revision: str
+    generation: int
+    node: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    tags: tuple[str, ...] | UnsetType = UNSET
     ttl: int | UnsetType = UNSET
     expires: str | UnsetType = UNSET
 
@@ -107,8 +171,42 @@ class LeaseList(Struct):
     following: str | UnsetType = msgspec.field(default=UNSET, name="continue")
 
 
-class PoolBody(Struct):
-    """A pool and how full it is; `capacity`, `used` and `free` count addresses."""
+class Outcome(Struct, omit_defaults=True):
+    """What came of one lease of a batch: the lease, or why it was refused."""
+
+    status: int
+    lease: LeaseBody | None = None
+    problem: dict[str, Any] | None = None
+
+
+class VerdictBody(Struct, omit_defaults=True):
+    """What one pool says to a wish: the address (or block) that it would give, or why not."""
+
+    pool: str
+    would_give: str = ""
+    problem: dict[str, Any] | None = None
+
+
+class Explanation(Struct):
+    """What would be given, empty for nothing, and what each pool says, in the order in which they are asked."""
+
+    would_give: str
+    pool: str
+    pools: list[VerdictBody]
+
+
+class BatchBody(Struct):
+    """What came of a batch, in the order of the request."""
+
+    leases: list[Outcome]
+
+
+class PoolBody(Struct, omit_defaults=True, kw_only=True):
+    """A pool and how full it is; what it does not say is left out.
+
+    Of `capacity` addresses `used` are leased, `cooling` were given back a moment ago, `reserved` are kept for those who
+    are named, and the rest is `free`.
+    """
 
     name: str
     cidrs: tuple[str, ...]
@@ -117,8 +215,26 @@ class PoolBody(Struct):
     exclude: tuple[str, ...]
     gateway: str | None
     block_size: int | None
+    space: str = DEFAULT_SPACE
+    edges: Edges = ""
+    ranges: tuple[str, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    cooldown: int = 0
+    drained: bool = False
+    per_node: bool = False
+    parent: str = ""
+    namespaces: tuple[str, ...] = ()
+    namespace_selector: str = ""
+    selector: str = ""
+    nodes: tuple[str, ...] = ()
+    node_selector: str = ""
+    quotas: dict[str, int] = {}
+    description: str = ""
+    tags: tuple[str, ...] = ()
     capacity: int
     used: int
+    cooling: int
+    reserved: int
     free: int
     leases: int
 
@@ -166,6 +282,10 @@ def lease_body(lease: Lease) -> LeaseBody:
         labels=lease.labels,
         created=rfc3339(lease.created),
         revision=str(lease.revision),
+        generation=lease.generation,
+        node=lease.node or UNSET,
+        description=lease.description or UNSET,
+        tags=lease.tags or UNSET,
         ttl=UNSET if lease.ttl is None else lease.ttl,
         expires=UNSET if lease.expires is None else rfc3339(lease.expires),
     )
@@ -173,22 +293,32 @@ def lease_body(lease: Lease) -> LeaseBody:
 
 def pool_body(usage: Usage) -> PoolBody:
     """A pool as it is shown."""
-    free = usage.capacity - usage.used
-    counts = {"capacity": usage.capacity, "used": usage.used, "free": free, "leases": usage.leases}
-    return msgspec.convert({**msgspec.structs.asdict(usage.pool), **counts}, PoolBody)
+    counts = usage._asdict() | {"free": usage.free}
+    return msgspec.convert({**msgspec.structs.asdict(usage.pool), **counts}, PoolBody, from_attributes=True)
+
+
+def problem_document(error: IpamError) -> Object:
+    """Why a request was refused, as problem JSON (RFC 9457)."""
+    told: Object = {"title": error.title, "status": error.status, "detail": error.detail, "code": error.code}
+    return {"type": "about:blank", **told, **error.members}
 
 
 def problem(error: IpamError) -> web.Response:
-    """The reply to a request that was refused, as problem JSON (RFC 9457)."""
-    document: Object = {
-        "type": "about:blank",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail,
-        "code": error.code,
-        **error.members,
-    }
-    return web.Response(body=msgspec.json.encode(document), status=error.status, content_type=PROBLEM)
+    """The reply to a request that was refused."""
+    document = problem_document(error)
+    headers = {"Retry-After": str(error.members["retry_after"])} if "retry_after" in error.members else None
+    body = msgspec.json.encode(document)
+    return web.Response(body=body, status=error.status, content_type=PROBLEM, headers=headers)
+
+
+def explanation(found: list[Verdict]) -> Explanation:
+    """What the pools say, as it is shown."""
+    given = next((each for each in found if each.refusal is None), None)
+    pools = [
+        VerdictBody(each.pool, each.would_give, problem_document(each.refusal) if each.refusal else None)
+        for each in found
+    ]
+    return Explanation(given.would_give if given else "", given.pool if given else "", pools)
 
 
 def rfc3339(seconds: float) -> str:

@@ -23,12 +23,20 @@ class PoolHandlers:
     async def create(self, request: web.Request) -> web.Response:
         """Add a pool."""
         wanted = read(await request.read(), request.headers.get("Content-Encoding"), PoolRequest)
+        if not wanted.name:
+            raise Invalid("a pool has a name")
         usage = await self._service.create_pool(wanted.pool())
         return shown(pool_body(usage), 201, {"Location": f"/v1/pools/{usage.pool.name}"})
 
     async def get(self, request: web.Request) -> web.Response:
         """A pool and how full it is."""
         return shown(pool_body(self._service.pool(request.match_info["name"])))
+
+    async def replace(self, request: web.Request) -> web.Response:
+        """Make a pool what is given: grow it, drain it, shrink it where nothing stands."""
+        wanted = read(await request.read(), request.headers.get("Content-Encoding"), PoolRequest)
+        usage, is_new = await self._service.replace_pool(wanted.pool(request.match_info["name"]))
+        return shown(pool_body(usage), 201 if is_new else 200)
 
     async def delete(self, request: web.Request) -> web.Response:
         """Take away a pool in which no lease stands."""
@@ -41,10 +49,13 @@ def routes(service: Service) -> tuple[Route, ...]:
     to = PoolHandlers(service)
     all_pools, one_pool = "/v1/pools", "/v1/pools/{name}"
     creating: Refusals = (*READING, Invalid, AlreadyExists, PoolOverlap, *WRITING)
+    replacing: Refusals = (*READING, Invalid, PoolInUse, PoolOverlap, *WRITING)
+    replaced = {200: PoolBody, 201: PoolBody}
     deleting: Refusals = (UnknownPool, PoolInUse, *WRITING)
     return (
         Route("GET", all_pools, "List pools", to.list, {200: PoolList}),
         Route("POST", all_pools, "Create a pool", to.create, {201: PoolBody}, PoolRequest, refusals=creating),
         Route("GET", one_pool, "Get a pool", to.get, {200: PoolBody}, parameters=NAME, refusals=(UnknownPool,)),
+        Route("PUT", one_pool, "Make or change a pool", to.replace, replaced, PoolRequest, NAME, replacing),
         Route("DELETE", one_pool, "Delete a pool", to.delete, {204: None}, parameters=NAME, refusals=deleting),
     )

@@ -148,7 +148,8 @@ DIRECTIONS = [
     ),
     (
         "ipamd.http*",
-        ("ipamd", "ipamd.cni.adding", "ipamd.cni.importing", "ipamd.cni.networks", "ipamd.errors", "ipamd.json",
+        ("ipamd", "ipamd.cni.adding", "ipamd.cni.importing", "ipamd.cni.networks", "ipamd.errors", "ipamd.explaining",
+         "ipamd.json",
          "ipamd.kube*", "ipamd.metrics", "ipamd.model", "ipamd.patch", "ipamd.ranges", "ipamd.service", "ipamd.stores",
          "ipamd.http*"),
         "requests in, replies out; no allocation here",

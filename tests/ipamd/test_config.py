@@ -53,7 +53,7 @@ def test_flags_go_before_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("lissen = 1", "unknown key 'lissen'; there are listen, store, retention, pools"),
+        ("lissen = 1", "unknown key 'lissen'; there are listen, store, retention, dns_ttl, grace, "),
         ("[pools.p]\ncidr = []", r"\[pools.p\] has an unknown key 'cidr'; there are cidrs, purpose"),
         ("[pools.p]", "cidrs"),
         ("[pools.p]\ncidrs = ['10.0.0.1/8']", "pool p: 10.0.0.1/8 has bits set"),

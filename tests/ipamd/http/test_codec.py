@@ -88,6 +88,7 @@ def test_a_lease_is_shown_with_times_for_people_and_numbers_as_text() -> None:
         "labels": {"a": "b"},
         "owner": {"kind": "Pod", "name": "a", "namespace": "ns", "uid": "u"},
         "revision": "9",
+        "generation": 1,
         "created": "1970-01-01T00:00:00.500Z",
         "expires": "1970-01-01T00:01:00.500Z",
         "ttl": 60,

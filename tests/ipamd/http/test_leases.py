@@ -27,7 +27,19 @@ def test_a_new_lease_is_shown_whole_and_again_with_200(ipamd: Daemon) -> None:
     assert made.headers["location"] == again.headers["location"] == f"/v1/leases/{made.body['id']}"
     assert made.body == again.body == ipamd.request("GET", made.headers["location"]).body
     assert set(made.body) == {
-        *("id", "pool", "address", "prefix_length", "owner", "labels", "created", "revision", "ttl", "expires"),
+        *(
+            "id",
+            "pool",
+            "address",
+            "prefix_length",
+            "owner",
+            "labels",
+            "created",
+            "revision",
+            "generation",
+            "ttl",
+            "expires",
+        ),
     }
     assert made.body["owner"] == {"kind": "Container", "name": "whole", "namespace": "", "uid": ""}
     assert made.body["expires"].endswith("Z")

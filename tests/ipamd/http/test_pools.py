@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.ipamd.daemon import Daemon
+from tests.ipamd.daemon import Daemon, Reply
 
 
 def test_a_pool_comes_is_used_and_goes(ipamd: Daemon) -> None:
@@ -23,6 +23,8 @@ def test_a_pool_comes_is_used_and_goes(ipamd: Daemon) -> None:
         "block_size": None,
         "capacity": 4,
         "used": 1,
+        "cooling": 0,
+        "reserved": 0,
         "free": 3,
         "leases": 1,
     }
@@ -66,3 +68,22 @@ def test_a_pool_that_cannot_be_is_refused(ipamd: Daemon, body: Any, status: int,
     reply = ipamd.request("POST", "/v1/pools", body)
 
     assert (reply.status, reply.body["code"]) == (status, code)
+
+
+def test_a_pool_is_made_grown_drained_and_shrunk_by_put(ipamd: Daemon) -> None:
+    owner = {"kind": "Container", "name": "c"}
+
+    def put(**body: object) -> Reply:
+        return ipamd.request("PUT", "/v1/pools/elastic", {"cidrs": ["172.31.9.0/29"], **body})
+
+    assert (put().status, put(cooldown=5).status) == (201, 200)
+    assert put(name="other").body["code"] == "invalid"
+    grown = put(cidrs=["172.31.9.0/29", "172.31.9.8/29"])
+    assert grown.body["capacity"] == 10
+    asked = {"pool": "elastic", "address": "172.31.9.10", "owner": owner}
+    lease = ipamd.request("POST", "/v1/leases", asked)
+    assert put().body["code"] == "pool-in-use"
+    assert put(cidrs=["172.31.9.0/29", "172.31.9.8/29"], drained=True).body["drained"] is True
+    assert ipamd.request("POST", "/v1/leases", {"pool": "elastic", "owner": {"kind": "C", "name": "d"}}).status == 409
+    ipamd.request("DELETE", lease.headers["location"])
+    assert put().body["capacity"] == 5
