@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from bench.processes import running
+from bench.processes import CORES, running
 from ipamd.cni.installing import NAME, install
 
 HOST_LOCAL = Path("/usr/lib/cni/host-local")
@@ -69,7 +69,8 @@ def plugins(directory: Path, leases: int = LEASES) -> Iterator[dict[str, Add]]:
     path, store = directory / "cni.sock", f"sqlite:{directory / 'cni.sqlite'}"
     command = [sys.executable, "-m", "ipamd", "--listen", "127.0.0.1:0", "--store", store, "--cni-socket", str(path)]
     install(directory)
-    with running(command, "listening on"):
+    with running(command, "listening on") as (process, _):
+        os.sched_setaffinity(process.pid, CORES)  # host-local may run wherever there is room, so this may too
         fill_ipamd(path, leases)
         fill_host_local(directory, leases)
         yield {"ipamd": adder(directory / NAME, path), "host-local": adder(HOST_LOCAL, path)}

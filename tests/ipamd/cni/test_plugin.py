@@ -3,10 +3,12 @@
 import json
 from ipaddress import ip_network
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from ipamd.model import LeaseFilter, Pool
+from ipamd.model import LeaseFilter, Owner, Pool, Wish
+from ipamd.service import Service
 from tests.ipamd.clock import Clock
 from tests.ipamd.cni.calling import network
 from tests.ipamd.cni.conftest import GRACE, Runtime
@@ -384,3 +386,26 @@ async def test_any_name_of_a_network_makes_a_pool(runtime: Runtime, name: str) -
     assert await runtime.add(network(SMALL, name=name)) == ["10.1.2.2/29"]
     (pool,) = [each.pool for each in runtime.service.list_pools() if each.pool.space == name]
     assert ip_network(pool.cidrs[0]) == ip_network("10.1.2.0/29")
+
+
+async def test_a_pool_that_is_per_node_gives_from_the_block_of_the_node(runtime: Runtime) -> None:
+    spread = Pool("spread", ("10.60.0.0/16",), purpose="pods", block_size=24, per_node=True)
+    await runtime.service.create_pool(spread)
+    await runtime.service.lease(Owner("Node", "n1"), Wish(pool="spread", block=True))
+
+    result = await runtime.call("ADD", network({"pool": "spread"}), ARGS=kubelet("a"))
+    assert result["ips"] == [{"address": "10.60.1.2/24", "gateway": "10.60.1.1"}]
+    assert await runtime.call("STATUS", network({"pool": "spread"}, "1.1.0")) is None
+
+    refused = await runtime.call("ADD", network({"pool": "spread", "node": "n2"}), "c2")
+    assert refused["code"] == 103
+
+
+async def test_what_was_given_back_cools(service: Service) -> None:
+    cooling = Runtime(Service(service.store, service.log, Random(1), dns_ttl=30))
+    small = network({"subnet": "10.1.3.0/30"})
+    await cooling.add(small, "c1")
+    await cooling.call("DEL", small, "c1")
+
+    assert (await cooling.call("ADD", small, "c2"))["code"] == 104
+    assert await cooling.add(small, "c1") == ["10.1.3.2/30"]  # the last owner gets it back at once
