@@ -1,16 +1,21 @@
 """Addresses and CIDRs as numbers, read from text strictly and shown in canonical form.
 
 Strategy: the text is checked once, at the edge; behind it an address is an integer and a family. netaddr reads CIDRs
-(configuration, new pools), the standard library single addresses, since it refuses every form that is not exact.
+(configuration, new pools), the standard library single addresses, since it refuses every form that is not exact; but
+the plain form of IPv4 is read and written here.
 """
 
 import ipaddress
+import re
 from typing import NamedTuple
 
 from netaddr import AddrFormatError, IPNetwork
 
 from ipamd.errors import Invalid
 from ipamd.model import WIDTH
+
+OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+QUAD = re.compile(rf"{OCTET}\.{OCTET}\.{OCTET}\.{OCTET}")
 
 
 class Address(NamedTuple):
@@ -62,6 +67,9 @@ def read_address(text: str) -> Address:
 
     Raises Invalid for anything else, a zone index (RFC 4007) included.
     """
+    quad = QUAD.fullmatch(text)
+    if quad is not None:  # most are, and every lease reads a few: the library takes ten times as long
+        return Address(4, int.from_bytes(map(int, quad.groups()), "big"))
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -73,7 +81,9 @@ def read_address(text: str) -> Address:
 
 def show_address(family: int, value: int) -> str:
     """The canonical text of an address (RFC 5952 section 4)."""
-    return str(ipaddress.IPv4Address(value) if family == 4 else ipaddress.IPv6Address(value))
+    if family == 4:
+        return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
+    return str(ipaddress.IPv6Address(value))
 
 
 def read_cidr(text: str) -> Cidr:
