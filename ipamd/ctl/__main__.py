@@ -58,6 +58,10 @@ def command_named(name: str) -> Command:
         from ipamd.ctl import imports
 
         return imports.take_over
+    if name in ("who", "history"):
+        from ipamd.ctl import history
+
+        return {"who": history.who, "history": history.history}[name]
     from ipamd.ctl import leases
 
     return {
@@ -65,7 +69,6 @@ def command_named(name: str) -> Command:
         "lease": leases.lease,
         "release": leases.release,
         "renew": leases.renew,
-        "who": leases.who,
     }[name]
 
 
@@ -85,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
 
     add("pools", "show the pools and how full they are")
     add_lease_commands(add)
+    add_history_commands(add)
     add_manifest_commands(add)
     add_object_commands(add)
     add_cni_commands(add)
@@ -116,7 +120,19 @@ def add_lease_commands(add: Adder) -> None:
     renew = add("renew", "put off the end of a lease")
     renew.add_argument("lease", metavar="ID|ADDRESS")
     renew.add_argument("--ttl", type=int, metavar="SECONDS", help="default: as long as it was given for")
-    add("who", "show whose an address is").add_argument("address", metavar="ADDRESS")
+
+
+def add_history_commands(add: Adder) -> None:
+    """The commands about who had what."""
+    who = add("who", "show whose an address is, or was")
+    who.add_argument("address", metavar="ADDRESS")
+    time = "such as 2026-11-01T12:00Z; in UTC unless it says otherwise"
+    who.add_argument("--at", metavar="TIME", help=f"whose it was then, {time}")
+    history = add("history", "show who had an address when, or what an owner had")
+    history.add_argument("subject", metavar="ADDRESS|OWNER", help="an owner is NAME, KIND/NAME or KIND/NAMESPACE/NAME")
+    history.add_argument("--since", metavar="TIME", help=f"only what lasted after this time, {time}")
+    history.add_argument("--until", metavar="TIME", help="only what had begun by this time")
+    history.add_argument("--limit", type=int, metavar="NUMBER", help="so many at most, the latest first (default: 500)")
 
 
 def add_manifest_commands(add: Adder) -> None:

@@ -89,11 +89,15 @@ def lease_path(found: Object) -> str:
 
 def lease_row(entry: Object) -> list[str]:
     """A lease as a row of LEASE_HEAD."""
+    held = [str(entry["id"]), shown_address(entry), str(entry["pool"]), shown_owner(entry)]
+    return [*held, str(entry["created"]), str(entry.get("expires", "never"))]
+
+
+def shown_owner(entry: Object) -> str:
+    """The owner in a document, as KIND/NAMESPACE/NAME."""
     owner = entry.get("owner")
     named = owner if isinstance(owner, dict) else {}
-    holder = "/".join(str(named[part]) for part in ("kind", "namespace", "name") if named.get(part))
-    expires = str(entry.get("expires", "never"))
-    return [str(entry["id"]), shown_address(entry), str(entry["pool"]), holder, str(entry["created"]), expires]
+    return "/".join(str(named[part]) for part in ("kind", "namespace", "name") if named.get(part))
 
 
 def shown_address(entry: Object) -> str:

@@ -7,7 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from ipamd.errors import Failed, IpamError, Malformed, MethodNotAllowed, NotFound, TooLarge
-from ipamd.http import attachments, leases, openapi, pools
+from ipamd.http import attachments, history, leases, openapi, pools
 from ipamd.http.codec import JSON, PROBLEM, problem
 from ipamd.http.routes import LARGEST_BODY, Surface
 from ipamd.http.shortcut import Answers, Reply
@@ -20,7 +20,12 @@ REFUSALS: dict[int, type[IpamError]] = {400: Malformed, 404: NotFound, 405: Meth
 
 def surface(service: Service, metrics: Metrics) -> Surface:
     """Everything but the Kubernetes paths."""
-    documented = (*pools.routes(service), *leases.routes(service), *attachments.routes(service))
+    documented = (
+        *pools.routes(service),
+        *leases.routes(service),
+        *attachments.routes(service),
+        *history.routes(service),
+    )
     description = msgspec.json.encode(openapi.document(documented))
 
     async def describe(_request: web.Request) -> web.Response:

@@ -6,12 +6,11 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from tests.ipamd.ctl.running import Done, Ipamctl
 from tests.ipamd.daemon import Daemon
 
 DEMO = Path(__file__).resolve().parents[3] / "configs" / "demo"
@@ -31,36 +30,6 @@ apiVersion: v1
 kind: Namespace
 metadata: {name: shop}
 """
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-Ipamctl = Callable[..., Done]
-
-
-@pytest.fixture
-def ipamctl(daemon: Daemon) -> Ipamctl:
-    """Runs ipamctl against the daemon."""
-
-    def run(*arguments: str, stdin: str = "", server: str = "") -> Done:
-        done = subprocess.run(
-            [sys.executable, "-m", "ipamd.ctl", *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env={"IPAMD_SERVER": server or daemon.url, "PYTHONPATH": str(DEMO.parents[1])},
-            timeout=60,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
-
-    return run
 
 
 def words(text: str) -> list[list[str]]:
