@@ -95,6 +95,12 @@ class Conflict(IpamError):
     status, code, title = 409, "conflict", "The request conflicts with what is stored"
 
 
+class KeyReused(IpamError):
+    """The Idempotency-Key came before with another request."""
+
+    status, code, title = 422, "idempotency-key-reused", "The key belongs to another request"
+
+
 class Compacted(IpamError):
     """The change log no longer reaches back to the revision that was asked for; list again."""
 
@@ -159,7 +165,7 @@ class QuotaExceeded(IpamError):
 
 
 class DryRunLease(Exception):
-    """Carries a lease (`model.Lease`) out of a transaction that is only tried, so that nothing of it stays."""
+    """Carries what was leased out of a transaction that is only tried, so that nothing of it stays."""
 
     def __init__(self, lease: Any) -> None:
         super().__init__("a dry run is never committed")

@@ -4,14 +4,14 @@ Strategy: every method that changes something is one `store.update`: what it dec
 and it returns when that is durable. The methods that only read look at the committed state.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from random import Random
 from typing import NamedTuple
 
 from ipamd import pod_of_lease
 from ipamd.allocator import Space
-from ipamd.errors import Conflict, DryRunLease, Invalid
+from ipamd.errors import Conflict, DryRunLease, Invalid, IpamError, KeyReused
 from ipamd.explaining import Verdict, verdicts
 from ipamd.json import stored_object
 from ipamd.kube.document import peek
@@ -21,8 +21,9 @@ from ipamd.model import Lease, LeaseFilter, Owner, Pool, Wish
 from ipamd.pools import Pools
 from ipamd.ranges import Cidr, read_address
 from ipamd.selectors import KEY, VALUE
-from ipamd.stores import Store, Tx, View
+from ipamd.stores import Kept, Store, Tx, View
 
+KEPT = 86_400  # seconds for which the reply to a request with an Idempotency-Key is kept
 LABELS = 64  # on one lease at most
 
 IP_ADDRESS = "IPAddress"  # the object that keeps an address, and is named by it
@@ -104,6 +105,58 @@ class Service:
         Raises UnknownPool, Invalid.
         """
         return self.store.view(lambda view: verdicts(view, self.pools.matching(wish), owner, wish, self._random))
+
+    async def lease_once(
+        self, owner: Owner, wish: Wish, key: str, digest: bytes, show: Callable[[Lease, bool], Kept]
+    ) -> Kept:
+        """What a request of this key is answered, now and for KEPT seconds each time that it comes again.
+
+        `digest` is of the whole request, `show` makes the reply. Raises KeyReused for another request of the same key,
+        and what `lease` raises: a refusal is not kept.
+        """
+        check_labels(wish.labels)
+
+        def once(tx: Tx) -> Kept:
+            kept = tx.reply(key)
+            if kept is None:
+                kept = show(*self._lease(tx, owner, wish))
+                tx.keep_reply(key, kept, tx.now + KEPT)
+            elif kept.digest != digest:
+                raise KeyReused(f"the Idempotency-Key {key!r} came before with another request; take a new one")
+            return kept
+
+        return await self.store.update(once)
+
+    async def lease_batch(
+        self, asked: Sequence[tuple[Owner, Wish]], *, atomic: bool, is_trial: bool
+    ) -> list[tuple[Lease, bool] | IpamError]:
+        """What comes of many leases, in their order; as `lease` has it for each.
+
+        `atomic`: all or none, and the first refusal is raised with the member `index`. `is_trial`: nothing is kept.
+        """
+        for _, wish in asked:
+            check_labels(wish.labels)
+        try:
+            return await self.store.update(partial(self._lease_batch, asked=asked, atomic=atomic, is_trial=is_trial))
+        except DryRunLease as found:
+            outcomes: list[tuple[Lease, bool] | IpamError] = found.lease
+            return outcomes
+
+    def _lease_batch(
+        self, tx: Tx, asked: Sequence[tuple[Owner, Wish]], atomic: bool, is_trial: bool
+    ) -> list[tuple[Lease, bool] | IpamError]:
+        outcomes: list[tuple[Lease, bool] | IpamError] = []
+        for index, (owner, wish) in enumerate(asked):
+            try:
+                outcomes.append(self._lease(tx, owner, wish))
+            except IpamError as refusal:
+                if atomic:
+                    refusal.members["index"] = index
+                    raise
+                outcomes.append(refusal)
+        if is_trial:
+            raise DryRunLease(outcomes)
+        return outcomes
 
     async def try_lease(self, owner: Owner, wish: Wish) -> Lease:
         """What `lease` would give now, and nothing kept of it. Raises what `lease` raises."""

@@ -4,15 +4,23 @@ Strategy: a handler reads, calls one use case, and shows what it gave. The table
 OpenAPI document is made from it.
 """
 
+from hashlib import sha256
+
 import msgspec
 from aiohttp import web
 
 from ipamd.errors import (
     Conflict,
+    Cools,
+    Drained,
     Exhausted,
     Invalid,
+    KeyReused,
     Malformed,
+    NotAdmitted,
     OutsidePool,
+    QuotaExceeded,
+    Reserved,
     Taken,
     UnknownLease,
     UnknownPool,
@@ -21,13 +29,19 @@ from ipamd.errors import (
 from ipamd.http.codec import JSON, LeaseBody, LeaseList, LeaseRequest, RenewRequest, lease_body, read, shown
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.http.shortcut import Reply
-from ipamd.model import LeaseFilter
+from ipamd.model import Lease, LeaseFilter
 from ipamd.service import Service
+from ipamd.stores import Kept
 
 PAGE = 500  # leases in a page unless `limit` says otherwise
 LARGEST_PAGE = 10_000
 
-ALLOCATING: Refusals = (UnknownPool, Invalid, OutsidePool, Withheld, Taken, Exhausted, Conflict)
+LONGEST_KEY = 255  # characters of an Idempotency-Key
+
+ALLOCATING: Refusals = (
+    *(UnknownPool, Invalid, OutsidePool, Withheld, Taken, Reserved, Exhausted, Cools, Drained, Conflict),
+    *(NotAdmitted, QuotaExceeded),
+)
 FILTERS = (
     Parameter("pool", "only leases of this pool"),
     Parameter("namespace", "only leases of owners in this namespace"),
@@ -35,9 +49,13 @@ FILTERS = (
     Parameter("name", "only leases of owners of this name"),
     Parameter("address", "only the lease that holds this address"),
     Parameter("label", "only leases with this label, KEY=VALUE; several may be given"),
+    Parameter("tag", "only leases with this tag"),
+    Parameter("q", "only leases of which owner, node, description, labels or tags have this text, in any case"),
     Parameter("limit", f"leases in a page, 1 to {LARGEST_PAGE}", type="integer"),
     Parameter("continue", "what the page before gave as `continue`"),
 )
+TRIAL = (Parameter("dryRun", "`All`: show what would be leased, and keep nothing of it"),)
+GENERATION = Parameter("generation", "release only if the lease is at this one", type="integer")
 ID = (Parameter("id", "of the lease", is_in_path=True),)
 
 
@@ -58,7 +76,13 @@ class LeaseHandlers:
 
     async def create(self, request: web.Request) -> web.Response:
         """Lease an address or a block; who has it already gets it again, with status 200."""
-        reply = await self.lease(await request.read(), request.headers.get("Content-Encoding"))
+        key, encoding = request.headers.get("Idempotency-Key"), request.headers.get("Content-Encoding")
+        if is_dry_run(request):
+            wanted = read(await request.read(), encoding, LeaseRequest)
+            return shown(lease_body(await self._service.try_lease(wanted.holder(), wanted.wish())))
+        if key is not None:
+            return await self._create_once(await request.read(), encoding, key)
+        reply = await self.lease(await request.read(), encoding)
         return web.Response(
             body=reply.body, status=reply.status, headers=dict(reply.headers), content_type=reply.content_type
         )
@@ -69,6 +93,19 @@ class LeaseHandlers:
         lease, is_new = await self._service.lease(wanted.holder(), wanted.wish())
         location = ("Location", f"/v1/leases/{lease.id}")
         return Reply(201 if is_new else 200, msgspec.json.encode(lease_body(lease)), JSON, (location,))
+
+    async def _create_once(self, body: bytes, encoding: str | None, key: str) -> web.Response:
+        """The reply to a request that may come again: the same each time, also after a restart."""
+        if not 0 < len(key) <= LONGEST_KEY:
+            raise Malformed(f"an Idempotency-Key has 1 to {LONGEST_KEY} characters")
+        wanted = read(body, encoding, LeaseRequest)
+
+        def show(lease: Lease, is_new: bool) -> Kept:
+            document = msgspec.json.encode(lease_body(lease))
+            return Kept(sha256(body).digest(), 201 if is_new else 200, document)
+
+        kept = await self._service.lease_once(wanted.holder(), wanted.wish(), key, sha256(body).digest(), show)
+        return web.Response(body=kept.body, status=kept.status, content_type=JSON)
 
     async def get(self, request: web.Request) -> web.Response:
         """A lease."""
@@ -81,8 +118,9 @@ class LeaseHandlers:
         return shown(lease_body(await self._service.renew(lease_id(request), wanted.ttl)))
 
     async def release(self, request: web.Request) -> web.Response:
-        """Give a lease back."""
-        await self._service.release(lease_id(request))
+        """Give a lease back; with `generation` only if its owner has not got or renewed it since."""
+        generation = number(request, "generation", 0, range(1 << 62)) if "generation" in request.query else None
+        await self._service.release(lease_id(request), generation)
         return web.Response(status=204)
 
 
@@ -91,17 +129,17 @@ def routes(service: Service) -> tuple[Route, ...]:
     to = LeaseHandlers(service)
     all_leases, one_lease, renewal = "/v1/leases", "/v1/leases/{id}", "/v1/leases/{id}/renew"
     listing: Refusals = (Malformed, Invalid, UnknownPool)
-    creating: Refusals = (*READING, *ALLOCATING, *WRITING)
+    creating: Refusals = (*READING, *ALLOCATING, KeyReused, *WRITING)
     renewing: Refusals = (*READING, UnknownLease, Conflict, *WRITING)
-    releasing: Refusals = (UnknownLease, Conflict, *WRITING)
+    releasing: Refusals = (Malformed, UnknownLease, Conflict, *WRITING)
     made = {201: LeaseBody, 200: LeaseBody}
     one = {200: LeaseBody}
     return (
         Route("GET", all_leases, "List leases", to.list, {200: LeaseList}, None, FILTERS, listing),
-        Route("POST", all_leases, "Create a lease", to.create, made, LeaseRequest, (), creating),
+        Route("POST", all_leases, "Create a lease", to.create, made, LeaseRequest, TRIAL, creating),
         Route("GET", one_lease, "Get a lease", to.get, one, None, ID, (UnknownLease,)),
         Route("POST", renewal, "Renew a lease", to.renew, one, RenewRequest, ID, renewing),
-        Route("DELETE", one_lease, "Release a lease", to.release, {204: None}, None, ID, releasing),
+        Route("DELETE", one_lease, "Release a lease", to.release, {204: None}, None, (*ID, GENERATION), releasing),
     )
 
 
@@ -125,10 +163,18 @@ def read_query(request: web.Request) -> tuple[LeaseFilter, int, int]:
         if not equals:
             raise Malformed(f"label is KEY=VALUE, not {text!r}")
         labels[key] = value
-    query = {name: request.query.get(name) for name in ("pool", "namespace", "kind", "name", "address")}
+    query = {name: request.query.get(name) for name in ("pool", "namespace", "kind", "name", "address", "tag")}
     after = number(request, "continue", 0, range(1 << 62))
     limit = number(request, "limit", PAGE, range(1, LARGEST_PAGE + 1))
-    return LeaseFilter(**query, labels=labels), after, limit
+    return LeaseFilter(**query, labels=labels, text=request.query.get("q")), after, limit
+
+
+def is_dry_run(request: web.Request) -> bool:
+    """Whether the request is only to be tried. Raises Malformed."""
+    text = request.query.get("dryRun")
+    if text not in (None, "All"):
+        raise Malformed(f"dryRun is All, or not there, not {text!r}")
+    return text is not None
 
 
 def number(request: web.Request, name: str, default: int, allowed: range) -> int:

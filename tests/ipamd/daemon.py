@@ -74,6 +74,14 @@ class Daemon:
             shown = content.decode()
         return Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, shown)
 
+    def raw(self, method: str, path: str) -> bytes:
+        """The octets of a reply's body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request(method, path)
+        body = connection.getresponse().read()
+        connection.close()
+        return body
+
     def lease(self, name: str, pool: str = "pods", kind: str = "Container", **wish: object) -> Reply:
         """Ask for a lease."""
         return self.request("POST", "/v1/leases", {"pool": pool, "owner": {"kind": kind, "name": name}, **wish})
