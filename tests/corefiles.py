@@ -17,8 +17,11 @@ KUBERNETES = re.compile(r"(?m)^(\s*kubernetes[^{\n]*?)\s*(\{?)$")
 ENCRYPTED = re.compile(r"\b(tls|quic|https3?|grpc)://([^\s:]*):\d+")
 KEY = re.compile(r"key file (\S+)")
 PORT = re.compile(r":53(?=[\s,])")
+MASTER = "$TTL 60\n@ SOA ns hostmaster 1 7200 1800 86400 30\n@ NS ns\nns A 192.0.2.53\nwww A 192.0.2.80\n"
 FILES = {
     "NodeHosts": "192.168.56.11 node-1\n192.168.56.12 node-2\n",
+    "db.example.org": MASTER,
+    "zones/db.example.org": MASTER,
     "weights.txt": "www.example.org\n192.0.2.80 3\n192.0.2.81 1\n",
 }
 
@@ -56,7 +59,9 @@ class Surroundings:
         directory = self.directory / name
         directory.mkdir()
         for file, content in FILES.items():
-            (directory / file).write_text(content)
+            path = directory / file
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content)
         if "cert.pem" in corefile:
             made = certificates.make(directory)
             made.rename(directory / "cert.pem")

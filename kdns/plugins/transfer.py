@@ -1,25 +1,28 @@
-"""transfer: let other servers fetch the zones of this block whole (AXFR, and IXFR as far as "nothing is new").
+"""transfer: let other servers fetch the zones of this block whole, and tell them when they change (AXFR, NOTIFY).
 
 Syntax:
     transfer [ZONES...] {
-        to ADDRESS[:PORT]...|*      # who may: these addresses, or anybody
-        source ADDRESS              # read and without effect: no plugin tells secondaries of changes (NOTIFY) yet
+        to ADDRESS[:PORT]...|*      # who may, and is told of changes: these addresses; or anybody may
+        source ADDRESS              # the address from which they are told
     }
 
 Zones without arguments are the server block's. The plugins that have a zone tell it whole by a method `transfer`. Of
-several directives the one with the longest matching zone counts. Only TCP will do (RFC 5936 section 4.2).
+several directives the one with the longest matching zone counts. Only TCP will do (RFC 5936 section 4.2). IXFR is
+answered by the SOA alone where nothing is new, otherwise by the whole zone (RFC 1995 section 4).
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from ipaddress import ip_address
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from kdns.authority.notify import notify
+from kdns.authority.settings import addresses_of
 from kdns.chain import Handler, Reply, Request
 from kdns.corefile import Args, Directive, Line
-from kdns.corefile.hostport import split
 from kdns.errors import NoAnswer, WireError
 from kdns.reach import Reach
+from kdns.transport.address import Address
 from kdns.wire import codes, names, records
 from kdns.wire.names import Name
 from kdns.wire.records import RR
@@ -40,10 +43,12 @@ class Transferer(Protocol):
 
 
 class Rule(NamedTuple):
-    """Who may fetch which zones: addresses in canonical text, or ANYBODY."""
+    """Who may fetch which zones: addresses in canonical text, or ANYBODY; `told` are those to tell, from `source`."""
 
     zones: tuple[Name, ...]
     to: frozenset[str]
+    told: tuple[Address, ...] = ()
+    source: str = ""
 
 
 class Transfer:
@@ -61,6 +66,15 @@ class Transfer:
     def reach(self) -> list[Reach]:
         """The zones of each directive."""
         return [Reach(rule.zones) for rule in self._rules]
+
+    async def notify(self, zone: Name) -> list[str]:
+        """Tell those who may fetch a zone that it has changed; what went wrong, in words."""
+        rule = self._rule(zone)
+        if rule is None:
+            return []
+        faults = await asyncio.gather(*(notify(zone, to, rule.source) for to in rule.told))
+        self._log("DEBUG", f'Sent notifies for zone "{names.show(zone)}" to [{" ".join(map(str, rule.told))}]')
+        return [fault for fault in faults if fault is not None]
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The zone, to whom it may be given; other questions go on."""
@@ -107,42 +121,33 @@ def setup(args: Args) -> Transfer:
 
 
 def _rule_of(directive: Directive, args: Args) -> Rule:
-    to: list[str] = []
-    sources = 0
+    anybody: list[str] = []
+    told: list[Address] = []
+    source = ""
     for line in directive.lines:
         match line.name:
             case "to":
-                to += [_address(line, text) for text in line.expect(1, len(line.words))]
+                words = line.expect(1, len(line.words))
+                anybody += [word for word in words if word == ANYBODY]
+                told += addresses_of(line, tuple(word for word in words if word != ANYBODY))
             case "source":
-                sources += _source(line, sources)
+                source = _source(line, source)
             case _:
                 raise line.error(f'unknown property "{line.name}"')
-    if not to:
+    if not anybody and not told:
         raise directive.error("'to' is required")
-    return Rule(args.origins(directive.words), frozenset(to))
+    to = {str(ip_address(address.host.partition("%")[0])) for address in told}
+    return Rule(args.origins(directive.words), frozenset({*anybody, *to}), tuple(told), source)
 
 
-def _address(line: Line, text: str) -> str:
-    if text == ANYBODY:
-        return text
-    host = text
-    with suppress(ValueError):  # no port
-        host, _ = split(text)
-    try:
-        return str(ip_address(host.partition("%")[0]))
-    except ValueError:
-        raise line.error(f"must specify an IP address: `{host}'") from None
-
-
-def _source(line: Line, before: int) -> int:
+def _source(line: Line, before: str) -> str:
     (text,) = line.expect(1)
     if before:
         raise line.error("source already specified")
     try:
-        ip_address(text)
+        return str(ip_address(text))
     except ValueError:
         raise line.error(f'invalid source address "{text}"') from None
-    return 1
 
 
 def _serial(request: Request) -> int | None:

@@ -24,8 +24,8 @@ Json = dict[str, Any]
 # has to be struck off here.
 MISSING_PLUGINS = frozenset(
     {
-        "auto", "dnstap", "etcd", "file", "geoip", "grpc",
-        "nomad", "proxyproto", "secondary", "shed",
+        "dnstap", "etcd", "geoip", "grpc",
+        "nomad", "proxyproto", "shed",
         "trace",
     }
 )  # fmt: skip
