@@ -12,12 +12,13 @@ The cluster is that of the kubernetes plugin of the same block. Names and record
 this module looks up where load balancers with a host name lead, and turns answers to replies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from kdns.chain import Handler, Keep, Reply, Request, no_data, repeatable
 from kdns.cluster.entries import Labels
 from kdns.cluster.external import Answer, ExternalZones, Outside
+from kdns.cluster.external_transfer import transfer
 from kdns.corefile import Args
 from kdns.corefile.args import Fall, Line
 from kdns.corefile.numbers import integer
@@ -25,6 +26,7 @@ from kdns.errors import StartError, WireError
 from kdns.reach import Reach
 from kdns.wire import codes, names
 from kdns.wire.names import Name
+from kdns.wire.records import RR
 
 NAME = "k8s_external"
 MAX_TTL = 3600  # seconds
@@ -71,6 +73,15 @@ class External:
     def reach(self) -> list[Reach]:
         """Its zones, of which nothing goes on that does not fall through."""
         return [Reach(self._origins, self._origins, self._chosen.fall.zones or ())]
+
+    def transfer(self, zone: Name, serial: int | None) -> Sequence[RR] | None:
+        """A zone as a whole, or its SOA if it is no newer than this serial; None of a name that is no zone here."""
+        zones = self._zones
+        if zones is None or zone not in self._origins:
+            return None
+        if serial and serial >= zones.cluster.services.serial:
+            return (zones.soa(zone),)
+        return tuple(transfer(zones, zone))
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from the zones, or hand on what is not in them."""

@@ -145,3 +145,11 @@ async def test_without_a_cluster_it_does_not_start() -> None:
 def test_properties_that_are_wrong_are_refused(properties: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         k8s_external.setup(args(f"k8s_external {{\n{properties}\n}}"))
+
+
+def test_gives_its_zones_whole_and_only_by_their_names() -> None:
+    made = plugin()
+    whole = made.transfer(names.parse("example.org."), None)
+    assert (len(whole), whole[0]) == (6, whole[-1])
+    assert made.transfer(names.parse("example.org."), 4_000_000_000) == (whole[0],)
+    assert made.transfer(names.parse("web.default.example.org."), None) is None

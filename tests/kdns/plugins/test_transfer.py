@@ -13,6 +13,7 @@ from kdns.wire.names import Name
 from kdns.wire.records import RR
 from tests.kdns.asking import args, ask, question, request, texts
 from tests.kdns.asking import records as rrs
+from tests.kdns.upstream import reply, upstream, with_rcode
 
 SOA = "example.org. 30 IN SOA ns.example.org. admin.example.org. 7 7200 1800 86400 30"
 ZONE = (SOA, "example.org. 30 IN NS ns.example.org.", "ns.example.org. 30 IN A 192.0.2.53", SOA)
@@ -137,3 +138,19 @@ def test_says_what_is_wrong_in_the_corefile(text: str, complaint: str) -> None:
 
 def test_a_source_for_notifications_is_read() -> None:
     assert ask(plugin("transfer {\n to *\n source 2001:db8::1\n}"), "example.org. AXFR", client=CLIENT).answer
+
+
+async def test_tells_the_servers_of_the_longest_zone_that_fits() -> None:
+    async with upstream(lambda came: [reply(came)]) as near, upstream(with_rcode(codes.REFUSED)) as far:
+        made = transfer.setup(
+            args(
+                f"transfer example.org {{\n to {near.to} *\n source 127.0.0.2\n}}\n"
+                f"transfer a.example.org {{\n to {near.to} {far.to}\n}}"
+            )
+        )
+        assert await made.notify(names.parse("example.org.")) == []
+        assert [each.source[0] for each in near.received] == ["127.0.0.2"]
+        (fault,) = await made.notify(names.parse("a.example.org."))
+        assert fault.endswith('was not accepted by "' + far.to + '": rcode was "REFUSED"')
+        assert await made.notify(names.parse("example.net.")) == []
+    assert [each.text for each in near.received] == ["example.org. SOA", "a.example.org. SOA"]
