@@ -1,4 +1,4 @@
-"""The least that an aiohttp server can do with a POST: read the body and send it back. What ipamd is compared with."""
+"""The least that an aiohttp server can do with a POST of JSON: decode it, and send it back. ipamd is compared with it."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ async def serve() -> None:
     """Serve on a free port of the loopback until ended; prints `ready PORT`."""
 
     async def back(request: web.Request) -> web.Response:
-        return web.Response(body=await request.read(), status=201, content_type="application/json")
+        return web.json_response(await request.json(), status=201)
 
     app = web.Application()
     app.router.add_post("/v1/leases", back)

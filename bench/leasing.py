@@ -1,4 +1,4 @@
-"""How many leases a second ipamd grants to 64 clients, beside an aiohttp handler that only sends the body back.
+"""How many leases a second ipamd grants to 64 clients, beside an aiohttp handler that only decodes and echoes it.
 
 Every lease is on disk before it is answered. The servers take turns, and the medians count.
 """

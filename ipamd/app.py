@@ -20,6 +20,7 @@ from ipamd.http.server import Server, build
 from ipamd.leases import EXPIRED
 from ipamd.log import Log
 from ipamd.metrics import Metrics
+from ipamd.model import Lease
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
 
@@ -73,7 +74,7 @@ async def containers(service: Service, settings: CniTable | None) -> AsyncIterat
 
 
 @asynccontextmanager
-async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[tuple[Service, Server]]:
+async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[tuple[Service, Server[tuple[Lease, bool]]]]:
     """The service, ready for requests, and its server; all is closed at the end."""
     store = SqliteStore(config.store, clock)
     try:

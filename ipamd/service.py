@@ -4,6 +4,7 @@ Strategy: every method that changes something is one `store.update`: what it dec
 and it returns when that is durable. The methods that only read look at the committed state.
 """
 
+from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from random import Random
@@ -96,8 +97,12 @@ class Service:
 
         Raises what `Leases.allocate` raises, and Invalid for labels that are none.
         """
+        return await self.submit_lease(owner, wish)
+
+    def submit_lease(self, owner: Owner, wish: Wish) -> Future[tuple[Lease, bool]]:
+        """The same, as a future."""
         check_labels(wish.labels)
-        return await self.store.update(partial(self._lease, owner=owner, wish=wish))
+        return self.store.submit(partial(self._lease, owner=owner, wish=wish))
 
     def explain(self, owner: Owner, wish: Wish) -> list[Verdict]:
         """What each pool that may serve the wish says to it; the first that gives something is the one that would.

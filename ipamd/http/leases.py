@@ -4,6 +4,7 @@ Strategy: a handler reads, calls one use case, and shows what it gave. The table
 OpenAPI document is made from it.
 """
 
+from asyncio import Future
 from hashlib import sha256
 
 import msgspec
@@ -82,17 +83,15 @@ class LeaseHandlers:
             return shown(lease_body(await self._service.try_lease(wanted.holder(), wanted.wish())))
         if key is not None:
             return await self._create_once(await request.read(), encoding, key)
-        reply = await self.lease(await request.read(), encoding)
+        reply = shown_lease(await self.submit(await request.read(), encoding))
         return web.Response(
             body=reply.body, status=reply.status, headers=dict(reply.headers), content_type=reply.content_type
         )
 
-    async def lease(self, body: bytes, encoding: str | None = None) -> Reply:
-        """The reply to a body that asks for a lease."""
+    def submit(self, body: bytes, encoding: str | None = None) -> Future[tuple[Lease, bool]]:
+        """What comes of a body that asks for a lease."""
         wanted = read(body, encoding, LeaseRequest)
-        lease, is_new = await self._service.lease(wanted.holder(), wanted.wish())
-        location = ("Location", f"/v1/leases/{lease.id}")
-        return Reply(201 if is_new else 200, msgspec.json.encode(lease_body(lease)), JSON, (location,))
+        return self._service.submit_lease(wanted.holder(), wanted.wish())
 
     async def _create_once(self, body: bytes, encoding: str | None, key: str) -> web.Response:
         """The reply to a request that may come again: the same each time, also after a restart."""
@@ -141,6 +140,13 @@ def routes(service: Service) -> tuple[Route, ...]:
         Route("POST", renewal, "Renew a lease", to.renew, one, RenewRequest, ID, renewing),
         Route("DELETE", one_lease, "Release a lease", to.release, {204: None}, None, (*ID, GENERATION), releasing),
     )
+
+
+def shown_lease(outcome: tuple[Lease, bool]) -> Reply:
+    """The reply with a lease, which may be new."""
+    lease, is_new = outcome
+    location = ("Location", f"/v1/leases/{lease.id}")
+    return Reply(201 if is_new else 200, msgspec.json.encode(lease_body(lease)), JSON, (location,))
 
 
 def lease_id(request: web.Request) -> int:

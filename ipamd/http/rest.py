@@ -12,6 +12,7 @@ from ipamd.http.codec import JSON, PROBLEM, problem
 from ipamd.http.routes import LARGEST_BODY, Surface
 from ipamd.http.shortcut import Answers, Reply
 from ipamd.metrics import Metrics
+from ipamd.model import Lease
 from ipamd.service import Service
 
 # What aiohttp refuses by itself, before a handler is reached or while it reads.
@@ -55,10 +56,10 @@ def surface(service: Service, metrics: Metrics) -> Surface:
     )
 
 
-def answers(service: Service, metrics: Metrics) -> Answers:
+def answers(service: Service, metrics: Metrics) -> Answers[tuple[Lease, bool]]:
     """What the shortcut for new leases does."""
     handlers = leases.LeaseHandlers(service)
-    return Answers(handlers.lease, refused, partial(metrics.count_request, "POST", "/v1/leases"))
+    return Answers(handlers.submit, leases.shown_lease, refused, partial(metrics.count_request, "POST", "/v1/leases"))
 
 
 def refused(error: IpamError) -> Reply:

@@ -8,6 +8,7 @@ log, and nothing else.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -23,6 +24,7 @@ BACKLOG = 1024
 
 LOG = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Reply = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -72,16 +74,16 @@ def is_no_client_error(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-class Server:
+class Server(Generic[T]):
     """An application on a TCP socket, behind the shortcut to `answers`.
 
     `idle`: seconds that a connection is held open for a request's head.
     """
 
-    def __init__(self, application: web.Application, answers: Answers, idle: float = IDLE) -> None:
+    def __init__(self, application: web.Application, answers: Answers[T], idle: float = IDLE) -> None:
         self._answers = answers
         self._idle = idle
-        self._present: set[Shortcut] = set()
+        self._present: set[Shortcut[T]] = set()
         self._listening: asyncio.Server | None = None
         # Compressed bodies stay compressed, to be refused: a small one could unpack to any size.
         self._runner = web.AppRunner(
@@ -99,7 +101,7 @@ class Server:
         full = self._runner.server
         assert full is not None
 
-        def connection() -> Shortcut:
+        def connection() -> Shortcut[T]:
             return Shortcut(self._answers, full, self._idle, self._present)
 
         self._listening = await asyncio.get_running_loop().create_server(connection, host, port, backlog=BACKLOG)
@@ -109,7 +111,7 @@ class Server:
         """Accept no more, let requests in flight end, and close."""
         if self._listening is not None:
             self._listening.close()
-        under_way = [task for task in [each.end() for each in [*self._present]] if task is not None]
+        under_way = [done for done in [each.end() for each in [*self._present]] if done is not None]
         if under_way:
             await asyncio.wait(under_way, timeout=GRACE)
         for connection in [*self._present]:

@@ -9,15 +9,17 @@ hostile is so judged in one place, and nothing here has to be lenient.
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from time import time
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from ipamd.errors import Failed, IpamError
 from ipamd.http.routes import LARGEST_BODY
+
+T = TypeVar("T")
 
 REQUEST_LINE = b"POST /v1/leases HTTP/1.1\r\n"
 END_OF_HEAD = b"\r\n\r\n"
@@ -43,19 +45,23 @@ class Reply(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
-class Answers(NamedTuple):
-    """What is done with a body, what is replied if that raises, and who counts the status."""
+class Answers(NamedTuple, Generic[T]):
+    """What is done with a body, how what came of it is shown, what a refusal is replied, and who counts the status.
 
-    answer: Callable[[bytes], Coroutine[None, None, Reply]]
+    `submit` may raise a refusal at once, or have the future raise it.
+    """
+
+    submit: Callable[[bytes], asyncio.Future[T]]
+    show: Callable[[T], Reply]
     refuse: Callable[[IpamError], Reply]
     counted: Callable[[int], None]
 
 
-class Shortcut(asyncio.Protocol):
+class Shortcut(asyncio.Protocol, Generic[T]):
     """One connection. `server` makes the protocol that takes over; `idle`: seconds without a request it may last."""
 
     def __init__(
-        self, answers: Answers, server: Callable[[], asyncio.Protocol], idle: float, present: "set[Shortcut]"
+        self, answers: Answers[T], server: Callable[[], asyncio.Protocol], idle: float, present: "set[Shortcut[T]]"
     ) -> None:
         self._answers = answers
         self._server = server
@@ -64,14 +70,13 @@ class Shortcut(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._heard = self._loop.time()
-        self._task: asyncio.Task[Reply] | None = None
+        self._under_way: asyncio.Future[T] | None = None
         self._is_writable = True
         self._is_ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
         self._timer = self._loop.call_later(self._idle, self._look)
         self._present.add(self)
 
@@ -83,7 +88,7 @@ class Shortcut(asyncio.Protocol):
         """Take in a request, or a part of one."""
         self._buffer = self._buffer + data if self._buffer else data
         self._heard = self._loop.time()
-        if self._task is None and self._is_writable:
+        if self._under_way is None and self._is_writable:
             self._go_on()
         elif len(self._buffer) > READ_AHEAD:
             self._transport.pause_reading()
@@ -103,12 +108,12 @@ class Shortcut(asyncio.Protocol):
         self._transport.resume_reading()
         self._go_on()
 
-    def end(self) -> asyncio.Task[Reply] | None:
+    def end(self) -> asyncio.Future[T] | None:
         """Close the connection once what is under way, which is returned, has been answered."""
         self._is_ending = True
-        if self._task is None:
+        if self._under_way is None:
             self._transport.close()
-        return self._task
+        return self._under_way
 
     def abort(self) -> None:
         """Close the connection now."""
@@ -117,7 +122,7 @@ class Shortcut(asyncio.Protocol):
     def _go_on(self) -> None:
         """Begin with the next request, if it is there whole."""
         buffer = self._buffer
-        if self._task is not None or not buffer or not self._is_writable:
+        if self._under_way is not None or not buffer or not self._is_writable:
             return
         end = buffer.find(END_OF_HEAD, 0, LARGEST_HEAD)
         length = None if end < 0 else body_length(buffer[: end + 2])
@@ -127,15 +132,22 @@ class Shortcut(asyncio.Protocol):
         begin = end + len(END_OF_HEAD)
         if len(buffer) >= begin + length:
             self._buffer = buffer[begin + length :]
-            self._task = self._loop.create_task(self._answers.answer(buffer[begin : begin + length]))
-            self._task.add_done_callback(self._answered)
+            self._under_way = self._submitted(buffer[begin : begin + length])
+            self._under_way.add_done_callback(self._answered)
 
-    def _answered(self, task: asyncio.Task[Reply]) -> None:
+    def _submitted(self, body: bytes) -> asyncio.Future[T]:
+        try:
+            return self._answers.submit(body)
+        except IpamError as refusal:
+            refused: asyncio.Future[T] = self._loop.create_future()
+            refused.set_exception(refusal)
+            return refused
+
+    def _answered(self, done: asyncio.Future[T]) -> None:
         """Send what came of a request, and look for the next."""
-        self._task = None
-        if task.cancelled():  # the loop ends
-            return
-        reply = task.result() if task.exception() is None else self._refusal(task.exception())
+        self._under_way = None
+        error = done.exception()
+        reply = self._answers.show(done.result()) if error is None else self._refusal(error)
         self._answers.counted(reply.status)
         if self._transport.is_closing():
             return
@@ -146,7 +158,7 @@ class Shortcut(asyncio.Protocol):
         self._transport.resume_reading()
         self._go_on()
 
-    def _refusal(self, error: BaseException | None) -> Reply:
+    def _refusal(self, error: BaseException) -> Reply:
         if isinstance(error, IpamError):
             return self._answers.refuse(error)
         LOG.error("POST /v1/leases failed", exc_info=error)
@@ -168,7 +180,7 @@ class Shortcut(asyncio.Protocol):
     def _look(self) -> None:
         """Close the connection if it has been idle for long enough, or else look again when it may have been."""
         rest = self._heard + self._idle - self._loop.time()
-        if self._task is not None:
+        if self._under_way is not None:
             rest = self._idle
         elif rest <= 0:
             self._transport.close()

@@ -6,6 +6,7 @@ what it reads stays true until it has written; the result is handed back when it
 state is `store.view(fn)`. Every change gets the next revision, in one order without gaps; a revision never comes again.
 """
 
+from asyncio import Future
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
@@ -201,6 +202,9 @@ class Store(Protocol):
         likewise with nothing kept, if the store could not be written. `change` must not await, nor keep the
         transaction.
         """
+
+    def submit(self, change: Callable[[Tx], T]) -> Future[T]:
+        """The same, as a future; whoever asks for much need not have a task for each."""
 
     def view(self, read: Callable[[View], T]) -> T:
         """Run `read` on the committed state, and return what it returned. Raises StoreUnavailable."""

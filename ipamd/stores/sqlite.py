@@ -139,10 +139,14 @@ class SqliteStore:
 
     async def update(self, change: Callable[[Tx], T]) -> T:
         """Run `change` in a transaction, and return what it returned once that is durable."""
+        return await self.submit(change)
+
+    def submit(self, change: Callable[[Tx], T]) -> asyncio.Future[T]:
+        """The same, as a future."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.append(Update(change, done))
         self._schedule()
-        return await done
+        return done
 
     def view(self, read: Callable[[View], T]) -> T:
         """Run `read` on the committed state."""

@@ -4,13 +4,14 @@ import asyncio
 import random
 import socket
 from io import BufferedReader
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from ipamd.http.rest import refused
 from ipamd.http.server import Server
-from ipamd.http.shortcut import Answers, Reply
+from ipamd.http.shortcut import Answers
 from tests.ipamd.daemon import Daemon
 
 
@@ -26,7 +27,7 @@ def test_it_tells_that_it_lives_is_ready_and_what_it_counts(ipamd: Daemon) -> No
 
 @pytest.mark.parametrize("octets", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nX-Slow: "])
 async def test_who_does_not_come_to_the_end_of_a_head_is_hung_up_on(octets: bytes) -> None:
-    server = Server(web.Application(), Answers(unasked, refused, print), idle=0.05)
+    server = Server(web.Application(), Answers(unasked, unasked, refused, print), idle=0.05)
     port = await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(octets)
@@ -91,6 +92,6 @@ def read_status(replies: BufferedReader) -> int:
     return status
 
 
-async def unasked(*_: object) -> Reply:
+def unasked(_: object) -> Any:
     """What no test here gets to."""
     raise AssertionError

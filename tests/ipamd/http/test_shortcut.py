@@ -26,6 +26,11 @@ async def behind(request: web.Request) -> web.Response:
     return web.Response(text=f"full server: {(await request.read()).decode()}")
 
 
+def same(reply: Reply) -> Reply:
+    """What is shown of a reply."""
+    return reply
+
+
 def refusal(error: IpamError) -> Reply:
     """What is replied to a refusal."""
     return Reply(error.status, error.code.encode(), "text/plain")
@@ -34,12 +39,14 @@ def refusal(error: IpamError) -> Reply:
 @asynccontextmanager
 async def served(
     answer: Answer = shout, idle: float = 60.0
-) -> AsyncIterator[tuple[Server, list[int], StreamReader, StreamWriter]]:
+) -> AsyncIterator[tuple[Server[Reply], list[int], StreamReader, StreamWriter]]:
     """A server, the statuses that it counted, and a connection to it."""
     counted: list[int] = []
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", behind)
-    server = Server(application, Answers(answer, refusal, counted.append), idle)
+    server = Server(
+        application, Answers(lambda body: asyncio.ensure_future(answer(body)), same, refusal, counted.append), idle
+    )
     port = await server.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     yield server, counted, reader, writer
