@@ -1,4 +1,4 @@
-"""The least that an aiohttp server can do with a POST of JSON: decode it, and send it back. ipamd is compared with it."""
+"""The least that an aiohttp server does with a POST of JSON: it decodes and echoes it. ipamd is compared with it."""
 
 import asyncio
 import socket
