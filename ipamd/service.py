@@ -14,6 +14,7 @@ from ipamd import pod_of_lease
 from ipamd.allocator import Space
 from ipamd.errors import Conflict, DryRunLease, Invalid, IpamError, KeyReused
 from ipamd.explaining import Verdict, verdicts
+from ipamd.forecast import WINDOW, full_at
 from ipamd.json import stored_object
 from ipamd.kube.document import peek
 from ipamd.leases import RELEASED, Leases, check_generation
@@ -87,6 +88,19 @@ class Service:
     def pool(self, name: str) -> Usage:
         """A pool and how full it is. Raises UnknownPool."""
         return usage(self.pools.space(name))
+
+    def forecast(self, name: str) -> float | None:
+        """When the pool will be full if it goes on so, in seconds since the epoch; None if that is not in sight.
+
+        Raises UnknownPool.
+        """
+        free = usage(self.pools.space(name)).free
+
+        def look(view: View) -> float | None:
+            now = view.clock
+            return full_at(free, view.growth(name, now - WINDOW), now)
+
+        return self.store.view(look)
 
     def list_pools(self) -> list[Usage]:
         """All pools in order of their names."""

@@ -55,9 +55,21 @@ def command_named(name: str) -> Command:
 
         return cni.cni
     if name == "import":
-        from ipamd.ctl import imports
+        return import_from
+    if name in ("export", "search"):
+        from ipamd.ctl import bulk
 
-        return imports.take_over
+        return {"export": bulk.export, "search": bulk.search}[name]
+    if name in ("pools", "grow", "shrink", "drain", "explain"):
+        from ipamd.ctl import pools
+
+        return {
+            "pools": pools.pools,
+            "grow": pools.grow,
+            "shrink": pools.shrink,
+            "drain": pools.drain,
+            "explain": pools.explain,
+        }[name]
     if name in ("who", "history"):
         from ipamd.ctl import history
 
@@ -65,11 +77,22 @@ def command_named(name: str) -> Command:
     from ipamd.ctl import leases
 
     return {
-        "pools": leases.pools,
         "lease": leases.lease,
         "release": leases.release,
         "renew": leases.renew,
     }[name]
+
+
+def import_from(client: Client, given: argparse.Namespace, output: Output) -> None:
+    """The command `import`, which reads an export of ours or what another IPAM plugin has left."""
+    if given.format == "leases":
+        from ipamd.ctl import bulk
+
+        bulk.take_in(client, given, output)
+        return
+    from ipamd.ctl import imports
+
+    imports.take_over(client, given, output)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[everywhere])
 
-    add("pools", "show the pools and how full they are")
+    add_pool_commands(add)
     add_lease_commands(add)
     add_history_commands(add)
     add_manifest_commands(add)
@@ -105,6 +128,30 @@ def add_general(command: argparse.ArgumentParser, server: str, output: str) -> N
 Adder = Callable[[str, str], argparse.ArgumentParser]
 
 
+def add_pool_commands(add: Adder) -> None:
+    """The commands about pools."""
+    add("pools", "show the pools, how full they are, and when they will be full")
+    for name, text in (
+        ("grow", "add CIDRs to a pool"),
+        ("shrink", "take CIDRs from a pool, if nothing in them is leased"),
+    ):
+        command = add(name, text)
+        command.add_argument("pool")
+        command.add_argument("cidr", nargs="+", metavar="CIDR")
+    drain = add("drain", "have a pool give no more leases")
+    drain.add_argument("pool")
+    drain.add_argument("--undo", action="store_true", help="have it give again")
+    explain = add("explain", "show what a lease would get, and why not elsewhere; nothing is changed")
+    explain.add_argument("--pool")
+    explain.add_argument("--purpose", choices=("pods", "services", "nodes", "lb", "any"), help="in place of a pool")
+    explain.add_argument("--owner", metavar="KIND/[NAMESPACE/]NAME", help="default: Host/ and the name of this machine")
+    explain.add_argument("--namespace", help="of the owner")
+    explain.add_argument("--address")
+    explain.add_argument("--prefix-length", type=int, metavar="BITS")
+    explain.add_argument("--node")
+    explain.add_argument("--label", action="append", metavar="KEY=VALUE", help="may be given several times")
+
+
 def add_lease_commands(add: Adder) -> None:
     """The commands about leases."""
     lease = add("lease", "lease an address or a block; the same owner gets the same again")
@@ -117,6 +164,9 @@ def add_lease_commands(add: Adder) -> None:
     )
     lease.add_argument("--label", action="append", metavar="KEY=VALUE", help="may be given several times")
     add("release", "give a lease back").add_argument("lease", metavar="ID|ADDRESS")
+    add("search", "show the leases that say something").add_argument("text", help="in any case")
+    export = add("export", "write every pool and lease, a JSON document a line")
+    export.add_argument("path", nargs="?", default="-", help="a file (default: standard output)")
     renew = add("renew", "put off the end of a lease")
     renew.add_argument("lease", metavar="ID|ADDRESS")
     renew.add_argument("--ttl", type=int, metavar="SECONDS", help="default: as long as it was given for")
@@ -161,7 +211,7 @@ def add_object_commands(add: Adder) -> None:
 def add_cni_commands(add: Adder) -> None:
     """The commands about container runtimes."""
     taking = add("import", "take over what another IPAM plugin has allocated: all of it, or nothing")
-    taking.add_argument("format", choices=("host-local", "whereabouts"))
+    taking.add_argument("format", choices=("leases", "host-local", "whereabouts"))
     taking.add_argument(
         "path", help="host-local's data directory, or manifests of whereabouts' objects (file, directory)"
     )

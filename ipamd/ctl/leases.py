@@ -1,4 +1,4 @@
-"""The commands about pools and leases: pools, lease, release, renew, who."""
+"""The commands about leases: lease, release, renew, who."""
 
 import socket
 from argparse import Namespace
@@ -11,26 +11,6 @@ from ipamd.errors import Missing, Misused
 from ipamd.json import Json, Object
 
 LEASE_HEAD = ("id", "address", "pool", "owner", "created", "expires")
-
-
-def pools(client: Client, given: Namespace, output: Output) -> None:
-    """Shows every pool and how full it is."""
-    reply = client.call("GET", "/v1/pools")
-    if output.json(reply):
-        return
-    rows = [
-        [
-            str(pool["name"]),
-            ",".join(map(str, items(pool, "cidrs"))),
-            str(pool["purpose"]),
-            str(pool["capacity"]),
-            str(pool["used"]),
-            str(pool["free"]),
-            str(pool["leases"]),
-        ]
-        for pool in documents(reply, "pools")
-    ]
-    output.text(columns(("name", "cidrs", "purpose", "capacity", "used", "free", "leases"), rows))
 
 
 def lease(client: Client, given: Namespace, output: Output) -> None:

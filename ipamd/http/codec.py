@@ -237,6 +237,7 @@ class PoolBody(Struct, omit_defaults=True, kw_only=True):
     reserved: int
     free: int
     leases: int
+    full_at: str = ""
 
 
 class PoolList(Struct):

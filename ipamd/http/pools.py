@@ -3,10 +3,11 @@
 from aiohttp import web
 
 from ipamd.errors import AlreadyExists, Invalid, PoolInUse, PoolOverlap, UnknownPool
-from ipamd.http.codec import PoolBody, PoolList, PoolRequest, pool_body, read, shown
+from ipamd.http.codec import PoolBody, PoolList, PoolRequest, pool_body, read, rfc3339, shown
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.service import Service
 
+FORECAST = (Parameter("forecast", "`true`: show as `full_at` when each pool will be full"),)
 NAME = (Parameter("name", "of the pool", is_in_path=True),)
 
 
@@ -16,9 +17,14 @@ class PoolHandlers:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def list(self, _request: web.Request) -> web.Response:
-        """All pools and how full they are."""
-        return shown(PoolList([pool_body(usage) for usage in self._service.list_pools()]))
+    async def list(self, request: web.Request) -> web.Response:
+        """All pools and how full they are; with `forecast` also when they will be full."""
+        pools = PoolList([pool_body(usage) for usage in self._service.list_pools()])
+        if request.query.get("forecast") == "true":
+            for pool in pools.pools:
+                when = self._service.forecast(pool.name)
+                pool.full_at = "" if when is None else rfc3339(when)
+        return shown(pools)
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a pool."""
@@ -53,7 +59,7 @@ def routes(service: Service) -> tuple[Route, ...]:
     replaced = {200: PoolBody, 201: PoolBody}
     deleting: Refusals = (UnknownPool, PoolInUse, *WRITING)
     return (
-        Route("GET", all_pools, "List pools", to.list, {200: PoolList}),
+        Route("GET", all_pools, "List pools", to.list, {200: PoolList}, parameters=FORECAST),
         Route("POST", all_pools, "Create a pool", to.create, {201: PoolBody}, PoolRequest, refusals=creating),
         Route("GET", one_pool, "Get a pool", to.get, {200: PoolBody}, parameters=NAME, refusals=(UnknownPool,)),
         Route("PUT", one_pool, "Make or change a pool", to.replace, replaced, PoolRequest, NAME, replacing),

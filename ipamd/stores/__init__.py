@@ -115,6 +115,9 @@ class View(Protocol):
     def leases_by_namespace(self, pool: str) -> dict[str, int]:
         """How many leases of the pool the owners of each namespace have."""
 
+    def growth(self, pool: str, since: float) -> int:
+        """By how many leases the pool has more than at `since` (seconds since the epoch)."""
+
     def reply(self, key: str) -> Kept | None:
         """What a request of that key was answered, or None."""
 

@@ -55,8 +55,8 @@ LEASE_FILTERS = {
     )""",
     "tag": ":tag IN (SELECT value FROM json_each(leases.tags))",
     "text": """instr(
-        lower(owner_kind || ' ' || owner_namespace || '/' || owner_name || ' ' || node || ' ' || description || ' '
-            || labels || ' ' || tags), lower(:text)
+        lower(owner_kind || '/' || owner_namespace || iif(owner_namespace = '', '', '/') || owner_name || ' ' || node
+            || ' ' || description || ' ' || labels || ' ' || tags), lower(:text)
     ) > 0""",
 }
 LEASE_MEETING = f"""
@@ -79,6 +79,13 @@ NEXT_THAW = "SELECT min(until) FROM cooling WHERE pool = ?"
 BY_NAMESPACE = "SELECT owner_namespace, count(*) FROM leases WHERE +pool = ? GROUP BY owner_namespace"
 EXPIRING = f"SELECT {LEASE_COLUMNS} FROM leases WHERE expires <= ? ORDER BY expires LIMIT ?"
 LAST_CHANGES = "SELECT kind, max(revision) FROM log GROUP BY kind"
+
+
+# What began since and lasts, less what lasted then and has ended since.
+GROWTH = """
+SELECT (SELECT count(*) FROM leases WHERE +pool = :pool AND created > :since)
+    - (SELECT count(*) FROM history WHERE +pool = :pool AND until > :since AND since <= :since)
+"""
 
 
 class SqliteView:
@@ -195,6 +202,10 @@ class SqliteView:
     def leases_by_namespace(self, pool: str) -> dict[str, int]:
         """How many leases of the pool the owners of each namespace have."""
         return {str(namespace): int(count) for namespace, count in self._connection.execute(BY_NAMESPACE, (pool,))}
+
+    def growth(self, pool: str, since: float) -> int:
+        """By how many leases the pool has more than at `since`."""
+        return int(self._connection.execute(GROWTH, {"pool": pool, "since": since}).get)
 
     def reply(self, key: str) -> Kept | None:
         """What a request of that key was answered, or None."""

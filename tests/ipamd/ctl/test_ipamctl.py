@@ -40,8 +40,11 @@ def test_pools_are_shown_to_people_and_to_programs(ipamctl: Ipamctl) -> None:
     shown = words(ipamctl("pools").out)
     read = json.loads(ipamctl("pools", "-o", "json").out)
 
-    assert shown[0] == ["NAME", "CIDRS", "PURPOSE", "CAPACITY", "USED", "FREE", "LEASES"]
-    assert shown[1] == ["pods", "10.244.0.0/16", "pods", "65533", "0", "65533", "0"]
+    counts = ["CAPACITY", "USED", "COOLING", "RESERVED", "FREE", "LEASES", "USE", "FULL"]
+    assert shown[0] == ["NAME", "CIDRS", "PURPOSE", *counts]
+    assert shown[1] == [
+        *["pods", "10.244.0.0/16", "pods", "65533", "0", "0", "0", "65533", "0", "..........", "0%", "-"]
+    ]
     assert {pool["name"] for pool in read["pools"]} == {"pods", "pods-v6", "services", "services-v6"}
 
 

@@ -1,0 +1,126 @@
+"""The commands export, import leases and search: many leases at once."""
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+from rich.progress import Progress
+
+from ipamd.ctl.client import Client, with_query
+from ipamd.ctl.columns import columns
+from ipamd.ctl.leases import LEASE_HEAD, documents, lease_row
+from ipamd.ctl.output import Output
+from ipamd.errors import Misused
+from ipamd.json import Json, Object
+
+BATCH = 1000  # leases in one request
+WISHED = ("pool", "owner", "address", "prefix_length", "labels", "ttl", "node", "description", "tags")
+WITH_OBJECTS = frozenset({"Service", "Node", "IPAddress"})  # the leases of these come with the objects
+COUNTS = frozenset({"kind", "capacity", "used", "cooling", "reserved", "free", "leases", "full_at"})
+
+
+def export(client: Client, given: Namespace, output: Output) -> None:
+    """Writes every pool and lease to a file, or to standard output, a JSON document a line."""
+    counts = {"Pool": 0, "Lease": 0}
+    with ExitStack() as opened:
+        target: IO[str] = sys.stdout if given.path == "-" else opened.enter_context(Path(given.path).open("w"))
+        progress = opened.enter_context(bar(given.path != "-"))
+        task = progress.add_task("export", total=sum(number(pool["leases"]) for pool in all_pools(client)))
+        for document in client.stream("/v1/export", {}):
+            target.write(json.dumps(document, separators=(",", ":")) + "\n")
+            counts[str(document["kind"])] += 1
+            progress.update(task, completed=counts["Lease"])
+    if given.path != "-" and not output.json({**counts}):
+        output.text(f"{counts['Pool']} pools and {counts['Lease']} leases are in {given.path}")
+
+
+def take_in(client: Client, given: Namespace, output: Output) -> None:
+    """Makes the pools and leases of an export: each lease at its address, or nothing of its batch.
+
+    With `--dry-run` it is only tried. What is there already stays as it is, so an import may be repeated. Leases of
+    Kubernetes objects that have their addresses in their spec are left out: they come with the objects.
+    """
+    pools, leases = read_export(given.path)
+    missing = [pool for pool in pools if pool["name"] not in {each["name"] for each in all_pools(client)}]
+    with bar(not given.dry_run) as progress:
+        if given.dry_run:
+            known = [lease for lease in leases if lease["pool"] not in {pool["name"] for pool in missing}]
+            for batch in batches(known):
+                client.call("POST", "/v1/leases:batch?dryRun=All", {"leases": batch})
+        else:
+            for pool in missing:
+                client.call("PUT", f"/v1/pools/{pool['name']}", pool)
+            task = progress.add_task("import", total=len(leases))
+            for batch in batches(leases):
+                client.call("POST", "/v1/leases:batch", {"leases": batch})
+                progress.advance(task, len(batch))
+    verb = "could be" if given.dry_run else "are"
+    if not output.json({"pools": len(missing), "leases": len(leases), "dryRun": given.dry_run}):
+        output.text(f"{len(missing)} new pools and {len(leases)} leases {verb} there")
+
+
+def search(client: Client, given: Namespace, output: Output) -> None:
+    """Shows the leases of which owner, node, description, labels or tags have a text."""
+    reply = client.call("GET", with_query("/v1/leases", q=given.text))
+    if not output.json(reply):
+        output.text(columns(LEASE_HEAD, [lease_row(entry) for entry in documents(reply, "leases")]))
+
+
+def read_export(path: str) -> tuple[list[Object], list[Object]]:
+    """The pools and the wishes for leases of an export. Raises Misused, with the line, for what is none."""
+    pools: list[Object] = []
+    leases: list[Object] = []
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text()
+    except OSError as error:
+        raise Misused(f"cannot read {path}: {error.strerror}") from None
+    for position, line in enumerate(text.splitlines(), start=1):
+        document = read_line(path, position, line)
+        if document["kind"] == "Pool":
+            pools.append({name: value for name, value in document.items() if name not in COUNTS})
+        elif owner_kind(document) not in WITH_OBJECTS:
+            leases.append({name: document[name] for name in WISHED if name in document})
+    return pools, leases
+
+
+def read_line(path: str, position: int, line: str) -> Object:
+    """A document of an export. Raises Misused."""
+    try:
+        document = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise Misused(f"{path}:{position}: no JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("kind") not in ("Pool", "Lease"):
+        raise Misused(f"{path}:{position}: neither a Pool nor a Lease; is it an export of ipamctl?")
+    return document
+
+
+def owner_kind(document: Object) -> str:
+    """The kind of a lease's owner."""
+    owner = document.get("owner")
+    return str(owner.get("kind")) if isinstance(owner, dict) else ""
+
+
+def batches(leases: list[Object]) -> Iterator[list[Json]]:
+    """The leases, so many at a time."""
+    for start in range(0, len(leases), BATCH):
+        yield [*leases[start : start + BATCH]]
+
+
+def all_pools(client: Client) -> list[Object]:
+    """Every pool of the daemon."""
+    return documents(client.call("GET", "/v1/pools"), "pools")
+
+
+def number(value: Json) -> int:
+    """A count of a reply."""
+    return value if isinstance(value, int) else 0
+
+
+def bar(is_shown: bool) -> Progress:
+    """A progress bar on standard error, if that is a terminal and somebody is to see it."""
+    return Progress(console=Console(stderr=True), transient=True, disable=not (is_shown and sys.stderr.isatty()))

@@ -1,0 +1,103 @@
+"""ipamctl's commands about pools, and about many leases at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.ipamd.ctl.running import Ipamctl
+from tests.ipamd.daemon import Daemon
+
+LAB = {"name": "lab", "cidrs": ["172.22.0.0/29"], "purpose": "lb", "description": "for trying things out"}
+
+
+@pytest.fixture(autouse=True)
+def lab(daemon: Daemon) -> None:
+    assert daemon.request("POST", "/v1/pools", LAB).status == 201
+
+
+def words(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+def of_lab(export: str) -> list[object]:
+    """What an export says of the pool and its leases."""
+    documents = [json.loads(line) for line in export.splitlines()]
+    kept = ("kind", "address", "owner", "labels", "cidrs")
+    return [[each.get(name) for name in kept] for each in documents if "lab" in (each.get("name"), each.get("pool"))]
+
+
+def test_a_pool_grows_shrinks_and_is_drained(ipamctl: Ipamctl) -> None:
+    assert ipamctl("grow", "lab", "172.22.0.8/29", "172.22.0.16/29").out == (
+        "pool lab is changed: 24 of 24 addresses are free\n"
+    )
+    assert ipamctl("shrink", "lab", "172.22.0.8/29").out == "pool lab is changed: 16 of 16 addresses are free\n"
+    refused = ipamctl("shrink", "lab", "10.0.0.0/8")
+    assert (refused.status, refused.err) == (
+        2,
+        "ipamctl: pool lab has no 10.0.0.0/8; it has 172.22.0.0/29, 172.22.0.16/29\n",
+    )
+    assert ipamctl("drain", "lab").out == "pool lab is drained: 16 of 16 addresses are free\n"
+    assert "drained" in ipamctl("lease", "lab").err
+    assert ipamctl("drain", "lab", "--undo").out.startswith("pool lab gives again")
+    assert json.loads(ipamctl("pools", "-o", "json").out)["pools"][0]["description"] == LAB["description"]
+
+
+def test_pools_tell_how_full_they_are_and_when_they_will_be(ipamctl: Ipamctl) -> None:
+    for number in range(4):
+        ipamctl("lease", "lab", "--owner", f"Container/c{number}")
+    row = next(line for line in words(ipamctl("pools").out) if line[0] == "lab")
+    assert row[3:11] == ["8", "4", "0", "0", "4", "4", "#####.....", "50%"][:8]
+    assert row[-1].count("-") == 2  # a day
+
+
+def test_what_a_lease_would_get_is_explained(ipamctl: Ipamctl) -> None:
+    said = ipamctl("explain", "--purpose", "lb").out
+    assert "a lease would get 172.22.0.0 of pool lab" in said
+    said = ipamctl("explain", "--pool", "lab", "--address", "172.23.0.1").out
+    assert "is outside pool lab" in said
+    assert "a lease would get nothing" in said
+    assert json.loads(ipamctl("explain", "--pool", "lab", "-o", "json").out)["would_give"] == "172.22.0.0"
+
+
+def test_an_export_makes_the_same_pools_and_leases_elsewhere(ipamctl: Ipamctl, tmp_path: Path) -> None:
+    for number in range(3):
+        ipamctl("lease", "lab", "--owner", f"Container/c{number}", "--label", f"n={number}")
+    file = tmp_path / "leases.ndjson"
+    assert "leases are in" in ipamctl("export", str(file)).out
+    assert ipamctl("export").out.splitlines() == file.read_text().splitlines()
+    (tmp_path / "other").mkdir()
+    other = Daemon(tmp_path / "other")
+    other.start()
+    try:
+        tried = ipamctl("import", "leases", str(file), "--dry-run", server=other.url)
+        assert (tried.status, tried.err) == (0, "")
+        assert "lab" not in ipamctl("pools", server=other.url).out
+        for _ in range(2):  # it may be repeated
+            assert ipamctl("import", "leases", str(file), server=other.url).status == 0
+        assert words(ipamctl("search", "container/c", server=other.url).out)[1:] != []
+        mine, theirs = (of_lab(ipamctl("export", server=url).out) for url in ("", other.url))
+        assert mine == theirs
+        assert len(mine) == 4
+    finally:
+        other.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "words_"), [("no json", "no JSON"), ('{"kind": "Pod"}', "neither a Pool nor a Lease"), ("[]", "neither")]
+)
+def test_what_is_no_export_is_refused_with_its_line(ipamctl: Ipamctl, text: str, words_: str) -> None:
+    refused = ipamctl("import", "leases", "-", stdin=f'{{"kind": "Lease", "pool": "lab"}}\n{text}\n')
+    assert refused.status == 2
+    assert f"-:2: {words_}" in refused.err
+
+
+def test_an_export_that_contradicts_what_is_there_changes_nothing(ipamctl: Ipamctl, daemon: Daemon) -> None:
+    ipamctl("lease", "lab", "--owner", "Container/here", "--address", "172.22.0.5")
+    line = {"kind": "Lease", "pool": "lab", "address": "172.22.0.5", "owner": {"kind": "Container", "name": "there"}}
+    refused = ipamctl("import", "leases", "-", stdin=json.dumps(line))
+    assert (refused.status, "is leased to Container here" in refused.err) == (1, True)
+
+
+def test_nothing_that_says_it_is_an_empty_table(ipamctl: Ipamctl) -> None:
+    assert len(ipamctl("search", "nobody says this").out.splitlines()) == 1
