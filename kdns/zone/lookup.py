@@ -173,7 +173,7 @@ class _Lookup:
             return self._follow(_owned(aliases, owner, key), records.rdata(aliases[0]))
         answer = _owned(self._signed(node, len(owner), self._qtype), owner, key)
         if not answer:
-            proof = self._signed(node, len(owner), codes.NSEC) if self._do else ()
+            proof = self._proof(owner) if self._do else ()
             return Found(Outcome.NODATA, (), (*self.soa(), *proof))
         return Found(Outcome.ANSWER, answer, self.ns(), self.beside(answer))
 

@@ -210,6 +210,7 @@ SIGNED = zone(
         ("x.sub.example.org. A", [], ["NS", "sub NSEC"]),
         ("x.w.example.org. A", ["CNAME", "RRSIG", "A", "RRSIG"], ["NS", "RRSIG", "*.w NSEC"]),
         ("x.w.example.org. CNAME", ["CNAME", "RRSIG"], ["NS", "RRSIG", "*.w NSEC"]),
+        ("w.example.org. A", [], ["SOA", "RRSIG", "sub NSEC"]),
     ],
 )
 def test_with_do_come_signatures_and_proofs(asked: str, answer: list[str], authority: list[str]) -> None:
