@@ -112,6 +112,17 @@ class Space:
             raise Invalid(f"prefix_length {length} is not within {bounds} of pool {self.pool.name}")
         return self.width - length
 
+    def free_blocks(self, largest: int) -> Iterator[Block]:
+        """What is free, from the bottom up: in blocks as large as they can be, but of at most `largest` bits."""
+        for cidr, free in zip(self.cidrs, self._sets, strict=True):
+            at = free.next_free(0, cidr.size, 0)
+            while at is not None:
+                bits = min(largest, (at & -at).bit_length() - 1 if at else cidr.bits)
+                while not free.is_free(at, bits):
+                    bits -= 1
+                yield Block(cidr.base + at, bits)
+                at = free.next_free(at + (1 << bits), cidr.size, 0)
+
     def holds(self, address: Address) -> bool:
         """Whether the address is in one of the CIDRs, be it free, leased or withheld."""
         return self._index(address) is not None

@@ -7,6 +7,7 @@ and it returns when that is durable. The methods that only read look at the comm
 from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from itertools import islice
 from random import Random
 from typing import NamedTuple
 
@@ -88,6 +89,15 @@ class Service:
     def pool(self, name: str) -> Usage:
         """A pool and how full it is. Raises UnknownPool."""
         return usage(self.pools.space(name))
+
+    def available(self, name: str, limit: int, *, whole: bool) -> list[str]:
+        """The next free addresses of a pool, or with `whole` the largest free blocks; at most `limit`.
+
+        Raises UnknownPool.
+        """
+        space = self.pools.space(name)
+        found = islice(space.free_blocks(space.width if whole else 0), limit)
+        return [str(Cidr(space.family, block.first, space.width - block.bits)) for block in found]
 
     def forecast(self, name: str) -> float | None:
         """When the pool will be full if it goes on so, in seconds since the epoch; None if that is not in sight.

@@ -45,6 +45,7 @@ Text = Annotated[str, Meta(max_length=64)]  # of an address or CIDR; 43 suffice
 Length = Annotated[int, Meta(ge=0, le=128)]
 Remark = Annotated[str, Meta(max_length=1024)]
 Tags = Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...], Meta(max_length=64)]
+Labels = dict[str, str]
 Parts = Annotated[tuple[Annotated[str, Meta(max_length=96)], ...], Meta(max_length=4096)]  # addresses, CIDRs, ranges
 Seconds = Annotated[int, Meta(ge=1, le=10 * 366 * 86400)]
 
@@ -70,7 +71,7 @@ class LeaseRequest(Struct, forbid_unknown_fields=True):
     family: Literal[4, 6] | None = None
     address: Text | None = None
     prefix_length: Length | None = None
-    labels: dict[str, str] = {}
+    labels: Labels = {}
     ttl: Seconds | None = None
     node: Scope = ""
     description: Remark = ""
