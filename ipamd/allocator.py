@@ -8,6 +8,7 @@ through the dynamic upper band of every CIDR before the static lower one, as Kub
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from random import Random
 from typing import NamedTuple
 
@@ -286,13 +287,19 @@ class Space:
             yield from rotated(band, self._beginning(band, random))
 
     def _windows(self, within: Sequence[tuple[int, int]], random: Random) -> Iterator[Search]:
-        """What to search of windows of addresses: each in turn, from where the strategy of the pool begins."""
-        for first, last in within:
-            band = [
+        """What to search of windows of addresses: each in turn, from where the strategy of the pool begins.
+
+        For round-robin they are one round, as a range set of host-local is.
+        """
+        windows = [
+            [
                 Search(index, max(first, cidr.base) - cidr.base, min(last, cidr.last) - cidr.base + 1)
                 for index, cidr in enumerate(self.cidrs)
                 if first <= cidr.last and cidr.base <= last
             ]
+            for first, last in within
+        ]
+        for band in [[*chain(*windows)]] if self.pool.strategy == "round-robin" else windows:
             yield from rotated(band, self._beginning(band, random))
 
     def _beginning(self, band: list[Search], random: Random) -> tuple[int, int]:
@@ -303,7 +310,8 @@ class Space:
         if self.pool.strategy == "round-robin" and self._last is not None:
             index, offset = self._place(self._last)
             after = offset + (1 << self._last.bits)
-            return next(((at, after) for at, search in enumerate(band) if search.cidr == index), (0, 0))
+            here = [at for at, search in enumerate(band) if search.cidr == index]
+            return next(((at, after) for at in here if after < band[at].end), (here[-1], after) if here else (0, 0))
         return 0, 0
 
 
