@@ -80,6 +80,16 @@ class Space:
         """How many addresses anybody could get now."""
         return self.capacity - self.used - self.cooling - self.reserved
 
+    def counted(self) -> int:
+        """What `free` has to be: how many addresses are in the sets of what is free."""
+        return sum(each.count for each in self._sets)
+
+    def has_free(self, block: Block) -> bool:
+        """Whether any address of the block would be given to somebody. Raises OutsidePool."""
+        index, offset = self._place(block)
+        kept = self._keeper(index, offset, block.bits) if self._kept[index] else None
+        return self._sets[index].is_free(offset, block.bits) if kept is None else kept.is_free(offset, block.bits)
+
     def choose(self, wish: Wish, random: Random, owner: Owner | None = None) -> Block:
         """The block to give to an owner for the wish. Changes nothing.
 

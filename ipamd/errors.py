@@ -289,6 +289,12 @@ class Unreachable(AskError):
     exit_status = 3
 
 
+class Unsound(AskError):
+    """What was checked is not as it must be."""
+
+    exit_status = 5
+
+
 class Missing(AskError):
     """There is no such thing at the daemon."""
 

@@ -25,6 +25,10 @@ class FreeSet(Protocol):
     def capacity(self) -> int:
         """How many addresses it could ever give: the CIDR without what is withheld."""
 
+    @property
+    def count(self) -> int:
+        """How many addresses are free, counted."""
+
     def is_free(self, first: int, bits: int) -> bool:
         """Whether every address of the block that begins at `first` is free."""
 
@@ -95,6 +99,11 @@ class FreeSet4:
             self._free.remove_range(first, last + 1)
         self.capacity = len(self._free)
 
+    @property
+    def count(self) -> int:
+        """How many addresses are free."""
+        return len(self._free)
+
     def is_free(self, first: int, bits: int) -> bool:
         """Whether every address of the block is free."""
         return self._free.contains_range(first, first + (1 << bits))
@@ -139,6 +148,11 @@ class WideSet:
     def __contains__(self, number: int) -> bool:
         found = self._maps.get(number >> WORD)
         return found is not None and number & LOW in found
+
+    @property
+    def count(self) -> int:
+        """How many numbers are in it."""
+        return sum(map(len, self._maps.values()))
 
     def add(self, number: int) -> None:
         """Add one number."""
@@ -190,6 +204,11 @@ class FreeSet6:
         self._withheld = Withheld(withheld)
         self._used: dict[int, WideSet] = {}  # by bits: the numbers (offset >> bits) of the blocks taken
         self.capacity = cidr.size - self._withheld.count
+
+    @property
+    def count(self) -> int:
+        """How many addresses are free."""
+        return self.capacity - sum(used.count << bits for bits, used in self._used.items())
 
     def is_free(self, first: int, bits: int) -> bool:
         """Whether every address of the block is free."""

@@ -1,12 +1,13 @@
 """ipamctl: ask and steer an ipamd from the command line.
 
-Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 the server cannot be reached, 4 not found.
+Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 the server cannot be reached, 4 not found, 5 not sound.
 """
 
 import argparse
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from ipamd import VERSION
@@ -19,6 +20,32 @@ INTERRUPTED = 130  # the exit status that shells give a process that SIGINT has 
 
 Command = Callable[[Client, argparse.Namespace, Output], None]
 
+# Where the commands are. A module is imported when a command of it is given: some load what is slow to import, such as
+# YAML and tables, and few need more than one.
+COMMANDS = {
+    "apply": "apply.apply",
+    "cni": "cni.cni",
+    "delete": "apply.delete",
+    "drain": "pools.drain",
+    "explain": "pools.explain",
+    "export": "bulk.export",
+    "fsck": "fsck.fsck",
+    "get": "objects.get",
+    "grow": "pools.grow",
+    "history": "history.history",
+    "import host-local": "imports.take_over",
+    "import leases": "bulk.take_in",
+    "import whereabouts": "imports.take_over",
+    "lease": "leases.lease",
+    "pools": "pools.pools",
+    "release": "leases.release",
+    "renew": "leases.renew",
+    "search": "bulk.search",
+    "shrink": "pools.shrink",
+    "watch": "objects.watch",
+    "who": "history.who",
+}
+
 
 def main() -> None:
     """Runs the command line and ends the process with its exit status."""
@@ -29,7 +56,7 @@ def run(arguments: list[str]) -> int:
     """Runs a command and returns the exit status; what went wrong is said on standard error."""
     given = parser().parse_args(arguments)
     try:
-        command_named(given.command)(Client(given.server), given, Output(given.output))
+        command_of(given)(Client(given.server), given, Output(given.output))
     except AskError as error:
         print(f"ipamctl: {error}", file=sys.stderr)
         return error.exit_status
@@ -40,59 +67,12 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def command_named(name: str) -> Command:
-    """The function of a command. Its module is imported here, since YAML and the kinds take long and few need both."""
-    if name in ("apply", "delete"):
-        from ipamd.ctl import apply
-
-        return {"apply": apply.apply, "delete": apply.delete}[name]
-    if name in ("get", "watch"):
-        from ipamd.ctl import objects
-
-        return {"get": objects.get, "watch": objects.watch}[name]
-    if name == "cni":
-        from ipamd.ctl import cni
-
-        return cni.cni
-    if name == "import":
-        return import_from
-    if name in ("export", "search"):
-        from ipamd.ctl import bulk
-
-        return {"export": bulk.export, "search": bulk.search}[name]
-    if name in ("pools", "grow", "shrink", "drain", "explain"):
-        from ipamd.ctl import pools
-
-        return {
-            "pools": pools.pools,
-            "grow": pools.grow,
-            "shrink": pools.shrink,
-            "drain": pools.drain,
-            "explain": pools.explain,
-        }[name]
-    if name in ("who", "history"):
-        from ipamd.ctl import history
-
-        return {"who": history.who, "history": history.history}[name]
-    from ipamd.ctl import leases
-
-    return {
-        "lease": leases.lease,
-        "release": leases.release,
-        "renew": leases.renew,
-    }[name]
-
-
-def import_from(client: Client, given: argparse.Namespace, output: Output) -> None:
-    """The command `import`, which reads an export of ours or what another IPAM plugin has left."""
-    if given.format == "leases":
-        from ipamd.ctl import bulk
-
-        bulk.take_in(client, given, output)
-        return
-    from ipamd.ctl import imports
-
-    imports.take_over(client, given, output)
+def command_of(given: argparse.Namespace) -> Command:
+    """The function of a command."""
+    name = f"import {given.format}" if given.command == "import" else given.command
+    module, _, function = COMMANDS[name].partition(".")
+    command: Command = getattr(import_module(f"ipamd.ctl.{module}"), function)
+    return command
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     add_pool_commands(add)
     add_lease_commands(add)
     add_history_commands(add)
+    add_upkeep_commands(add)
     add_manifest_commands(add)
     add_object_commands(add)
     add_cni_commands(add)
@@ -183,6 +164,13 @@ def add_history_commands(add: Adder) -> None:
     history.add_argument("--since", metavar="TIME", help=f"only what lasted after this time, {time}")
     history.add_argument("--until", metavar="TIME", help="only what had begun by this time")
     history.add_argument("--limit", type=int, metavar="NUMBER", help="so many at most, the latest first (default: 500)")
+
+
+def add_upkeep_commands(add: Adder) -> None:
+    """The commands about the soundness of what is stored."""
+    fsck = add("fsck", "check every invariant of the leases and pools")
+    where = "the file of a store, without a daemon (default: ask the daemon)"
+    fsck.add_argument("--store", type=Path, metavar="PATH", help=where)
 
 
 def add_manifest_commands(add: Adder) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from ipamd.errors import Failed, IpamError, Malformed, MethodNotAllowed, NotFound, TooLarge
-from ipamd.http import attachments, available, batches, explain, history, leases, openapi, pools
+from ipamd.http import attachments, available, batches, checks, explain, history, leases, openapi, pools
 from ipamd.http.codec import JSON, PROBLEM, problem
 from ipamd.http.routes import LARGEST_BODY, Surface
 from ipamd.http.shortcut import Answers, Reply
@@ -29,6 +29,7 @@ def surface(service: Service, metrics: Metrics) -> Surface:
         *explain.routes(service),
         *attachments.routes(service),
         *history.routes(service),
+        *checks.routes(service),
     )
     description = msgspec.json.encode(openapi.document(documented))
 

@@ -59,6 +59,22 @@ class Changes(NamedTuple):
     upto: int
 
 
+class Flaw(NamedTuple):
+    """Where what is stored breaks an invariant: its name, what it is about, and how."""
+
+    invariant: str
+    subject: str
+    detail: str
+
+
+class Holding(NamedTuple):
+    """How many blocks of a prefix length are leased, or cooling, in a pool."""
+
+    pool: str
+    prefix_length: int
+    blocks: int
+
+
 class View(Protocol):
     """One consistent state of the store, to read from."""
 
@@ -114,6 +130,15 @@ class View(Protocol):
 
     def leases_by_namespace(self, pool: str) -> dict[str, int]:
         """How many leases of the pool the owners of each namespace have."""
+
+    def leased(self) -> Sequence[Holding]:
+        """How many blocks of each length are leased in each pool, counted."""
+
+    def cooled(self) -> Sequence[Holding]:
+        """How many blocks of each length cool in each pool, counted."""
+
+    def flaws(self) -> Iterable[Flaw]:
+        """What in the store contradicts itself. Takes long: it reads all that there is."""
 
     def growth(self, pool: str, since: float) -> int:
         """By how many leases the pool has more than at `since` (seconds since the epoch)."""
@@ -211,6 +236,9 @@ class Store(Protocol):
 
     def view(self, read: Callable[[View], T]) -> T:
         """Run `read` on the committed state, and return what it returned. Raises StoreUnavailable."""
+
+    async def apart(self, read: Callable[[View], T]) -> T:
+        """Run `read` on one committed state in a thread, for what takes long. Raises StoreUnavailable."""
 
     def changes(self, since: int, kinds: Collection[str], limit: int) -> Changes:
         """The changes behind revision `since` to objects of these kinds, at most `limit`. Raises Compacted."""

@@ -11,7 +11,6 @@ and checkpoints, and a lock on a file beside the store keeps a second daemon out
 """
 
 import asyncio
-import fcntl
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
@@ -23,37 +22,15 @@ from typing import Generic, Protocol, TypeVar
 
 import apsw
 
-from ipamd.errors import IpamError, StartError, StoreFull, StoreUnavailable
+from ipamd.errors import IpamError
 from ipamd.stores import Changes, Follower, Listener, Tx, View
-from ipamd.stores.sqlite_schema import migrate
+from ipamd.stores.sqlite_file import FAILURES, alone, locked, opened, reply_to
 from ipamd.stores.sqlite_tx import SqliteTx
 from ipamd.stores.sqlite_view import SqliteView
 
 T = TypeVar("T")
 
 BATCH = 256  # updates in one transaction at most, so that a burst does not hold up the loop for long
-BUSY_MS = 50  # how long to wait for somebody else who writes to the file; the event loop waits with us
-
-# What SQLite raises when the file, and not the statement, is to blame. Some of these roll the transaction back.
-FAILURES = (
-    apsw.FullError,
-    apsw.IOError,
-    apsw.ReadOnlyError,
-    apsw.CantOpenError,
-    apsw.BusyError,
-    apsw.LockedError,
-    apsw.CorruptError,
-    apsw.NotADBError,
-    apsw.NoMemError,
-    apsw.PermissionsError,
-)
-
-
-def reply_to(failure: apsw.Error) -> IpamError:
-    """What the callers are told of a failure of the file."""
-    if isinstance(failure, apsw.FullError):
-        return StoreFull("the disk is full; nothing was changed")
-    return StoreUnavailable(f"the store failed, nothing was changed: {failure}")
 
 
 class Waiting(Protocol):
@@ -120,6 +97,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time) -> None:
         """Open the file, or make it. Raises StartError if it cannot be opened, is in use, or has a newer schema."""
+        self._path = path
         self._clock = clock
         with ExitStack() as opening:
             self._lock = locked(path)
@@ -152,6 +130,10 @@ class SqliteStore:
         """Run `read` on the committed state."""
         with self._snapshot() as view:
             return read(view)
+
+    async def apart(self, read: Callable[[View], T]) -> T:
+        """Run `read` on one committed state in a thread, for what takes long."""
+        return await asyncio.to_thread(alone, self._path, read)
 
     def changes(self, since: int, kinds: Collection[str], limit: int) -> Changes:
         """The changes behind revision `since` to objects of these kinds. Raises Compacted."""
@@ -249,36 +231,3 @@ def timed(commit: Callable[[], None]) -> float:
     begun = perf_counter()
     commit()
     return perf_counter() - begun
-
-
-def locked(path: Path) -> int:
-    """The descriptor of a lock on `PATH.lock`, which goes with the process. Raises StartError if another holds it.
-
-    Not on the file itself: to close any descriptor of it would drop the locks that SQLite holds.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StartError(f"cannot open the store {path}: {error}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise StartError(f"the store {path} is in use by another ipamd") from None
-    return lock
-
-
-def opened(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
-    """A connection to write and one to read, of a file with the newest schema. Raises StartError."""
-    try:
-        writer = apsw.Connection(str(path))
-        writer.set_busy_timeout(BUSY_MS)
-        writer.pragma("journal_mode", "wal")
-        writer.pragma("synchronous", "full")
-        migrate(writer)
-        reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        reader.set_busy_timeout(BUSY_MS)
-    except (*FAILURES, apsw.SQLError) as failure:
-        raise StartError(f"cannot open the store {path}: {failure}") from failure
-    return writer, reader

@@ -11,7 +11,7 @@ import msgspec
 from ipamd.errors import Compacted
 from ipamd.model import Cooling, Lease, LeaseFilter, Owner, Tenure, TenureFilter
 from ipamd.ranges import Address, Cidr, read_address
-from ipamd.stores import Change, Changes, Kept, Stored, sqlite_history
+from ipamd.stores import Change, Changes, Flaw, Holding, Kept, Stored, sqlite_flaws, sqlite_history
 from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, Value, cooling_of, lease_of, packed
 
 Values = Sequence[Value] | Mapping[str, Value]
@@ -77,6 +77,7 @@ COOLING_BLOCKS = "SELECT address, prefix_length FROM cooling WHERE +pool = ?"
 THAWING = f"SELECT {COOLING_COLUMNS} FROM cooling WHERE until <= ? ORDER BY until LIMIT ?"
 NEXT_THAW = "SELECT min(until) FROM cooling WHERE pool = ?"
 BY_NAMESPACE = "SELECT owner_namespace, count(*) FROM leases WHERE +pool = ? GROUP BY owner_namespace"
+COUNT = "SELECT pool, prefix_length, count(*) FROM {} GROUP BY 1, 2"
 EXPIRING = f"SELECT {LEASE_COLUMNS} FROM leases WHERE expires <= ? ORDER BY expires LIMIT ?"
 LAST_CHANGES = "SELECT kind, max(revision) FROM log GROUP BY kind"
 
@@ -202,6 +203,18 @@ class SqliteView:
     def leases_by_namespace(self, pool: str) -> dict[str, int]:
         """How many leases of the pool the owners of each namespace have."""
         return {str(namespace): int(count) for namespace, count in self._connection.execute(BY_NAMESPACE, (pool,))}
+
+    def leased(self) -> Sequence[Holding]:
+        """How many blocks of each length are leased in each pool."""
+        return [Holding(*row) for row in self._connection.execute(COUNT.format("leases"))]
+
+    def cooled(self) -> Sequence[Holding]:
+        """How many blocks of each length cool in each pool."""
+        return [Holding(*row) for row in self._connection.execute(COUNT.format("cooling"))]
+
+    def flaws(self) -> Iterator[Flaw]:
+        """What in the store contradicts itself."""
+        return sqlite_flaws.flaws(self._connection)
 
     def growth(self, pool: str, since: float) -> int:
         """By how many leases the pool has more than at `since`."""

@@ -114,7 +114,7 @@ DIRECTIONS = [
     ),
     ("ipamd.selectors", ("ipamd.errors",), "text to a predicate"),
     ("ipamd.patch", ("ipamd.errors", "ipamd.json"), "documents to a document"),
-    ("ipamd.config", ("ipamd.errors", "ipamd.model", "ipamd.pool_rules"), "a file to values"),
+    ("ipamd.config", ("ipamd.errors", "ipamd.model", "ipamd.pool_rules", "ipamd.ranges"), "a file to values"),
     ("ipamd.stores*", ("ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.stores*"), "rows, durable"),
     ("ipamd.log", ("ipamd.errors", "ipamd.stores"), "the store's changes, read"),
     (
@@ -139,6 +139,13 @@ DIRECTIONS = [
         ("ipamd", "ipamd.allocator", "ipamd.choosing", "ipamd.errors", "ipamd.model", "ipamd.ranges", "ipamd.stores"),
         "the choice again, for people",
     ),
+    (
+        "ipamd.fsck*",
+        ("ipamd", "ipamd.allocator", "ipamd.cni.attachments", "ipamd.errors", "ipamd.fsck*", "ipamd.json",
+         "ipamd.kube.document", "ipamd.model", "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service",
+         "ipamd.stores"),
+        "what must hold of all the others",
+    ),
     ("ipamd.endpoints", ("ipamd.kube*",), "Service and Pods to slices"),
     (
         "ipamd.kube*",
@@ -149,7 +156,7 @@ DIRECTIONS = [
     (
         "ipamd.http*",
         ("ipamd", "ipamd.cni.adding", "ipamd.cni.importing", "ipamd.cni.networks", "ipamd.errors", "ipamd.explaining",
-         "ipamd.json",
+         "ipamd.fsck*", "ipamd.json",
          "ipamd.kube*", "ipamd.metrics", "ipamd.model", "ipamd.patch", "ipamd.ranges", "ipamd.service", "ipamd.stores",
          "ipamd.http*"),
         "requests in, replies out; no allocation here",
@@ -160,6 +167,19 @@ DIRECTIONS = [
         ("ipamd.allocator", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.leases", "ipamd.model",
          "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.cni*"),
         "what container runtimes ask for, as leases",
+    ),
+    (
+        "ipamd.ctl.fsck",
+        ("ipamd.ctl*", "ipamd.errors", "ipamd.fsck", "ipamd.json", "ipamd.stores", "ipamd.stores.sqlite_file"),
+        "the one command that reads a store, where no daemon does",
+    ),
+    (
+        "ipamd.docker*",
+        ("ipamd.allocator", "ipamd.cni.listener", "ipamd.errors", "ipamd.http.routes", "ipamd.http.server",
+         "ipamd.json", "ipamd.kube.document", "ipamd.kube.kinds", "ipamd.kube.metadata", "ipamd.leases", "ipamd.metrics",
+         "ipamd.model", "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service", "ipamd.stores",
+         "ipamd.docker*"),
+        "what dockerd asks for, as leases",
     ),
     (
         "ipamd.ctl*",
@@ -182,7 +202,7 @@ PURE = (
     "ipamd.kube.service_ranges", "ipamd.kube.cidr_set",
     "ipamd.kube.protobuf", "ipamd.cni.arguments", "ipamd.cni.codes", "ipamd.cni.document", "ipamd.cni.frames",
     "ipamd.cni.host_local", "ipamd.cni.plan", "ipamd.cni.planning", "ipamd.cni.refusals", "ipamd.cni.results",
-    "ipamd.cni.skeleton", "ipamd.cni.whereabouts",
+    "ipamd.cni.skeleton", "ipamd.cni.whereabouts", "ipamd.docker.messages", "ipamd.docker.refusals",
 )  # fmt: skip
 IO = {
     "aiohttp", "apsw", "asyncio", "http.client", "os", "random", "secrets", "select", "selectors", "socket", "sqlite3",
@@ -193,7 +213,6 @@ IO = {
 LAZY = {
     "kdns.__main__": "`-version` and `-plugins` answer at once, without loading the server",
     "ipamd.__main__": "`--version` answers at once, without loading the server",
-    "ipamd.ctl.__main__": "a command loads what it needs: tables and YAML are slow to import",
     "ipamd.ctl.apply": "the progress bar takes longer to import than a short command takes to run",
 }
 

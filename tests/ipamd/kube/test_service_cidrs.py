@@ -75,7 +75,8 @@ async def test_a_single_family_becomes_two_when_the_configuration_does(cluster: 
     assert cluster.get("ServiceCIDR", "kubernetes")["spec"]["cidrs"] == ["10.5.0.0/29", "fd00::/120"]
 
 
-async def test_the_default_follows_a_pool_that_shrinks_between_two_starts(service: Service) -> None:
+async def test_the_default_follows_a_pool_that_shrinks_between_two_starts(service: Service, broken: set[str]) -> None:
+    broken.add("counts")  # `service` does not see what the other one does
     await Cluster(service).start()
     again = Service(service.store, service.log, Random(1))
     await again.store.update(lambda tx: again.pools.ensure(tx, replace(SERVICES, cidrs=("10.96.0.0/16",))))

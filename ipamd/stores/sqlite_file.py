@@ -1,0 +1,94 @@
+"""The file of the SQLite store: locked, opened, read by itself; and what its failures mean."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from ipamd.errors import IpamError, StartError, StoreFull, StoreUnavailable
+from ipamd.stores import View
+from ipamd.stores.sqlite_schema import MIGRATIONS, migrate
+from ipamd.stores.sqlite_view import SqliteView
+
+T = TypeVar("T")
+
+BUSY_MS = 50  # how long to wait for somebody else who writes to the file; the event loop waits with us
+
+# What SQLite raises when the file, and not the statement, is to blame. Some of these roll the transaction back.
+FAILURES = (
+    apsw.FullError,
+    apsw.IOError,
+    apsw.ReadOnlyError,
+    apsw.CantOpenError,
+    apsw.BusyError,
+    apsw.LockedError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.NoMemError,
+    apsw.PermissionsError,
+)
+
+
+def reply_to(failure: apsw.Error) -> IpamError:
+    """What the callers are told of a failure of the file."""
+    if isinstance(failure, apsw.FullError):
+        return StoreFull("the disk is full; nothing was changed")
+    return StoreUnavailable(f"the store failed, nothing was changed: {failure}")
+
+
+def locked(path: Path) -> int:
+    """The descriptor of a lock on `PATH.lock`, which goes with the process. Raises StartError if another holds it.
+
+    Not on the file itself: to close any descriptor of it would drop the locks that SQLite holds.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartError(f"cannot open the store {path}: {error}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StartError(f"the store {path} is in use by another ipamd") from None
+    return lock
+
+
+def opened(path: Path) -> tuple[apsw.Connection, apsw.Connection]:
+    """A connection to write and one to read, of a file with the newest schema. Raises StartError."""
+    try:
+        writer = apsw.Connection(str(path))
+        writer.set_busy_timeout(BUSY_MS)
+        writer.pragma("journal_mode", "wal")
+        writer.pragma("synchronous", "full")
+        migrate(writer)
+        reader = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        reader.set_busy_timeout(BUSY_MS)
+    except (*FAILURES, apsw.SQLError) as failure:
+        raise StartError(f"cannot open the store {path}: {failure}") from failure
+    return writer, reader
+
+
+def alone(path: Path, read: Callable[[View], T]) -> T:
+    """Run `read` on one committed state of a file that a daemon may be using, through a connection of its own.
+
+    Raises StartError if the file is missing, no store, or of another schema, and StoreUnavailable if it cannot be read.
+    """
+    if not path.is_file():
+        raise StartError(f"there is no store {path}")
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            version = connection.pragma("user_version")
+            if version != len(MIGRATIONS):
+                raise StartError(f"{path} has schema version {version}, not {len(MIGRATIONS)}: start ipamd on it first")
+            with connection:
+                found = read(SqliteView(connection))
+        finally:
+            connection.close()
+    except FAILURES as failure:
+        raise reply_to(failure) from failure
+    return found
