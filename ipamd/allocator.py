@@ -111,6 +111,22 @@ class Space:
                 return Block(self.cidrs[search.cidr].base + offset, bits)
         raise self._exhausted(bits)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its next free address is for anybody who asks."""
+        pool = self.pool
+        kept = self.reserved or pool.quotas or pool.per_node or pool.drained
+        return self.is_open and pool.strategy == "lowest" and not kept
+
+    def next_singles(self, count: int) -> list[int]:
+        """The next free single addresses of a plain pool, as numbers, at most `count`. Changes nothing."""
+        found: list[int] = []
+        for band in self._single_bands:
+            for cidr, start, end in band:
+                base, free = self.cidrs[cidr].base, self._sets[cidr]
+                found += [base + offset for offset in free.free_singles(start, end, count - len(found))]
+        return found
+
     def bits(self, wish: Wish) -> int:
         """The size of the block that is wished for, in bits. Raises Invalid if no CIDR could hold it."""
         if wish.block and self.pool.block_size is None:

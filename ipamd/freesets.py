@@ -8,6 +8,9 @@ the same methods; offsets count from the base of the CIDR, and a block is `2**bi
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import partial
+from itertools import islice, takewhile
+from operator import gt
 from typing import Protocol
 
 from pyroaring import BitMap, BitMap64
@@ -37,6 +40,9 @@ class FreeSet(Protocol):
 
     def next_free(self, start: int, end: int, bits: int) -> int | None:
         """The first offset of a free, aligned block in `start <= offset`, `offset + 2**bits <= end`, or None."""
+
+    def free_singles(self, start: int, end: int, count: int) -> list[int]:
+        """The first free offsets in `start <= offset < end`, at most `count`."""
 
     def take(self, first: int, bits: int) -> None:
         """Make the block used; it was free."""
@@ -125,6 +131,11 @@ class FreeSet4:
                 return None
             at = max(aligned(found, bits), at + size) if bits else found
         return None
+
+    def free_singles(self, start: int, end: int, count: int) -> list[int]:
+        """The first free offsets."""
+        upwards = takewhile(partial(gt, end), self._free.iter_equal_or_larger(start))
+        return [*islice(upwards, count)]
 
     def take(self, first: int, bits: int) -> None:
         """Make the block used."""
@@ -227,6 +238,14 @@ class FreeSet6:
                 return number << bits
             number = beyond
         return None
+
+    def free_singles(self, start: int, end: int, count: int) -> list[int]:
+        """The first free offsets, one after the other."""
+        found: list[int] = []
+        while len(found) < count and (offset := self.next_free(start, end, 0)) is not None:
+            found.append(offset)
+            start = offset + 1
+        return found
 
     def take(self, first: int, bits: int) -> None:
         """Make the block used."""

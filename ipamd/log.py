@@ -93,6 +93,7 @@ class Log:
     def _committed(self, changes: Sequence[Change], _seconds: float) -> None:
         for change in changes:
             self._last[change.kind] = change.revision
+        for change in changes[-TAIL_ROWS:]:
             self._tail.append(change)
             self._octets += weight(change)
         while len(self._tail) > TAIL_ROWS or self._octets > TAIL_OCTETS:

@@ -1,7 +1,8 @@
 """The nouns of the allocator: pool, owner, lease, wish. Pure values, no behaviour beyond reading themselves.
 
 Addresses and prefixes are texts here, in canonical form (RFC 5952), since that is how they are stored and shown;
-`ranges` turns them into numbers. Times are seconds since the epoch.
+`ranges` turns them into numbers. Times are seconds since the epoch. What there are many of at a time is kept from the
+garbage collector, which would look through them again and again: they hold no cycles.
 """
 
 from typing import Literal
@@ -73,7 +74,7 @@ class Pool(Struct, frozen=True, omit_defaults=True):
     tags: tuple[str, ...] = ()
 
 
-class Owner(Struct, frozen=True, omit_defaults=True):
+class Owner(Struct, frozen=True, omit_defaults=True, gc=False):
     """Who holds a lease: a Kubernetes object, or anything else with a kind and a name.
 
     Kind, namespace and name identify it; `uid` tells its incarnations apart and may be empty.
@@ -93,7 +94,7 @@ class Owner(Struct, frozen=True, omit_defaults=True):
         return named and (self.uid == other.uid or not self.uid or not other.uid)
 
 
-class Lease(Struct, frozen=True, omit_defaults=True):
+class Lease(Struct, frozen=True, omit_defaults=True, gc=False):
     """This address (or prefix) of this pool belongs to this owner, until `expires` or for ever.
 
     `id` is the revision that created the lease: unique for the life of the store. `revision` is that of the last
@@ -153,7 +154,7 @@ class Tenure(Struct, frozen=True):
     reason: str = ""
 
 
-class Wish(Struct, frozen=True):
+class Wish(Struct, frozen=True, gc=False):
     """What a lease is wanted to be. Either `pool` is named, or any pool of `purpose` and `family` will do.
 
     `address` asks for one address (or the block that begins there), `prefix_length` for a block of that length and

@@ -11,7 +11,7 @@ from itertools import islice
 from random import Random
 from typing import NamedTuple
 
-from ipamd import pod_of_lease
+from ipamd import bulk, pod_of_lease
 from ipamd.allocator import Space
 from ipamd.errors import Conflict, DryRunLease, Invalid, IpamError, KeyReused
 from ipamd.explaining import Verdict, verdicts
@@ -174,10 +174,11 @@ class Service:
     def _lease_batch(
         self, tx: Tx, asked: Sequence[tuple[Owner, Wish]], atomic: bool, is_trial: bool
     ) -> list[tuple[Lease, bool] | IpamError]:
+        made = bulk.allocate_plain(tx, self.pools, asked)
         outcomes: list[tuple[Lease, bool] | IpamError] = []
         for index, (owner, wish) in enumerate(asked):
             try:
-                outcomes.append(self._lease(tx, owner, wish))
+                outcomes.append((made[index], True) if index in made else self._lease(tx, owner, wish))
             except IpamError as refusal:
                 if atomic:
                     refusal.members["index"] = index

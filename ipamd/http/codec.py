@@ -5,6 +5,7 @@ refused, so that a misspelt one is not silently ignored; addresses are checked b
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -50,7 +51,7 @@ Parts = Annotated[tuple[Annotated[str, Meta(max_length=96)], ...], Meta(max_leng
 Seconds = Annotated[int, Meta(ge=1, le=10 * 366 * 86400)]
 
 
-class OwnerBody(Struct, forbid_unknown_fields=True):
+class OwnerBody(Struct, forbid_unknown_fields=True, gc=False):
     """Who holds a lease. With kind Pod the lease is that Pod; its namespace is `default` unless given."""
 
     kind: Word
@@ -59,7 +60,7 @@ class OwnerBody(Struct, forbid_unknown_fields=True):
     uid: Scope = ""
 
 
-class LeaseRequest(Struct, forbid_unknown_fields=True):
+class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
     """A lease that is wanted: the next free address of the pool, unless an address or a length of block is given.
 
     Without a pool, one of `purpose` (and `family`) that is for the owner is chosen.
@@ -146,7 +147,7 @@ class PoolRequest(Struct, forbid_unknown_fields=True):
         return Pool(**(msgspec.structs.asdict(self) | {"name": name or self.name}))
 
 
-class LeaseBody(Struct):
+class LeaseBody(Struct, gc=False):
     """A lease. Times are RFC 3339; `ttl` (seconds) and `expires` are absent from one for ever."""
 
     id: str
@@ -172,7 +173,7 @@ class LeaseList(Struct):
     following: str | UnsetType = msgspec.field(default=UNSET, name="continue")
 
 
-class Outcome(Struct, omit_defaults=True):
+class Outcome(Struct, omit_defaults=True, gc=False):
     """What came of one lease of a batch: the lease, or why it was refused."""
 
     status: int
@@ -323,6 +324,7 @@ def explanation(found: list[Verdict]) -> Explanation:
     return Explanation(given.would_give if given else "", given.pool if given else "", pools)
 
 
+@lru_cache(maxsize=16)  # the leases of one batch have one time
 def rfc3339(seconds: float) -> str:
     """A time, in seconds since the epoch, as RFC 3339 has it, in UTC to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

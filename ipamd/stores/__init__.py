@@ -18,6 +18,15 @@ Op = Literal["ADDED", "MODIFIED", "DELETED"]
 T = TypeVar("T")
 
 
+OwnerKey = tuple[str, str, str]
+"""Kind, namespace and name."""
+
+
+def key_of(owner: Owner) -> OwnerKey:
+    """What identifies an owner, whatever its uid."""
+    return owner.kind, owner.namespace, owner.name
+
+
 class Stored(NamedTuple):
     """An object as stored: its key, the revision of its last change, and its JSON."""
 
@@ -110,6 +119,9 @@ class View(Protocol):
     def leases_of(self, owner: Owner) -> Sequence[Lease]:
         """The leases of the owner, whatever its uid, in order of their ids."""
 
+    def owners_known(self, owners: Iterable[OwnerKey]) -> set[OwnerKey]:
+        """Those of the owners that have a lease, or of whom something cools."""
+
     def leases(self, wanted: LeaseFilter, after: int = 0, limit: int | None = None) -> Sequence[Lease]:
         """Leases in order of their ids, at most `limit`, beginning behind the id `after`."""
 
@@ -176,6 +188,9 @@ class Tx(View, Protocol):
 
     def put_lease(self, lease: Lease) -> Lease:
         """Add a lease (one without an id, which it gets) or replace it; returns it with its new revision."""
+
+    def add_leases(self, leases: Sequence[Lease]) -> None:
+        """Add many leases. Their ids are their revisions: those behind `revision`, without a gap."""
 
     def delete_lease(self, lease: Lease, reason: str) -> None:
         """Take away a lease that is there; who had it until now, and why no longer, stays in the history."""

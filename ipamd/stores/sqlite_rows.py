@@ -4,6 +4,8 @@ Strategy: the columns of a table are named in one place, in the order in which t
 stored as its octets, so that the order of the index is the order of addresses.
 """
 
+from socket import AF_INET, AF_INET6, inet_pton
+
 import msgspec
 
 from ipamd.model import WIDTH, Cooling, Lease
@@ -22,6 +24,11 @@ COOLING_COLUMNS = "pool, address, prefix_length, owner_kind, owner_name, owner_n
 def packed(address: Address) -> bytes:
     """The octets of an address, most significant first."""
     return address.value.to_bytes(WIDTH[address.family] // 8, "big")
+
+
+def octets_of(text: str) -> bytes:
+    """The same of an address in canonical text, which was checked before."""
+    return inet_pton(AF_INET6 if ":" in text else AF_INET, text)
 
 
 def lease_of(row: Row) -> Lease:
@@ -45,6 +52,31 @@ def lease_of(row: Row) -> Lease:
             "tags": msgspec.json.decode(str(row[17])),
         },
         Lease,
+    )
+
+
+def row_of(lease: Lease) -> tuple[Value, ...]:
+    """The row of LEASE_COLUMNS of a lease."""
+    owner, labels = lease.owner, lease.labels
+    return (
+        lease.id,
+        lease.revision,
+        lease.pool,
+        octets_of(lease.address),
+        lease.prefix_length,
+        owner.kind,
+        owner.name,
+        owner.namespace,
+        owner.uid,
+        lease.created,
+        msgspec.json.encode(labels).decode() if labels else "{}",
+        lease.ttl,
+        lease.expires,
+        lease.made_pod,
+        lease.generation,
+        lease.node,
+        lease.description,
+        msgspec.json.encode(lease.tags).decode() if lease.tags else "[]",
     )
 
 

@@ -13,16 +13,18 @@ from ipamd.json import Object, stored_object
 from ipamd.model import LEASE, Cooling, Lease
 from ipamd.ranges import read_address
 from ipamd.stores import Change, Follower, Kept, Op, Stored, sqlite_history
-from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, packed
+from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, packed, row_of
 from ipamd.stores.sqlite_view import CHANGE_COLUMNS, SqliteView
 
 PUT_OBJECT = """
 INSERT INTO objects (kind, namespace, name, revision, body) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body
 """
-PUT_LEASE = f"INSERT OR REPLACE INTO leases ({LEASE_COLUMNS}) VALUES ({', '.join('?' * 18)})"
+ADD_LEASE = f"INSERT INTO leases ({LEASE_COLUMNS}) VALUES ({', '.join('?' * 18)})"
+PUT_LEASE = ADD_LEASE.replace("INSERT", "INSERT OR REPLACE")
 PUT_COOLING = f"INSERT OR REPLACE INTO cooling ({COOLING_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 FORGET_REPLIES = "DELETE FROM replies WHERE key IN (SELECT key FROM replies WHERE until <= ? ORDER BY until LIMIT ?)"
+ADD_LOG = f"INSERT INTO log ({CHANGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_LOG = f"INSERT INTO log ({CHANGE_COLUMNS}, previous_revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -134,17 +136,23 @@ class SqliteTx(SqliteView):
         was = self.lease(lease.id) if lease.id else None
         before, revision = self._logged(was), self._revision + 1
         lease = msgspec.structs.replace(lease, id=lease.id or revision, revision=revision)
-        octets, owner = packed(read_address(lease.address)), lease.owner
-        labels = msgspec.json.encode(lease.labels).decode()
         self._log_lease("MODIFIED" if before else "ADDED", lease, before)
-        if was is not None and not was.owner.is_same(owner):
-            sqlite_history.end(self._connection, was, self.now, revision, f"went to {owner}")
-        columns = (lease.id, revision, lease.pool, octets, lease.prefix_length)
-        owned = (owner.kind, owner.name, owner.namespace, owner.uid)
-        said = (lease.generation, lease.node, lease.description, msgspec.json.encode(lease.tags).decode())
-        rest = (lease.created, labels, lease.ttl, lease.expires, lease.made_pod, *said)
-        self._connection.execute(PUT_LEASE, (*columns, *owned, *rest))
+        if was is not None and not was.owner.is_same(lease.owner):
+            sqlite_history.end(self._connection, was, self.now, revision, f"went to {lease.owner}")
+        self._connection.execute(ADD_LEASE if was is None else PUT_LEASE, row_of(lease))
         return lease
+
+    def add_leases(self, leases: Sequence[Lease]) -> None:
+        """Add many leases, numbered by their revisions."""
+        encode, now = msgspec.json.encode, self.now
+        assert not leases or leases[0].id - 1 == self._revision == leases[-1].id - len(leases)
+        changes = [
+            Change(lease.id, now, "ADDED", LEASE, lease.pool, str(lease), encode(lease), None) for lease in leases
+        ]
+        self._connection.executemany(ADD_LEASE, map(row_of, leases))
+        self._connection.executemany(ADD_LOG, changes)
+        self._revision += len(leases)
+        self.changes_made += changes
 
     def delete_lease(self, lease: Lease, reason: str) -> None:
         """Take away a lease that is there; who had it stays in the history."""

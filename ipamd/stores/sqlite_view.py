@@ -3,7 +3,7 @@
 Strategy: one statement a method, its text constant so that SQLite keeps it prepared.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import apsw
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from ipamd.errors import Compacted
 from ipamd.model import Cooling, Lease, LeaseFilter, Owner, Tenure, TenureFilter
 from ipamd.ranges import Address, Cidr, read_address
-from ipamd.stores import Change, Changes, Flaw, Holding, Kept, Stored, sqlite_flaws, sqlite_history
+from ipamd.stores import Change, Changes, Flaw, Holding, Kept, OwnerKey, Stored, sqlite_flaws, sqlite_history
 from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, Value, cooling_of, lease_of, packed
 
 Values = Sequence[Value] | Mapping[str, Value]
@@ -79,6 +79,10 @@ NEXT_THAW = "SELECT min(until) FROM cooling WHERE pool = ?"
 BY_NAMESPACE = "SELECT owner_namespace, count(*) FROM leases WHERE +pool = ? GROUP BY owner_namespace"
 COUNT = "SELECT pool, prefix_length, count(*) FROM {} GROUP BY 1, 2"
 EXPIRING = f"SELECT {LEASE_COLUMNS} FROM leases WHERE expires <= ? ORDER BY expires LIMIT ?"
+OWNER_KNOWN = """
+SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM leases WHERE owner_kind = ?1 AND owner_namespace = ?2 AND owner_name = ?3)
+OR EXISTS (SELECT 1 FROM cooling WHERE owner_kind = ?1 AND owner_namespace = ?2 AND owner_name = ?3)
+"""
 LAST_CHANGES = "SELECT kind, max(revision) FROM log GROUP BY kind"
 
 
@@ -155,6 +159,10 @@ class SqliteView:
         # Sorted here, since SQLite takes five times as long for the statement as soon as it has an ORDER BY.
         found = self._leases(LEASES_OF, (owner.kind, owner.namespace, owner.name))
         return sorted(found, key=lambda lease: lease.id) if len(found) > 1 else found
+
+    def owners_known(self, owners: Iterable[OwnerKey]) -> set[OwnerKey]:
+        """Those of the owners that have a lease, or of whom something cools."""
+        return {(kind, namespace, name) for kind, namespace, name in self._connection.executemany(OWNER_KNOWN, owners)}
 
     def leases(self, wanted: LeaseFilter, after: int = 0, limit: int | None = None) -> Sequence[Lease]:
         """Leases in order of their ids, beginning behind the id `after`."""

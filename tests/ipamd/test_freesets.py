@@ -55,6 +55,12 @@ class Model(RuleBasedStateMachine):
         assert self.real.is_free(first, bits) == (self.free >= block)
         assert self.real.is_withheld(first, bits) == bool(block & {0, *range(100, 108)})
 
+    @rule(start=st.integers(0, SIZE), end=st.integers(0, SIZE), count=st.integers(0, SIZE))
+    def tells_the_first_that_are_free(self, start: int, end: int, count: int) -> None:
+        """Single addresses between the bounds, in their order."""
+        expected = sorted(self.free & set(range(start, end)))[:count]
+        assert self.real.free_singles(start, end, count) == expected
+
     @invariant()
     def capacity_never_changes(self) -> None:
         """It is what is not withheld."""
