@@ -8,10 +8,15 @@ from functools import partial
 from pathlib import Path
 from random import SystemRandom
 
-from ipamd.clock import SteadyClock
+from ipamd.clock import SteadyClock, running_time
 from ipamd.cni.listener import Listener
 from ipamd.cni.plugin import Plugin
-from ipamd.config import CniTable, Config, Endpoint
+from ipamd.config import CniTable, Config, DockerTable, Endpoint
+from ipamd.docker.driver import Driver
+from ipamd.docker.engine import Engine
+from ipamd.docker.listener import Listener as DockerListener
+from ipamd.docker.networks import Predefined
+from ipamd.docker.witness import Witness
 from ipamd.errors import IpamError, StartError
 from ipamd.expiry import Expiry, Upkeep
 from ipamd.http import rest
@@ -21,6 +26,7 @@ from ipamd.leases import EXPIRED
 from ipamd.log import Log
 from ipamd.metrics import Metrics
 from ipamd.model import Lease
+from ipamd.ranges import read_cidr
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
 
@@ -33,7 +39,11 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     clock = SteadyClock()
-    async with opened(config, clock) as (service, server), containers(service, config.cni):
+    async with (
+        opened(config, clock) as (service, server, metrics),
+        containers(service, config.cni),
+        docker(service, metrics, config.docker) as docker_loops,
+    ):
         endpoint = config.listen
         try:
             port = await server.start(*endpoint)
@@ -42,7 +52,7 @@ async def serve(config: Config) -> None:
         print(f"ipamd: listening on http://{Endpoint(endpoint.host, port)}", flush=True)
         expiry = Expiry(service.store, partial(service.release_in, reason=EXPIRED), clock, config.grace)
         upkeep = Upkeep(service.store, service.leases.thaw, config.history_days * DAY)
-        await run_until(stopping, [service.log.run(), expiry.run(), upkeep.run()])
+        await run_until(stopping, [service.log.run(), expiry.run(), upkeep.run(), *docker_loops])
         service.log.close()  # ends the watches, which would otherwise never end
 
 
@@ -74,8 +84,28 @@ async def containers(service: Service, settings: CniTable | None) -> AsyncIterat
 
 
 @asynccontextmanager
-async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[tuple[Service, Server[tuple[Lease, bool]]]]:
-    """The service, ready for requests, and its server; all is closed at the end."""
+async def docker(
+    service: Service, metrics: Metrics, settings: DockerTable | None
+) -> AsyncIterator[list[Coroutine[None, None, None]]]:
+    """Serve Docker's IPAM driver, if that is configured, and give the loop that goes with it. Raises StartError."""
+    if settings is None:
+        yield []
+        return
+    driver = Driver(service, [Predefined(read_cidr(each.base), each.size) for each in settings.default_pools])
+    witness = Witness(service.store, driver, SystemRandom(), running_time, settings.grace)
+    listener = DockerListener(driver.answer, metrics)
+    await listener.start(Path(settings.socket))
+    try:
+        yield [witness.run(Engine(Path(settings.api)) if settings.api else None)]
+    finally:
+        await listener.stop()
+
+
+@asynccontextmanager
+async def opened(
+    config: Config, clock: SteadyClock
+) -> AsyncIterator[tuple[Service, Server[tuple[Lease, bool]], Metrics]]:
+    """The service, ready for requests, its server and its metrics; all is closed at the end."""
     store = SqliteStore(config.store, clock)
     try:
         clock.begin(store.view(lambda view: view.clock))
@@ -87,7 +117,7 @@ async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[tuple[Serv
         application = build([kubernetes.surface(), rest.surface(service, metrics)], metrics)
         server = Server(application, rest.answers(service, metrics))
         try:
-            yield service, server
+            yield service, server, metrics
         finally:
             await server.stop()
     finally:

@@ -14,8 +14,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ipamd.errors import ConfigError, Invalid
-from ipamd.model import DEFAULT_SPACE, Edges, Pool, Purpose, Reservation, Strategy
+from ipamd.model import DEFAULT_SPACE, WIDTH, Edges, Pool, Purpose, Reservation, Strategy
 from ipamd.pool_rules import check_pool
+from ipamd.ranges import read_cidr
 
 RETENTION = 100_000  # changes
 HISTORY_DAYS = 400
@@ -50,13 +51,36 @@ class CniTable(Struct, frozen=True, forbid_unknown_fields=True):
     gc_grace: int = 10
 
 
+class DefaultPool(Struct, frozen=True, forbid_unknown_fields=True):
+    """What networks of Docker without a subnet get: CIDRs of length `size` out of `base`, as daemon.json has it."""
+
+    base: str
+    size: int
+
+
+DOCKER_POOLS = (DefaultPool("172.16.0.0/12", 16), DefaultPool("192.168.0.0/16", 20), DefaultPool("fdd0:c::/48", 64))
+
+
+class DockerTable(Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[docker]` of the file: where dockerd calls the IPAM driver.
+
+    `api` is the socket of the one Docker daemon that does; without it no container has a name, and nothing that Docker
+    has lost is collected. `grace` seconds apart two looks have to miss it for that.
+    """
+
+    socket: str = "/run/docker/plugins/ipamd.sock"
+    api: str = ""
+    grace: int = 30
+    default_pools: tuple[DefaultPool, ...] = DOCKER_POOLS
+
+
 class Config(Struct, frozen=True):
     """What the daemon runs with. `retention` is how many changes the log keeps for those who watch.
 
     In seconds: `dns_ttl` is for how long caches may keep a name's address, `grace` for how long a lease is kept that
     was not renewed in time. For `history_days` it stays known who had an address.
 
-    Without `cni` no container runtime is served.
+    Without `cni` no container runtime is served, without `docker` no dockerd.
     """
 
     listen: Endpoint
@@ -67,6 +91,7 @@ class Config(Struct, frozen=True):
     history_days: int
     pools: tuple[Pool, ...]
     cni: CniTable | None = None
+    docker: DockerTable | None = None
 
 
 class PoolTable(Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,6 +132,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     history_days: int = HISTORY_DAYS
     pools: dict[str, PoolTable] | None = None
     cni: CniTable | None = None
+    docker: DockerTable | None = None
 
 
 def read_config(path: Path | None, listen: str | None, store: str | None, cni_socket: str | None = None) -> Config:
@@ -131,6 +157,7 @@ def read_config(path: Path | None, listen: str | None, store: str | None, cni_so
         history_days=file.history_days,
         pools=pools,
         cni=read_cni(file.cni, cni_socket),
+        docker=None if file.docker is None else check_docker(file.docker),
     )
 
 
@@ -145,6 +172,7 @@ def read_file(path: Path) -> File:
         raise ConfigError(f"{path} is no TOML: {error}") from None
     check_keys(path, "the file", document, File)
     check_keys(path, "[cni]", document.get("cni"), CniTable)
+    check_keys(path, "[docker]", document.get("docker"), DockerTable)
     pools = document.get("pools", {})
     for name, table in pools.items() if isinstance(pools, dict) else ():
         check_keys(path, f"[pools.{name}]", table, PoolTable)
@@ -173,6 +201,20 @@ def read_cni(table: CniTable | None, socket: str | None) -> CniTable | None:
         table = replace(table or CniTable(), socket=socket)
     if table is not None and table.gc_grace < 0:
         raise ConfigError(f"cni.gc_grace is a number of seconds, not {table.gc_grace}")
+    return table
+
+
+def check_docker(table: DockerTable) -> DockerTable:
+    """The table `[docker]`. Raises ConfigError for values that cannot be meant."""
+    if table.grace < 0:
+        raise ConfigError(f"docker.grace is a number of seconds, not {table.grace}")
+    for pool in table.default_pools:
+        try:
+            base = read_cidr(pool.base)
+        except Invalid as error:
+            raise ConfigError(f"docker.default_pools: {error.detail}") from None
+        if not base.length <= pool.size <= WIDTH[base.family]:
+            raise ConfigError(f"docker.default_pools: {pool.base} has no networks of length {pool.size}")
     return table
 
 

@@ -140,6 +140,12 @@ class Cools(IpamError):
     status, code, title = 409, "cooling", "The addresses are cooling"
 
 
+class OldCopy(IpamError):
+    """The store is an old copy of itself: what was given since it was made would be given again."""
+
+    status, code, title = 503, "rolled-back", "The store is an old copy"
+
+
 class Drained(IpamError):
     """The pool gives nothing more."""
 
@@ -249,6 +255,13 @@ class CniError(Exception):
         self.code = code
         self.message = message
         self.details = details
+
+
+# Answering Docker
+
+
+class DockerError(Exception):
+    """A request of dockerd that is refused; the text is what Docker shows its user."""
 
 
 # Starting

@@ -1,0 +1,201 @@
+"""What the Docker Engine says of its networks and containers, over its own socket.
+
+Strategy: two lists are read, networks and containers, and of a container that is new or changed also what it is called:
+its aliases are only told one by one. A daemon that is away, or starts, has seen nothing; that is never taken for an
+empty list. Its events say when to look again.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from ipamd.docker.messages import GLOBAL, LOCAL
+from ipamd.docker.names import Named
+from ipamd.docker.networks import pool_id
+
+LOG = logging.getLogger(__name__)
+
+TIMEOUT = 20.0  # seconds for a reply
+FOREVER = aiohttp.ClientTimeout(None)
+RETRY = 2.0  # seconds until the events of a daemon that is away are asked for again
+BASE = "http://docker"  # nobody looks the name up: it all goes to the socket
+EVENTS = '/events?filters={"type":["network","container"],"event":["connect","disconnect","start","rename","destroy"]}'
+NO_DRIVER = ("", "default", "null")  # networks of these have no addresses of ours
+T = TypeVar("T")
+FAILURES = (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError)
+
+
+class Sighting(NamedTuple):
+    """What there was: of every PoolID the addresses that containers have, and what these are called."""
+
+    addresses: Mapping[str, frozenset[str]]
+    named: tuple[Named, ...]
+
+
+class Subnet(Struct, frozen=True, rename="pascal"):
+    """A pool of a network."""
+
+    subnet: str = ""
+    ip_range: str = msgspec.field(name="IPRange", default="")
+
+
+class Ipam(Struct, frozen=True, rename="pascal"):
+    """Where a network's addresses come from."""
+
+    driver: str = ""
+    config: tuple[Subnet, ...] | None = None
+
+
+class Network(Struct, frozen=True, rename="pascal"):
+    """A network, as `GET /networks` lists it."""
+
+    name: str
+    id: str
+    scope: str = "local"
+    ipam: Ipam = msgspec.field(name="IPAM", default=Ipam())
+
+    @property
+    def pool_ids(self) -> list[str]:
+        """Its pools, as the driver was asked for them."""
+        space = GLOBAL if self.scope == "global" else LOCAL
+        return [pool_id(space, each.subnet, each.ip_range) for each in self.ipam.config or () if each.subnet]
+
+
+class Attached(Struct, frozen=True, rename="pascal"):
+    """A container in a network."""
+
+    network_id: str = msgspec.field(name="NetworkID", default="")
+    endpoint_id: str = msgspec.field(name="EndpointID", default="")
+    ip_address: str = msgspec.field(name="IPAddress", default="")
+    ipv6_address: str = msgspec.field(name="GlobalIPv6Address", default="")
+    aliases: tuple[str, ...] | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What it has there."""
+        return tuple(filter(None, (self.ip_address, self.ipv6_address)))
+
+
+class Settings(Struct, frozen=True, rename="pascal"):
+    """The networks of a container."""
+
+    networks: dict[str, Attached] | None = None
+
+
+class Container(Struct, frozen=True, rename="pascal"):
+    """A container, as `GET /containers/json` lists it."""
+
+    id: str
+    names: tuple[str, ...] = ()
+    network_settings: Settings = Settings()
+
+    @property
+    def attached(self) -> list[Attached]:
+        """Where it is."""
+        return [*(self.network_settings.networks or {}).values()]
+
+
+class Told(Struct, frozen=True, rename="pascal"):
+    """A container as it is told alone, as far as the lists do not tell it."""
+
+    network_settings: Settings = Settings()
+
+
+class Engine:
+    """The daemon behind a socket."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._is_away = False
+        self._aliases: dict[str, tuple[str, ...]] = {}  # by endpoint
+
+    async def look(self) -> Sighting | None:
+        """What there is now; None if the daemon does not say."""
+        try:
+            async with self._session() as session:
+                containers = await fetched(session, "/containers/json?all=1", list[Container])
+                networks = await fetched(session, "/networks", list[Network])
+                ours = {each.id: each for each in networks if each.ipam.driver not in NO_DRIVER}
+                await self._read_aliases(session, containers, ours.keys())
+        except FAILURES as error:
+            if not self._is_away:
+                LOG.warning("the Docker daemon at %s does not answer: %s", self._socket, error)
+            self._is_away = True
+            return None
+        self._is_away = False
+        return sighted(ours, containers, self._aliases)
+
+    async def events(self) -> AsyncIterator[None]:
+        """Ends never; yields whenever something may be new."""
+        while True:
+            with suppress(*FAILURES):
+                async for _ in self._stream():
+                    yield
+            await asyncio.sleep(RETRY)
+
+    async def _stream(self) -> AsyncIterator[None]:
+        """Yields for what was missed while nobody listened, and then for every event."""
+        async with self._session() as session, session.get(EVENTS, timeout=FOREVER) as response:
+            response.raise_for_status()
+            yield
+            async for _ in response.content:
+                yield
+
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
+        connector = aiohttp.UnixConnector(path=str(self._socket))
+        async with aiohttp.ClientSession(BASE, connector=connector, timeout=aiohttp.ClientTimeout(TIMEOUT)) as session:
+            yield session
+
+    async def _read_aliases(
+        self, session: aiohttp.ClientSession, containers: Collection[Container], networks: Collection[str]
+    ) -> None:
+        """Know the aliases in these networks of every container that has addresses there."""
+        known: dict[str, tuple[str, ...]] = {}
+        for container in containers:
+            present = {
+                each.endpoint_id for each in container.attached if each.addresses and each.network_id in networks
+            }
+            if not present <= self._aliases.keys():
+                told = await fetched(session, f"/containers/{container.id}/json", Container)
+                known |= {each.endpoint_id: aliases(told, each) for each in told.attached}
+            known |= {each: self._aliases[each] for each in present & self._aliases.keys() if each not in known}
+        self._aliases = known
+
+
+def aliases(container: Container, attached: Attached) -> tuple[str, ...]:
+    """What a container is called in a network beside its name; the beginning of its id is nobody's name."""
+    return tuple(each for each in attached.aliases or () if not container.id.startswith(each))
+
+
+def sighted(
+    networks: Mapping[str, Network], containers: Collection[Container], known: Mapping[str, tuple[str, ...]]
+) -> Sighting:
+    """What the lists come to."""
+    found: dict[str, set[str]] = {each.id: set() for each in networks.values()}
+    named = []
+    for container in containers:
+        name = next((each.removeprefix("/") for each in container.names if each.count("/") == 1), container.id[:12])
+        for attached in container.attached:
+            network = networks.get(attached.network_id)
+            if network is None or not attached.addresses:
+                continue
+            found[network.id].update(attached.addresses)
+            names = dict.fromkeys((name, *known.get(attached.endpoint_id, ())))
+            named.append(Named(network.name, tuple(network.pool_ids), tuple(names), attached.addresses))
+    pools = {pool: frozenset(found[each.id]) for each in networks.values() for pool in each.pool_ids}
+    return Sighting(pools, tuple(named))
+
+
+async def fetched(session: aiohttp.ClientSession, path: str, kind: type[T]) -> T:
+    """A document of the daemon. Raises one of FAILURES."""
+    async with session.get(path) as response:
+        response.raise_for_status()
+        return msgspec.json.decode(await response.read(), type=kind)
