@@ -19,6 +19,8 @@ Asked = Sequence[tuple[Owner, Wish]]
 
 def allocate_plain(tx: Tx, pools: Pools, asked: Asked) -> dict[int, Lease]:
     """New leases for what is plain in `asked`, by position there. Changes store and spaces."""
+    if tx.old_because:  # nothing is given, and `Leases.allocate` says why
+        return {}
     by_pool: dict[str, dict[OwnerKey, int]] = {}
     for position, (owner, wish) in enumerate(asked):
         if wish.pool is not None and owner.kind != POD and is_plain(wish):

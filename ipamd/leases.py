@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ipamd import choosing
 from ipamd.allocator import Block, Space, block_of
 from ipamd.choosing import Choice, lease_is_within
-from ipamd.errors import Conflict, IpamError, NeedsThaw, UnknownLease
+from ipamd.errors import Conflict, IpamError, NeedsThaw, OldCopy, UnknownLease
 from ipamd.model import Cooling, Lease, Owner, Wish
 from ipamd.pools import Pools
 from ipamd.ranges import read_address, show_address
@@ -49,6 +49,7 @@ class Leases:
             check_again(held, owner, wish)
             has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
             return self.renew(tx, held, wish.ttl) if has_expired else held, False
+        check_age(tx)
         space, block, cooling = self._chosen(tx, spaces, owner, wish)
         lease = tx.put_lease(
             Lease(
@@ -158,6 +159,13 @@ class Leases:
         tx.thaw(cooling)
         space.thaw(block)
         tx.on_rollback(lambda: space.chill(block))
+
+
+def check_age(tx: Tx) -> None:
+    """Raise OldCopy if what the store has as free may have been given to somebody."""
+    if tx.old_because:
+        advice = "`ipamctl reconcile` shows what can be known, `ipamctl reconcile --accept-rollback` has it go on"
+        raise OldCopy(f"nothing is given from a store that is an old copy: {tx.old_because}; {advice}")
 
 
 def check_again(held: Lease, owner: Owner, wish: Wish) -> None:

@@ -92,6 +92,9 @@ class Log:
 
     def _committed(self, changes: Sequence[Change], _seconds: float) -> None:
         for change in changes:
+            if self._tail and change.revision != self._tail[-1].revision + 1:
+                self._tail.clear()  # an old copy of the store went on with revisions that were never reached
+                self._octets = 0
             self._last[change.kind] = change.revision
         for change in changes[-TAIL_ROWS:]:
             self._tail.append(change)

@@ -8,6 +8,7 @@ state is `store.view(fn)`. Every change gets the next revision, in one order wit
 
 from asyncio import Future
 from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from ipamd.json import Object
@@ -210,6 +211,13 @@ class Tx(View, Protocol):
     def forget_history(self, until: float, limit: int) -> int:
         """Forget who had what in leases that ended before `until`, at most `limit`, and return how many."""
 
+    @property
+    def old_because(self) -> str:
+        """Why the store is an old copy of itself, from which nothing may be given; empty if it is none."""
+
+    def accept_age(self) -> None:
+        """Have an old copy go on as the store, with revisions that were never reached before. Forgets the log."""
+
     def compact(self, revision: int) -> None:
         """Forget the rows of the log up to and including `revision`."""
 
@@ -237,6 +245,13 @@ class Store(Protocol):
     @property
     def compacted(self) -> int:
         """The last revision that the log has forgotten; 0 if it reaches back to the first."""
+
+    @property
+    def old_because(self) -> str:
+        """Why the store is an old copy of itself; empty if it is none."""
+
+    async def copy(self, target: Path) -> None:
+        """Make a copy of the store that knows that it is one. Raises StoreFull, StoreUnavailable."""
 
     async def update(self, change: Callable[[Tx], T]) -> T:
         """Run `change` in a transaction, and return what it returned once that is durable.

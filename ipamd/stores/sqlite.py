@@ -22,9 +22,12 @@ from typing import Generic, Protocol, TypeVar
 
 import apsw
 
-from ipamd.errors import IpamError
+from ipamd.errors import IpamError, StartError
 from ipamd.stores import Changes, Follower, Listener, Tx, View
+from ipamd.stores.high_water import HighWater
+from ipamd.stores.sqlite_copy import copy
 from ipamd.stores.sqlite_file import FAILURES, alone, locked, opened, reply_to
+from ipamd.stores.sqlite_schema import MARK_AS_NOTED, MARK_AS_OLD
 from ipamd.stores.sqlite_tx import SqliteTx
 from ipamd.stores.sqlite_view import SqliteView
 
@@ -102,6 +105,8 @@ class SqliteStore:
         with ExitStack() as opening:
             self._lock = locked(path)
             opening.callback(os.close, self._lock)
+            self._water = HighWater(path)
+            opening.callback(self._water.close)
             self._writer, self._reader = opened(path)
             opening.pop_all()
         self._followers: list[Follower] = []
@@ -114,6 +119,17 @@ class SqliteStore:
         self._is_scheduled = False
         self.revision = self._view.meta("revision")
         self.compacted = self._view.meta("compacted")
+        self._identity = self._view.identity
+        self._find_age()
+
+    @property
+    def old_because(self) -> str:
+        """Why the store is an old copy of itself; empty if it is none."""
+        return self._tx.old_because
+
+    async def copy(self, target: Path) -> None:
+        """Make a copy of the store that knows that it is one."""
+        await asyncio.to_thread(copy, self._path, target)
 
     async def update(self, change: Callable[[Tx], T]) -> T:
         """Run `change` in a transaction, and return what it returned once that is durable."""
@@ -161,6 +177,7 @@ class SqliteStore:
         self._thread.shutdown()
         self._reader.close()
         self._writer.close()
+        self._water.close()
         os.close(self._lock)
 
     @contextmanager
@@ -187,7 +204,7 @@ class SqliteStore:
                 update.run(self._tx)
             if self._tx.has_written:
                 self._tx.finish()
-                self._commit = asyncio.get_running_loop().run_in_executor(self._thread, timed, self._tx.commit)
+                self._commit = asyncio.get_running_loop().run_in_executor(self._thread, timed, self._make_durable)
                 self._commit.add_done_callback(lambda commit: self._committed(batch, commit))
                 return
         except apsw.Error as failure:
@@ -195,6 +212,28 @@ class SqliteStore:
             return
         self._tx.abandon()
         self._answer(batch)
+
+    def _make_durable(self) -> None:
+        """Commit, and note how far the store has come. Runs in the thread."""
+        self._tx.commit()
+        if not self.old_because:
+            with suppress(OSError):  # what is noted is behind, then, and an old copy less likely to be noticed
+                self._water.note(self._identity, self._tx.revision)
+
+    def _find_age(self) -> None:
+        """See whether the store is an old copy, and have it remember that. Raises StartError."""
+        was_noted, is_old = (self._view.flag(name) for name in ("noted", "old"))
+        reason = self._water.why_old(self._identity, self.revision, was_noted)
+        self._tx.old_because = "it was put back from a copy" if is_old else reason
+        try:
+            if self.old_because:
+                self._writer.execute(MARK_AS_OLD)
+                return
+            self._water.note(self._identity, self.revision)
+            if not was_noted:
+                self._writer.execute(MARK_AS_NOTED)
+        except (OSError, *FAILURES) as failure:
+            raise StartError(f"cannot open the store {self._path}: {failure}") from failure
 
     def _committed(self, batch: list[Waiting], commit: asyncio.Future[float]) -> None:
         """The COMMIT came back from the thread: publish what it made durable, or take it back."""

@@ -65,12 +65,17 @@ CREATE TABLE replies (key TEXT PRIMARY KEY, digest BLOB NOT NULL, status INTEGER
     until REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX replies_by_end ON replies (until);
 
-INSERT INTO meta VALUES ('clock', 0);
+INSERT INTO meta VALUES ('clock', 0), ('noted', 0), ('old', 0);
 CREATE TABLE identity (id TEXT NOT NULL);
 INSERT INTO identity VALUES (lower(hex(randomblob(16))));
 """
 
 MIGRATIONS = (FIRST, SECOND)
+
+# `noted`: how far the store has come was noted beside it; `old`: it is a copy of what has gone on without it.
+MARK_AS_NOTED = "INSERT OR REPLACE INTO meta VALUES ('noted', 1)"
+MARK_AS_OLD = "INSERT OR REPLACE INTO meta VALUES ('old', 1)"
+MARK_AS_NEW = "INSERT OR REPLACE INTO meta VALUES ('old', 0)"
 
 
 def migrate(connection: apsw.Connection) -> None:

@@ -14,6 +14,7 @@ from ipamd.model import LEASE, Cooling, Lease
 from ipamd.ranges import read_address
 from ipamd.stores import Change, Follower, Kept, Op, Stored, sqlite_history
 from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, packed, row_of
+from ipamd.stores.sqlite_schema import MARK_AS_NEW
 from ipamd.stores.sqlite_view import CHANGE_COLUMNS, SqliteView
 
 PUT_OBJECT = """
@@ -26,6 +27,8 @@ PUT_COOLING = f"INSERT OR REPLACE INTO cooling ({COOLING_COLUMNS}) VALUES (?, ?,
 FORGET_REPLIES = "DELETE FROM replies WHERE key IN (SELECT key FROM replies WHERE until <= ? ORDER BY until LIMIT ?)"
 ADD_LOG = f"INSERT INTO log ({CHANGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 PUT_LOG = f"INSERT INTO log ({CHANGE_COLUMNS}, previous_revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+LEAP = 1 << 32  # revisions, more than anybody can have seen between a copy and its return
 
 
 class SqliteTx(SqliteView):
@@ -46,6 +49,7 @@ class SqliteTx(SqliteView):
         self.now = 0.0
         self.changes_made: list[Change] = []
         self._has_tidied = False  # something was written that is no change in the log
+        self.old_because = ""
 
     @property
     def revision(self) -> int:
@@ -189,6 +193,15 @@ class SqliteTx(SqliteView):
         count: int = self._connection.changes()
         self._has_tidied = self._has_tidied or bool(count)
         return count
+
+    def accept_age(self) -> None:
+        """Have an old copy go on as the store."""
+        was = self.old_because
+        self.old_because = ""
+        self._revision += LEAP
+        self.on_rollback(lambda: setattr(self, "old_because", was))
+        self.compact(self._revision)
+        self._connection.execute(MARK_AS_NEW)
 
     def compact(self, revision: int) -> None:
         """Forget the rows of the log up to and including `revision`."""

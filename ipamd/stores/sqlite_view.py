@@ -108,6 +108,10 @@ class SqliteView:
         """A number that the store keeps about itself: `revision` or `compacted`."""
         return int(self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).get)
 
+    def flag(self, name: str) -> bool:
+        """Whether something that the store keeps about itself is so."""
+        return bool(self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).get)
+
     def get(self, kind: str, namespace: str, name: str) -> Stored | None:
         """The object of that key, or None."""
         row = self._connection.execute(GET, (kind, namespace, name)).fetchone()
