@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PACKAGES = {
+    "bind9": "named",
     "bind9-dnsutils": "dig",
     "bind9-utils": "dnssec-keygen",
     "busybox-static": "busybox",

@@ -1,64 +1,144 @@
-"""`python -m bench`: measure, and print what was measured as Markdown. Takes about two minutes; loopback only."""
+"""`python -m bench [--write] [NAME...]`: measure, and print what was measured as Markdown. Loopback only.
 
+Without names everything is measured, which takes about eight minutes, and docs/performance.md is written anew where it
+has tables, with its pictures; with names only these, in seconds each, and the page is left alone but with --write.
+`python -m bench profile [WORKLOAD...]` shows instead where kdns's time goes.
+"""
+
+import argparse
 import platform
-import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from os import cpu_count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import cni, freshness, leasing, processes, queries, startup
-from bench.queries import Rate
+from bench import changes, cni, freshness, leasing, page, processes, profiling, scale, startup, workloads
+from bench.cluster import Cluster
+from bench.dnsperf import Measured
+from bench.servers import Running, is_here, place
+from bench.workloads import ROUNDS, SECONDS, WORKLOADS
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "performance.md"
+PICTURES = (DOCS / "performance.png", DOCS / "performance.svg")
 
 
 def main() -> None:
-    """Measure everything, one thing after the other."""
-    print(
-        f"{platform.machine()}, {cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}\n"
-    )
+    """Measure what the command line says."""
+    if sys.argv[1:2] == ["profile"]:
+        profiling.show(sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *WORKLOADS, *OTHERS], help="what to measure")
+    parser.add_argument("--write", action="store_true", help="write what was measured into docs/performance.md")
+    given = parser.parse_args()
+    names = given.names or [*WORKLOADS, *OTHERS]
+    blocks = {"machine": machine(given.names)}
+    measured = measure_workloads([name for name in names if name in WORKLOADS], blocks)
+    if measured:
+        show(blocks, "targets", page.targets(measured))
+    for name in names:
+        if name in OTHERS:
+            show(blocks, name, OTHERS[name]())
+    if given.write or not given.names:
+        write(blocks, measured)
+
+
+def machine(names: list[str]) -> str:
+    """What it was measured on, and by which command."""
+    command = " ".join(["python -m bench", *names])
+    kind = f"{platform.machine()}, {cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
+    return f"`{command}` on {kind}.\n"
+
+
+def measure_workloads(names: list[str], blocks: dict[str, str]) -> dict[str, dict[str, Measured]]:
+    """Measure workloads on the cluster of full size, one after the other."""
+    measured: dict[str, dict[str, Measured]] = {}
+    if not names:
+        return measured
+    cluster = Cluster()
+    with TemporaryDirectory() as directory, ExitStack() as until:
+        at = until.enter_context(place(Path(directory), cluster))
+        running = Running(at, until)
+        for name in names:
+            measured[name] = workloads.measure(WORKLOADS[name], cluster, running, Path(directory))
+            show(blocks, name, page.workload(WORKLOADS[name], measured[name]))
+        if "mixed" in names:
+            asked = workloads.slices(WORKLOADS["mixed"], cluster, Path(directory))[0]
+            servers = {name: running[name] for name in WORKLOADS["mixed"].servers if is_here(name)}
+            moved = {name: changes.measure(at.api, each, asked, ROUNDS, SECONDS) for name, each in servers.items()}
+            show(blocks, "changes", page.moving(moved))
+    return measured
+
+
+def show(blocks: dict[str, str], name: str, block: str) -> None:
+    """Print a block, and remember it for the page."""
+    print(block, flush=True)
+    blocks[name] = block
+
+
+def write(blocks: Mapping[str, str], measured: Mapping[str, Mapping[str, Measured]]) -> None:
+    """Put the blocks into the page, and draw the pictures of the workloads."""
+    text = PAGE.read_text()
+    for name, block in blocks.items():
+        text = page.filled(text, name, block)
+    PAGE.write_text(text)
+    if measured:
+        from bench.plot import draw  # here: matplotlib is an extra that only this needs
+
+        draw(measured, PICTURES)
+
+
+def sizes() -> str:
+    """What clusters of several sizes cost, and `kdns --version`."""
+    bounds = {title: scale.formula(cluster) for title, cluster in scale.SIZES.items()}
+    version = f"\n`kdns -version` takes {scale.version_seconds():.3f} s.\n"
+    return page.sizes(scale.rows(), bounds) + version
+
+
+def million() -> str:
+    """Answers among a million names."""
+    return page.million(scale.among_a_million(ROUNDS, SECONDS))
+
+
+def start() -> str:
+    """From an empty directory to an answer."""
     measured = startup.row(startup.delays())
-    print(table(("from the start of a demo cluster to the right answer", "median", "most"), [("", *measured)]))
+    return page.table(("from the start of a demo cluster to the right answer", "median", "most"), [("", *measured)])
+
+
+def lease_to_name() -> str:
+    """From a lease to its name."""
     with TemporaryDirectory() as directory, ExitStack() as running:
-        place = Path(directory)
-        ipamd = running.enter_context(processes.ipamd(place))
-        kdns = running.enter_context(processes.kdns(place, ipamd.port))
+        ipamd = running.enter_context(processes.ipamd(Path(directory)))
+        kdns = running.enter_context(processes.kdns(Path(directory), ipamd.port))
         delays = freshness.row(freshness.delays(ipamd, kdns))
-        print(table(("from a lease's 201 to the right answer", "p50", "p99", "most"), [("", *delays)]))
-        names = queries.fill(ipamd)
-        nsd = running.enter_context(processes.nsd(place, queries.zone(names)))
-        knot = running.enter_context(processes.knot(place, queries.zone(names)))
-        servers = {"kdns": kdns, "nsd": nsd, "knot": knot}
-        title = f"{queries.ABSENT:,} absent names"
-        print(rates(title, "q/s", queries.rates(servers, queries.cold(place)), "nsd"))
-        compiler = shutil.which("cc")
-        if compiler is not None:
-            servers["canned answer, C"] = running.enter_context(processes.limit(place, compiler))
-        title = f"{queries.SERVICES:,} hot names"
-        print(rates(title, "q/s", queries.rates(servers, queries.hot(names, place)), "nsd"))
-        if compiler is None:
-            print("No C compiler here: the canned answer is left out.\n")
+    return page.table(("from a lease's 201 to the right answer", "p50", "p99", "most"), [("", *delays)])
+
+
+def leases() -> str:
+    """Leases a second."""
     with TemporaryDirectory() as directory, processes.ipamd(Path(directory)) as ipamd, processes.echo() as echo:
-        print(rates("leases, 64 clients", "requests/s", leasing.rates(ipamd, echo), "echo"))
+        return page.rates("leases, 64 clients", "requests/s", leasing.rates(ipamd, echo), "echo")
+
+
+def attachments() -> str:
+    """ADDs of the CNI plugin."""
     with TemporaryDirectory() as directory:
-        print(table(("one CNI ADD", "ipamd", "host-local", "of host-local"), cni.rows(Path(directory))))
+        return page.table(("one CNI ADD", "ipamd", "host-local", "of host-local"), cni.rows(Path(directory)))
 
 
-def rates(title: str, unit: str, measured: Mapping[str, Rate], peer: str) -> str:
-    """A table of rates, each with its ratio to the peer's."""
-    head = (title, unit, f"of {peer}", "CPU µs each", f"of {peer}")
-    beside = measured[peer]
-    rows = [
-        (name, f"{rate.qps:,.0f}", f"{rate.qps / beside.qps:.2f}", f"{rate.cpu:.1f}", f"{rate.cpu / beside.cpu:.2f}")
-        for name, rate in measured.items()
-    ]
-    return table(head, rows)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows as a Markdown table."""
-    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+OTHERS: Mapping[str, Callable[[], str]] = {
+    "scale": sizes,
+    "million": million,
+    "start": start,
+    "lease": lease_to_name,
+    "leases": leases,
+    "cni": attachments,
+}
+"""What else is measured than queries, by name."""
 
 
 if __name__ == "__main__":

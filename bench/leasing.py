@@ -5,9 +5,10 @@ Every lease is on disk before it is answered. The servers take turns, and the me
 
 from collections.abc import Mapping
 
+from bench.dnsperf import Rate, middle
 from bench.http_load import posts_a_second
 from bench.processes import Server
-from bench.queries import ROUNDS, Rate, middle
+from bench.workloads import ROUNDS
 
 LEASES = 6000  # a round; ROUNDS of them for each kind fit into a /16
 

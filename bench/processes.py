@@ -1,6 +1,7 @@
 """The servers that are measured, each in processes of its own on the loopback, and the processor time that they use."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-TICKS = os.sysconf("SC_CLK_TCK")
 COREFILE = """\
 cluster.local:{port} {{
     bind 127.0.0.1
@@ -29,51 +29,27 @@ cluster.local:{port} {{
     loadbalance
 }}
 """
-NSD = """\
-server:
-    ip-address: 127.0.0.1@{port}
-    username: ""
-    database: ""
-    pidfile: "{directory}/nsd.pid"
-    xfrdfile: "{directory}/xfrd.state"
-    zonelistfile: "{directory}/zone.list"
-    zonesdir: "{directory}"
-    server-count: 1
-    rrl-ratelimit: 0
-remote-control:
-    control-enable: no
-zone:
-    name: cluster.local
-    zonefile: cluster.local.zone
-"""
-KNOT = """\
-server:
-    rundir: "{directory}"
-    listen: 127.0.0.1@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: "{directory}/knot"
-zone:
-  - domain: cluster.local
-    storage: "{directory}"
-    file: cluster.local.zone
-"""
+
+SOA = 6
 
 CORES = sorted(os.sched_getaffinity(0))
 CLIENT_CORE, SERVER_CORE = CORES[0], CORES[-1]  # the same one on a machine that has but one
 
 
 class Server(NamedTuple):
-    """A server that runs: its main process and its port on 127.0.0.1."""
+    """A server that runs: its main process, its port on 127.0.0.1, and the one for DNS over TLS if it has that."""
 
     pid: int
     port: int
+    tls_port: int = 0
 
     def cpu(self) -> float:
         """Seconds of processor time, in user and kernel mode, that it and its children have used so far."""
-        return sum(map(_cpu, _family(self.pid)))
+        return sum(map(_cpu, family(self.pid)))
+
+    def memory(self) -> float:
+        """Resident memory of it and its children in MB, what they share counted once (proc(5), smaps_rollup)."""
+        return sum(map(_memory, family(self.pid)))
 
 
 @contextmanager
@@ -96,20 +72,6 @@ def kdns(directory: Path, ipamd_port: int) -> Iterator[Server]:
 
 
 @contextmanager
-def nsd(directory: Path, zone: str) -> Iterator[Server]:
-    """An NSD with one server process and this text as the zone cluster.local."""
-    with _authoritative(["nsd", "-d", "-c"], NSD, directory, zone) as server:
-        yield server
-
-
-@contextmanager
-def knot(directory: Path, zone: str) -> Iterator[Server]:
-    """A Knot DNS with one UDP worker and this text as the zone cluster.local."""
-    with _authoritative(["knotd", "-c"], KNOT, directory, zone) as server:
-        yield server
-
-
-@contextmanager
 def limit(directory: Path, compiler: str) -> Iterator[Server]:
     """The least that a UDP server can do: limit.c, compiled."""
     port = free_port()
@@ -129,16 +91,18 @@ def echo() -> Iterator[Server]:
 
 @contextmanager
 def running(
-    command: Sequence[str], word: str, environment: dict[str, str] | None = None
+    command: Sequence[str],
+    word: str,
+    environment: dict[str, str] | None = None,
+    core: int = SERVER_CORE,
+    patient: bool = True,
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """The process of a command on the servers' core, from when it prints a line with `word` (none: from the start).
+    """The process of a command on a core, from when it prints a line with `word` (none: from the start).
 
-    Gives that line too. It is ended at the end.
+    Gives that line too. It is ended at the end: asked to if `patient`, else killed.
     """
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            on_core(SERVER_CORE, command), stdout=subprocess.PIPE, stderr=errors, env=environment
-        )
+        process = subprocess.Popen(on_core(core, command), stdout=subprocess.PIPE, stderr=errors, env=environment)
         assert process.stdout is not None
         try:
             line = ""
@@ -149,7 +113,10 @@ def running(
                     raise RuntimeError(f"{command[0]} ended: {errors.read().decode(errors='replace')}")
             yield process, line
         finally:
-            process.terminate()
+            if patient:
+                process.terminate()
+            else:
+                process.kill()
             process.wait(30)
             process.stdout.close()
 
@@ -168,35 +135,27 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def _authoritative(command: Sequence[str], config: str, directory: Path, zone: str) -> Iterator[Server]:
-    port = free_port()
-    (directory / "cluster.local.zone").write_text(zone)
-    file = directory / f"{command[0]}.conf"
-    file.write_text(config.format(port=port, directory=directory))
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    with running([*command, str(file)], "", {**os.environ, "PATH": path}) as (process, _):
-        _wait_for_udp(port)
-        yield Server(process.pid, port)
-
-
-def _wait_for_udp(port: int) -> None:
-    query = b"\0\1\0\0\0\1\0\0\0\0\0\0\7cluster\5local\0\0\6\0\1"
-    with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0.1)
-        sock.connect(("127.0.0.1", port))
-        for _ in range(200):
+def wait_for_udp(port: int, name: str = "cluster.local", qtype: int = SOA) -> None:
+    """Wait until a server answers for a name (its SOA, or another type). RuntimeError if not within a minute."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    query = b"\0\1\0\0\0\1\0\0\0\0\0\0" + labels + b"\0" + qtype.to_bytes(2, "big") + b"\0\1"
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            sock.settimeout(0.5)
+            sock.connect(("127.0.0.1", port))
             try:
                 sock.send(query)
-                sock.recv(4096)
+                reply = sock.recv(4096)
+                if reply[3] & 0xF == 0 and (reply[7] or qtype == SOA):
+                    return
             except OSError:  # not there yet: refused at once, or silent
-                time.sleep(0.05)
-            else:
-                return
+                pass
+        time.sleep(0.02)
     raise RuntimeError(f"nobody answers on port {port}")
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """The process and all that descend from it."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
@@ -204,13 +163,23 @@ def _family(pid: int) -> list[int]:
             parents[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
         except OSError:
             continue
-    family = [pid]
-    for member in family:
-        family += [child for child, parent in parents.items() if parent == member]
-    return family
+    found = [pid]
+    for member in found:
+        found += [child for child, parent in parents.items() if parent == member]
+    return found
 
 
 def _cpu(pid: int) -> float:
-    """Seconds of utime and stime of a process, all its threads together (proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Seconds on a processor, user and kernel, of all threads of a process: where `stat` has but ticks."""
+    total = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            total += int(path.read_text().split()[0])
+        except OSError:  # a thread that just ended
+            continue
+    return total / 1e9
+
+
+def _memory(pid: int) -> float:
+    found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(found[1]) / 1000 if found else 0.0

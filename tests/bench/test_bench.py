@@ -1,13 +1,19 @@
 """The parts of the benchmark, on real servers; what they measure is not judged here."""
 
+import cProfile
 from pathlib import Path
 
 import pytest
 
-from bench import freshness, processes, queries, startup
-from bench.__main__ import rates, table
+from bench import dnsperf, freshness, processes, servers, startup, workloads
+from bench.changes import change
+from bench.cluster import Cluster
+from bench.dnsperf import Questions, write
 from bench.http_load import post_all, posts_a_second
-from bench.queries import Rate
+from bench.profiling import table
+from bench.workloads import WORKLOADS
+
+TINY = Cluster(services=40, sets=2)
 
 
 def test_every_lease_resolves(tmp_path: Path) -> None:
@@ -26,28 +32,40 @@ def test_every_start_comes_to_an_answer() -> None:
     assert startup.row([0.5, 0.7, 0.6]) == ("0.60 s", "0.70 s")
 
 
-def test_the_same_names_are_made_for_every_server(tmp_path: Path) -> None:
-    with processes.ipamd(tmp_path) as ipamd:
-        names = queries.fill(ipamd)
+def test_kdns_answers_every_workload_and_shows_what_changes(tmp_path: Path) -> None:
+    asked = {name: workloads.slices(each, TINY, tmp_path, rounds=1)[0] for name, each in WORKLOADS.items()}
+    with servers.place(tmp_path, TINY) as at, servers.STARTS["kdns"](at) as kdns:
+        for name in ("hot", "even", "fresh", "nxdomain", "srv", "forward", "miss", "tcp", "mixed"):
+            assert dnsperf.rate(kdns, asked[name], 0.1).answers > 0
+        assert dnsperf.latency(kdns, asked["hot"], 0.1)[0] > 0
+        assert len(change(at.api, kdns, 0.1)) == 10
+        assert kdns.memory() > 10
 
-    assert len(set(names.values())) == len(names) == queries.SERVICES
-    lines = queries.zone(names).splitlines()
-    assert f"svc-0.default.svc.cluster.local. IN A {names['svc-0.default.svc.cluster.local']}" in lines
-    assert queries.hot(names, tmp_path).file.read_text().splitlines()[0] == "svc-0.default.svc.cluster.local A"
+
+@pytest.mark.parametrize(
+    ("name", "workload"), [("kdns, autopath", "storm"), ("kdns, DoT", "tls"), ("kdns without C", "fresh")]
+)
+def test_kdns_answers_in_its_other_forms(name: str, workload: str, tmp_path: Path) -> None:
+    asked = workloads.slices(WORKLOADS[workload], TINY, tmp_path, rounds=1)[0]
+    with servers.place(tmp_path, TINY) as at, servers.STARTS[name](at) as kdns:
+        assert dnsperf.rate(kdns, asked, 0.1).answers > 0
 
 
-def test_every_server_answers_for_the_names(tmp_path: Path) -> None:
-    names = {f"svc-{number}.default.svc.cluster.local": f"10.96.1.{number}" for number in range(100)}
-    zone = queries.zone(names)
-    with processes.nsd(tmp_path, zone) as nsd, processes.knot(tmp_path, zone) as knot:
-        for server in (nsd, knot):
-            for asked in (queries.hot(names, tmp_path), queries.cold(tmp_path)):
-                assert queries.measure(server, asked, seconds=0.2).qps > 0
+@pytest.mark.parametrize("name", ["NSD", "Knot DNS", "BIND", "unbound", "dnsmasq"])
+def test_peers_answer_for_the_same_names(name: str, tmp_path: Path) -> None:
+    hot = workloads.slices(WORKLOADS["hot"], TINY, tmp_path)[0]
+    with servers.place(tmp_path, TINY) as at, servers.STARTS[name](at) as server:
+        assert dnsperf.rate(server, hot, 0.1).answers > 0
 
 
 def test_other_answers_than_expected_are_no_measurement(tmp_path: Path) -> None:
-    with processes.nsd(tmp_path, queries.zone({})) as nsd, pytest.raises(RuntimeError, match="other answers"):
-        queries.measure(nsd, queries.hot({"absent.cluster.local": ""}, tmp_path), seconds=0.2)
+    absent = Questions(write(tmp_path / "absent", ["absent.cluster.local A"]), "NOERROR")
+    with (
+        servers.place(tmp_path, TINY) as at,
+        servers.STARTS["NSD"](at) as nsd,
+        pytest.raises(RuntimeError, match="other answers"),
+    ):
+        dnsperf.rate(nsd, absent, 0.1)
 
 
 def test_every_request_is_sent_once_and_answered() -> None:
@@ -57,8 +75,12 @@ def test_every_request_is_sent_once_and_answered() -> None:
         assert posts_a_second(echo.port, "/v1/leases", wanted) > 0
 
 
-def test_rates_are_shown_beside_the_peers() -> None:
-    shown = rates("servers", "q/s", {"mine": Rate(3000.4, 4.0), "theirs": Rate(2000, 2.0)}, "theirs")
-    assert shown.splitlines()[2] == "| mine | 3,000 | 1.50 | 4.0 | 2.00 |"
-    assert table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |\n"
-    assert queries.middle([Rate(1, 9), Rate(5, 1), Rate(2, 2)]) == Rate(2, 2)
+def test_a_profile_tells_of_the_functions_that_took_longest(tmp_path: Path) -> None:
+    file = tmp_path / "profile"
+    with cProfile.Profile() as profile:
+        sorted(range(1000), key=lambda each: -each)
+    profile.dump_stats(str(file))
+
+    head, *rows = table(file, queries=1000, rows=3).splitlines()
+    assert "1,000 queries" in head
+    assert len(rows) == 3

@@ -68,7 +68,7 @@ def test_no_file_names_a_place_of_one_machine() -> None:
         path
         for folder in folders
         for path in (ROOT / folder).rglob("*")
-        if path.suffix not in (".pyc", ".so") and path.name != "executable"
+        if path.suffix not in (".pyc", ".so", ".png") and path.name != "executable"
     ]
     for path in [*inside, *ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "pyproject.toml"]:
         if path.is_file() and path != Path(__file__):
