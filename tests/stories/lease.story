@@ -42,9 +42,15 @@ $ ipamctl release 10.244.200.7
 NXDOMAIN aa
 authority cluster.local. SOA
 
-The next one who asks for that address gets it, and its name is his.
+Caches may still name the Pod, so nobody else gets the address yet.
 
-$ ipamctl lease pods --owner Pod/default/other --address 10.244.200.7
+$ ipamctl lease pods --owner Pod/default/other --address 10.244.200.7 2>&1 || echo refused
+...
+refused
+
+The Pod itself does when it comes back.
+
+$ ipamctl lease pods --owner Pod/default/leased --address 10.244.200.7
 10.244.200.7
 
 ? 10-244-200-7.default.pod.cluster.local. A

@@ -55,7 +55,7 @@ HELD_WRONG: Mapping[str, Held] = {
         "the directive is misspelt: no Corefile has it", "Unknown directive"
     ),
     "plugin_config/forward/TestSetupResolvconf/1": Held(
-        "null.conf is an empty file where CoreDNS tests it; without a file it is a host name", "failed to resolve"
+        "null.conf is an empty file where CoreDNS tests it; without a file it is a host name", "no valid upstream"
     ),
 }
 
