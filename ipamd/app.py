@@ -1,6 +1,7 @@
 """The daemon: everything built, joined and run until it is told to stop."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
@@ -18,8 +19,9 @@ from ipamd.docker.listener import Listener as DockerListener
 from ipamd.docker.networks import Predefined
 from ipamd.docker.witness import Witness
 from ipamd.errors import IpamError, StartError
+from ipamd.events import Events, Fullness
 from ipamd.expiry import Expiry, Upkeep
-from ipamd.http import rest
+from ipamd.http import events, reconcile, rest
 from ipamd.http.kube import KubernetesPaths
 from ipamd.http.server import Server, build
 from ipamd.leases import EXPIRED
@@ -27,10 +29,13 @@ from ipamd.log import Log
 from ipamd.metrics import Metrics
 from ipamd.model import Lease
 from ipamd.ranges import read_cidr
+from ipamd.reconciling import Reconciler
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
 
 DAY = 86_400  # seconds
+
+LOG = logging.getLogger(__name__)
 
 
 async def serve(config: Config) -> None:
@@ -40,7 +45,7 @@ async def serve(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     clock = SteadyClock()
     async with (
-        opened(config, clock) as (service, server, metrics),
+        opened(config, clock) as (service, server, metrics, reconciler),
         containers(service, config.cni),
         docker(service, metrics, config.docker) as docker_loops,
     ):
@@ -52,7 +57,8 @@ async def serve(config: Config) -> None:
         print(f"ipamd: listening on http://{Endpoint(endpoint.host, port)}", flush=True)
         expiry = Expiry(service.store, partial(service.release_in, reason=EXPIRED), clock, config.grace)
         upkeep = Upkeep(service.store, service.leases.thaw, config.history_days * DAY)
-        await run_until(stopping, [service.log.run(), expiry.run(), upkeep.run(), *docker_loops])
+        loops = [service.log.run(), expiry.run(), upkeep.run(), reconciler.run(), *docker_loops]
+        await run_until(stopping, loops)
         service.log.close()  # ends the watches, which would otherwise never end
 
 
@@ -104,9 +110,11 @@ async def docker(
 @asynccontextmanager
 async def opened(
     config: Config, clock: SteadyClock
-) -> AsyncIterator[tuple[Service, Server[tuple[Lease, bool]], Metrics]]:
-    """The service, ready for requests, its server and its metrics; all is closed at the end."""
+) -> AsyncIterator[tuple[Service, Server[tuple[Lease, bool]], Metrics, Reconciler]]:
+    """The service, ready for requests, its server, metrics and reconciler; all is closed at the end."""
     store = SqliteStore(config.store, clock)
+    if store.old_because:
+        LOG.error("the store is an old copy of itself, nothing is given from it: %s", store.old_because)
     try:
         clock.begin(store.view(lambda view: view.clock))
         service = Service(store, Log(store, config.retention), SystemRandom(), config.dns_ttl)
@@ -114,10 +122,14 @@ async def opened(
         kubernetes = KubernetesPaths(service)
         await kubernetes.start()
         metrics = Metrics(service, [kubernetes.metrics])
-        application = build([kubernetes.surface(), rest.surface(service, metrics)], metrics)
+        watched = Events(clock)
+        store.listen(Fullness(service.pools, watched).committed)
+        reconciler = Reconciler(service, watched, clock, config.reconcile_grace)
+        further = [*reconcile.routes(reconciler, service, config.store.parent), *events.routes(watched)]
+        application = build([kubernetes.surface(), rest.surface(service, metrics, further)], metrics)
         server = Server(application, rest.answers(service, metrics))
         try:
-            yield service, server, metrics
+            yield service, server, metrics, reconciler
         finally:
             await server.stop()
     finally:

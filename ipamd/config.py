@@ -20,6 +20,7 @@ from ipamd.ranges import read_cidr
 
 RETENTION = 100_000  # changes
 HISTORY_DAYS = 400
+RECONCILE_GRACE = 300  # seconds
 DNS_TTL = 30  # seconds, as kubeadm's Corefile has it
 
 DEFAULT_LISTEN = "127.0.0.1:8653"
@@ -78,7 +79,8 @@ class Config(Struct, frozen=True):
     """What the daemon runs with. `retention` is how many changes the log keeps for those who watch.
 
     In seconds: `dns_ttl` is for how long caches may keep a name's address, `grace` for how long a lease is kept that
-    was not renewed in time. For `history_days` it stays known who had an address.
+    was not renewed in time, `reconcile_grace` for how long the owner of a lease has to be gone until it is freed. For
+    `history_days` it stays known who had an address.
 
     Without `cni` no container runtime is served, without `docker` no dockerd.
     """
@@ -89,6 +91,7 @@ class Config(Struct, frozen=True):
     dns_ttl: int
     grace: int
     history_days: int
+    reconcile_grace: int
     pools: tuple[Pool, ...]
     cni: CniTable | None = None
     docker: DockerTable | None = None
@@ -130,6 +133,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     dns_ttl: int = DNS_TTL
     grace: int = 0
     history_days: int = HISTORY_DAYS
+    reconcile_grace: int = RECONCILE_GRACE
     pools: dict[str, PoolTable] | None = None
     cni: CniTable | None = None
     docker: DockerTable | None = None
@@ -140,8 +144,8 @@ def read_config(path: Path | None, listen: str | None, store: str | None, cni_so
     file = File() if path is None else read_file(path)
     if file.retention < 1:
         raise ConfigError(f"retention is a number of changes, at least 1, not {file.retention}")
-    if file.dns_ttl < 0 or file.grace < 0 or file.history_days < 1:
-        raise ConfigError("dns_ttl and grace are numbers of seconds, 0 at least, and history_days is 1 at least")
+    if min(file.dns_ttl, file.grace, file.reconcile_grace) < 0 or file.history_days < 1:
+        raise ConfigError("dns_ttl, grace and reconcile_grace are seconds, 0 at least, and history_days is 1 at least")
     pools = DEFAULT_POOLS if file.pools is None else tuple(pool_of(*item) for item in file.pools.items())
     for pool in pools:
         try:
@@ -155,6 +159,7 @@ def read_config(path: Path | None, listen: str | None, store: str | None, cni_so
         dns_ttl=file.dns_ttl,
         grace=file.grace,
         history_days=file.history_days,
+        reconcile_grace=file.reconcile_grace,
         pools=pools,
         cni=read_cni(file.cni, cni_socket),
         docker=None if file.docker is None else check_docker(file.docker),

@@ -24,6 +24,7 @@ Command = Callable[[Client, argparse.Namespace, Output], None]
 # YAML and tables, and few need more than one.
 COMMANDS = {
     "apply": "apply.apply",
+    "backup": "backups.backup",
     "cni": "cni.cni",
     "delete": "apply.delete",
     "drain": "pools.drain",
@@ -38,8 +39,10 @@ COMMANDS = {
     "import whereabouts": "imports.take_over",
     "lease": "leases.lease",
     "pools": "pools.pools",
+    "reconcile": "reconcile.reconcile",
     "release": "leases.release",
     "renew": "leases.renew",
+    "restore": "backups.restore",
     "search": "bulk.search",
     "shrink": "pools.shrink",
     "watch": "objects.watch",
@@ -171,6 +174,14 @@ def add_upkeep_commands(add: Adder) -> None:
     fsck = add("fsck", "check every invariant of the leases and pools")
     where = "the file of a store, without a daemon (default: ask the daemon)"
     fsck.add_argument("--store", type=Path, metavar="PATH", help=where)
+    reconcile = add("reconcile", "show the leases whose owners are gone, and free them")
+    reconcile.add_argument("--yes", action="store_true", help="free those that are due, which is else only shown")
+    text = "have a store that is an old copy go on, and give addresses again"
+    reconcile.add_argument("--accept-rollback", action="store_true", help=text)
+    add("backup", "get a copy of the store from the daemon").add_argument("path", type=Path, metavar="PATH")
+    restore = add("restore", "put a copy in the place of a store that no daemon uses")
+    restore.add_argument("path", type=Path, metavar="PATH", help="the copy")
+    restore.add_argument("--store", type=Path, metavar="PATH", required=True, help="the file of the store")
 
 
 def add_manifest_commands(add: Adder) -> None:

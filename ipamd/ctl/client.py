@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from ipamd.errors import AskError, Missing, Misused, Refused, Unreachable
 from ipamd.json import Json, Object
 
+PIECE = 1 << 18  # octets read at once
 TIMEOUT = 30  # seconds for one request; a watch waits as long as it takes
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -52,6 +53,21 @@ class Client:
                 yield read_reply(200, line)
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """The octets of a reply, piece by piece; all of them, or Unreachable is raised."""
+        response = self._send("GET", path, None, {})
+        if response.status >= 400:
+            read_reply(response.status, response.read())
+        missing = response.length or 0
+        try:
+            while piece := response.read(PIECE):
+                missing -= len(piece)
+                yield piece
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        if missing:
+            raise Unreachable(f"ipamd at {self._server} has gone away before all was sent")
 
     def _send(self, method: str, path: str, body: Json, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         raw = None if body is None else json.dumps(body).encode()

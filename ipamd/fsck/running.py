@@ -17,7 +17,9 @@ SLICE = 2000  # leases in one transaction
 
 async def check_running(service: Service) -> list[Finding]:
     """Every invariant, of the store and of what is kept of it. Raises StoreUnavailable."""
-    return [*await service.store.apart(found), *await found_running(service)]
+    old = service.store.old_because
+    past = [finding(Flaw("own-past", "the store", f"is an old copy of itself: {old}"))] if old else []
+    return [*past, *await service.store.apart(found), *await found_running(service)]
 
 
 async def found_running(service: Service) -> list[Finding]:

@@ -1,5 +1,6 @@
 """The REST surface: `/v1`, its OpenAPI document, and what operators ask: health, readiness, metrics."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -9,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from ipamd.errors import Failed, IpamError, Malformed, MethodNotAllowed, NotFound, TooLarge
 from ipamd.http import attachments, available, batches, checks, explain, history, leases, openapi, pools
 from ipamd.http.codec import JSON, PROBLEM, problem
-from ipamd.http.routes import LARGEST_BODY, Surface
+from ipamd.http.routes import LARGEST_BODY, Route, Surface
 from ipamd.http.shortcut import Answers, Reply
 from ipamd.metrics import Metrics
 from ipamd.model import Lease
@@ -19,8 +20,8 @@ from ipamd.service import Service
 REFUSALS: dict[int, type[IpamError]] = {400: Malformed, 404: NotFound, 405: MethodNotAllowed, 413: TooLarge}
 
 
-def surface(service: Service, metrics: Metrics) -> Surface:
-    """Everything but the Kubernetes paths."""
+def surface(service: Service, metrics: Metrics, further: Sequence[Route] = ()) -> Surface:
+    """Everything but the Kubernetes paths; `further` are routes that need more than the service."""
     documented = (
         *pools.routes(service),
         *leases.routes(service),
@@ -30,6 +31,7 @@ def surface(service: Service, metrics: Metrics) -> Surface:
         *attachments.routes(service),
         *history.routes(service),
         *checks.routes(service),
+        *further,
     )
     description = msgspec.json.encode(openapi.document(documented))
 

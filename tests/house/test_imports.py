@@ -141,6 +141,11 @@ DIRECTIONS = [
         "the choice again, for people",
     ),
     (
+        "ipamd.witnesses",
+        ("ipamd", "ipamd.cni.attachments", "ipamd.kube.document", "ipamd.model", "ipamd.pod_of_lease", "ipamd.stores"),
+        "who says that an owner is gone",
+    ),
+    (
         "ipamd.fsck*",
         ("ipamd", "ipamd.allocator", "ipamd.cni.attachments", "ipamd.errors", "ipamd.fsck*", "ipamd.json",
          "ipamd.kube.document", "ipamd.model", "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service",
@@ -158,8 +163,8 @@ DIRECTIONS = [
         "ipamd.http*",
         ("ipamd", "ipamd.cni.adding", "ipamd.cni.importing", "ipamd.cni.networks", "ipamd.errors", "ipamd.explaining",
          "ipamd.fsck*", "ipamd.json",
-         "ipamd.kube*", "ipamd.metrics", "ipamd.model", "ipamd.patch", "ipamd.ranges", "ipamd.service", "ipamd.stores",
-         "ipamd.http*"),
+         "ipamd.kube*", "ipamd.metrics", "ipamd.model", "ipamd.patch", "ipamd.ranges",
+         "ipamd.events", "ipamd.reconciling", "ipamd.service", "ipamd.stores", "ipamd.witnesses", "ipamd.http*"),
         "requests in, replies out; no allocation here",
     ),
     ("ipamd.cni.executable", (), "it stands alone where it is installed"),
@@ -172,7 +177,12 @@ DIRECTIONS = [
     (
         "ipamd.ctl.fsck",
         ("ipamd.ctl*", "ipamd.errors", "ipamd.fsck", "ipamd.json", "ipamd.stores", "ipamd.stores.sqlite_file"),
-        "the one command that reads a store, where no daemon does",
+        "reads a store, where no daemon does",
+    ),
+    (
+        "ipamd.ctl.backups",
+        ("ipamd.ctl*", "ipamd.errors", "ipamd.json", "ipamd.stores.sqlite_copy"),
+        "puts a store in its place, while no daemon has it",
     ),
     (
         "ipamd.docker*",
