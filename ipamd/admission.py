@@ -31,13 +31,20 @@ def is_for_all(pool: Pool) -> bool:
 
 def why_not(pool: Pool, applicant: Applicant) -> str:
     """What keeps the applicant out of the pool; empty if nothing does."""
-    namespace, node = applicant.owner.namespace, applicant.node
+    namespace = applicant.owner.namespace
+    if pool.per_node and applicant.owner.kind == "Node":  # its block is for the pods that the pool is for
+        return _why_not_there(pool, applicant)
     if pool.namespaces and namespace not in pool.namespaces:
         return f"it is for namespaces {', '.join(pool.namespaces)}, not {namespace!r}"
     if pool.namespace_selector and not _fits(pool.namespace_selector, applicant.namespace_labels(namespace)):
         return f"namespace {namespace!r} has no labels {pool.namespace_selector}"
     if pool.selector and not _fits(pool.selector, applicant.labels):
         return f"the owner has no labels {pool.selector}"
+    return _why_not_there(pool, applicant)
+
+
+def _why_not_there(pool: Pool, applicant: Applicant) -> str:
+    node = applicant.node
     if pool.nodes and node not in pool.nodes:
         return f"it is for nodes {', '.join(pool.nodes)}, not {node!r}"
     if pool.node_selector and not _fits(pool.node_selector, applicant.node_labels(node)):

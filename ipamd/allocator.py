@@ -12,15 +12,14 @@ from itertools import chain
 from random import Random
 from typing import NamedTuple
 
-from ipamd import reservations
 from ipamd.admission import is_for_all
-from ipamd.errors import Drained, Exhausted, Invalid, OutsidePool, QuotaExceeded, Taken, Withheld
+from ipamd.errors import Drained, Exhausted, Invalid, OutsidePool, QuotaExceeded, Taken, Unfit, Withheld
 from ipamd.errors import Reserved as ReservedForAnother
 from ipamd.freesets import FreeSet, free_set
 from ipamd.model import WIDTH, Lease, Owner, Pool, Wish
-from ipamd.pool_rules import check_pool, withheld
+from ipamd.pool_rules import check_pool, never, outside_ranges
 from ipamd.ranges import Address, Cidr, read_address, show_address
-from ipamd.reservations import Reserved
+from ipamd.reservations import ANYBODY, Reserved
 
 
 class Block(NamedTuple):
@@ -50,7 +49,8 @@ class Space:
     """A pool with what is free in it.
 
     Counts of addresses: of `capacity`, `used` are leased, `cooling` were given back a moment ago, `reserved` are kept
-    for those who are named, and the rest is `free`.
+    for those who are named, and the rest is `free`. Whom it gives to is a matter of the `rules` of a pool: of its own,
+    and where it is a block of a node also of the pool that this is a block of.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -61,14 +61,18 @@ class Space:
         self.used = 0
         self.leases = 0
         self.cooling = 0
+        self.rules = pool
         self.is_open = is_for_all(pool)
         self.by_namespace: dict[str, int] = {}  # leases, kept where there are quotas
-        self._kept = [[*reservations.within(pool.reservations, cidr)] for cidr in self.cidrs]
-        self._sets: list[FreeSet] = [
-            free_set(cidr, [*withheld(pool, cidr), *((each.first, each.last) for each in kept)])
-            for cidr, kept in zip(self.cidrs, self._kept, strict=True)
-        ]
-        self.reserved = sum(each.size for kept in self._kept for each in kept)
+        self._kept: list[Reserved] = []
+        self._sets: list[FreeSet] = []
+        for cidr in self.cidrs:
+            spans = never(pool, cidr)
+            kept = Reserved(cidr, pool.reservations, spans)
+            spans += [*outside_ranges(pool, cidr), *((part.first, part.last) for part in kept.parts)]
+            self._kept.append(kept)
+            self._sets.append(free_set(cidr, spans))
+        self.reserved = sum(kept.size for kept in self._kept)
         self.capacity = sum(free.capacity for free in self._sets) + self.reserved
         self._by_base = sorted((cidr.base, index) for index, cidr in enumerate(self.cidrs))
         self._block_bands = bands(self.cidrs, has_static=False)
@@ -87,8 +91,15 @@ class Space:
     def has_free(self, block: Block) -> bool:
         """Whether any address of the block would be given to somebody. Raises OutsidePool."""
         index, offset = self._place(block)
-        kept = self._keeper(index, offset, block.bits) if self._kept[index] else None
-        return self._sets[index].is_free(offset, block.bits) if kept is None else kept.is_free(offset, block.bits)
+        return self._set(index, offset, block.bits).is_free(offset, block.bits)
+
+    def follow(self, around: "Space | None") -> None:
+        """Have the rules apply of the pool around it, of which it is a block of a node; None: its own alone."""
+        if around is None:
+            self.rules = self.pool
+        else:
+            self.rules, self.by_namespace = around.pool, around.by_namespace
+        self.is_open = is_for_all(self.pool) and is_for_all(self.rules)
 
     def choose(self, wish: Wish, random: Random, owner: Owner | None = None) -> Block:
         """The block to give to an owner for the wish. Changes nothing.
@@ -97,10 +108,10 @@ class Space:
         Exhausted if nothing is free.
         """
         bits = self.bits(wish)
-        self._check_gives(owner)
+        self.check_gives(owner, bits)
         if wish.address is not None:
             return self._asked_for(read_address(wish.address), bits, owner)
-        if self.reserved and owner is not None:
+        if self.reserved and owner is not None:  # then something is reserved that is free
             kept = self._kept_for(owner, bits)
             if kept is not None:
                 return kept
@@ -115,7 +126,7 @@ class Space:
     def is_plain(self) -> bool:
         """Whether its next free address is for anybody who asks."""
         pool = self.pool
-        kept = self.reserved or pool.quotas or pool.per_node or pool.drained
+        kept = self.reserved or pool.per_node or pool.drained or self.rules.quotas or self.rules.drained
         return self.is_open and pool.strategy == "lowest" and not kept
 
     def next_singles(self, count: int) -> list[int]:
@@ -128,15 +139,15 @@ class Space:
         return found
 
     def bits(self, wish: Wish) -> int:
-        """The size of the block that is wished for, in bits. Raises Invalid if no CIDR could hold it."""
+        """The size of the block that is wished for, in bits. Raises Unfit if no CIDR could hold it."""
         if wish.block and self.pool.block_size is None:
-            raise Invalid(f"pool {self.pool.name} has no block_size")
+            raise Unfit(f"pool {self.pool.name} has no block_size")
         length = self.pool.block_size if wish.block else wish.prefix_length
         length = self.width if length is None else length
         shortest = min(cidr.length for cidr in self.cidrs)
         if not shortest <= length <= self.width:
             bounds = f"/{shortest} to /{self.width}"
-            raise Invalid(f"prefix_length {length} is not within {bounds} of pool {self.pool.name}")
+            raise Unfit(f"prefix_length {length} is not within {bounds} of pool {self.pool.name}")
         return self.width - length
 
     def free_blocks(self, largest: int) -> Iterator[Block]:
@@ -188,51 +199,50 @@ class Space:
     def _count(self, block: Block, namespace: str, sign: int) -> None:
         self.used += sign << block.bits
         self.leases += sign
-        if self.pool.quotas:
+        if self.rules.quotas and not (self.pool.per_node and block.bits):
             self.by_namespace[namespace] = self.by_namespace.get(namespace, 0) + sign
+
+    def _set(self, index: int, offset: int, bits: int) -> FreeSet:
+        """The set that knows whether the block is free: that of whom it is reserved for, or everybody's."""
+        kept = self._kept[index]
+        own = kept.set_of(offset, bits) if kept.parts else None
+        return self._sets[index] if own is None else own
 
     def _occupy(self, block: Block) -> None:
         index, offset = self._place(block)
-        kept = self._keeper(index, offset, block.bits) if self._kept[index] else None
-        if kept is None:
-            self._sets[index].take(offset, block.bits)
-        else:
-            kept.take(offset, block.bits)
+        free = self._set(index, offset, block.bits)
+        free.take(offset, block.bits)
+        if free is not self._sets[index]:
             self.reserved -= 1 << block.bits
 
     def _vacate(self, block: Block) -> None:
         index, offset = self._place(block)
-        kept = self._keeper(index, offset, block.bits) if self._kept[index] else None
-        if kept is None:
-            self._sets[index].give(offset, block.bits)
-        else:
-            kept.give(offset, block.bits)
+        free = self._set(index, offset, block.bits)
+        free.give(offset, block.bits)
+        if free is not self._sets[index]:
             self.reserved += 1 << block.bits
-
-    def _keeper(self, index: int, offset: int, bits: int) -> Reserved | None:
-        return next((each for each in self._kept[index] if each.holds(offset, bits)), None)
 
     def _kept_for(self, owner: Owner, bits: int) -> Block | None:
         """A free block that is reserved for this very owner, or None."""
         for cidr, kept in zip(self.cidrs, self._kept, strict=True):
-            for each in kept:
-                offset = each.next_free(bits) if each.reservation.kind and each.is_for(owner) else None
-                if offset is not None:
-                    return Block(cidr.base + offset, bits)
+            offset = kept.next_free(owner, bits) if kept.parts else None
+            if offset is not None:
+                return Block(cidr.base + offset, bits)
         return None
 
-    def _check_gives(self, owner: Owner | None) -> None:
-        """Raise Drained or QuotaExceeded."""
-        pool = self.pool
-        if pool.drained:
-            raise Drained(f"pool {pool.name} is drained: it gives no more leases", pool=pool.name)
-        if not pool.quotas or owner is None:
+    def check_gives(self, owner: Owner | None, bits: int) -> None:
+        """Raise Drained or QuotaExceeded. The blocks of nodes are no leases of a namespace, what is in them is."""
+        rules = self.rules
+        if self.pool.drained or rules.drained:
+            name = self.pool.name if self.pool.drained else rules.name
+            raise Drained(f"pool {name} is drained: it gives no more leases", pool=name)
+        if not rules.quotas or owner is None or (self.pool.per_node and bits):
             return
-        quota = pool.quotas.get(owner.namespace, pool.quotas.get("*"))
+        quota = rules.quotas.get(owner.namespace, rules.quotas.get("*"))
         held = self.by_namespace.get(owner.namespace, 0)
         if quota is not None and held >= quota:
-            detail = f"namespace {owner.namespace!r} has {held} leases of pool {pool.name}, its quota is {quota}"
-            raise QuotaExceeded(detail, pool=pool.name, namespace=owner.namespace, quota=quota, leases=held)
+            detail = f"namespace {owner.namespace!r} has {held} leases of pool {rules.name}, its quota is {quota}"
+            raise QuotaExceeded(detail, pool=rules.name, namespace=owner.namespace, quota=quota, leases=held)
 
     def take_all(self, held: Sequence[tuple[int, int]]) -> None:
         """Record many used blocks at once, oldest first, as when a store is opened: (first address, prefix length)."""
@@ -258,8 +268,7 @@ class Space:
         if index is None or block.first + (1 << block.bits) - 1 > self.cidrs[index].last:
             return False
         offset = block.first - self.cidrs[index].base
-        kept = self._keeper(index, offset, block.bits) is not None
-        return kept or not self._sets[index].is_withheld(offset, block.bits)
+        return not self._set(index, offset, block.bits).is_withheld(offset, block.bits)
 
     def _exhausted(self, bits: int) -> Exhausted:
         what = f"block of length /{self.width - bits}" if bits else "address"
@@ -293,18 +302,14 @@ class Space:
             raise Invalid(f"{address} does not begin a block of length /{self.width - bits}")
         block = Block(address.value, bits)
         index, offset = self._place(block)
-        kept = self._keeper(index, offset, bits)
-        if kept is not None:
-            if not kept.is_for(owner):
-                meant = kept.reservation
-                detail = f"{address} is reserved for {Owner(meant.kind, meant.name, meant.namespace)}"
-                raise ReservedForAnother(detail, pool=self.pool.name)
-            if not kept.is_free(offset, bits):
-                raise Taken(f"{address} is taken", pool=self.pool.name)
-            return block
-        if self._sets[index].is_withheld(offset, bits):
+        kind, namespace, name = self._kept[index].holder(offset, bits) or ANYBODY
+        if kind and (owner is None or (owner.kind, owner.namespace, owner.name) != (kind, namespace, name)):
+            detail = f"{address} is reserved for {Owner(kind, name, namespace)}"
+            raise ReservedForAnother(detail, pool=self.pool.name)
+        free = self._set(index, offset, bits)
+        if free.is_withheld(offset, bits):
             raise Withheld(f"{address} is not handed out by pool {self.pool.name}", pool=self.pool.name)
-        if not self._sets[index].is_free(offset, bits):
+        if not free.is_free(offset, bits):
             raise Taken(f"{address} is taken", pool=self.pool.name)
         return block
 

@@ -21,9 +21,13 @@ def allocate_plain(tx: Tx, pools: Pools, asked: Asked) -> dict[int, Lease]:
     """New leases for what is plain in `asked`, by position there. Changes store and spaces."""
     if tx.old_because:  # nothing is given, and `Leases.allocate` says why
         return {}
+    # An address that is asked for must not be given away before it is asked for, nor an owner get another.
+    particular = {wish.pool for _, wish in asked if not is_plain(wish)}
+    if None in particular:
+        return {}
     by_pool: dict[str, dict[OwnerKey, int]] = {}
     for position, (owner, wish) in enumerate(asked):
-        if wish.pool is not None and owner.kind != POD and is_plain(wish):
+        if wish.pool is not None and wish.pool not in particular and owner.kind != POD:
             by_pool.setdefault(wish.pool, {}).setdefault(key_of(owner), position)
     known = {space.pool.name: space for space in pools if space.is_plain}
     made: dict[int, Lease] = {}
@@ -34,8 +38,9 @@ def allocate_plain(tx: Tx, pools: Pools, asked: Asked) -> dict[int, Lease]:
 
 
 def is_plain(wish: Wish) -> bool:
-    """Whether it is for the next free address, whichever that is."""
-    return wish.address is None and wish.prefix_length is None and not wish.block and not wish.within
+    """Whether it is for the next free address of a pool, whichever that is."""
+    is_any = wish.address is None and wish.prefix_length is None and not wish.block and not wish.within
+    return is_any and wish.pool is not None
 
 
 def _allocate(tx: Tx, space: Space, asked: Asked, positions: dict[OwnerKey, int]) -> dict[int, Lease]:

@@ -23,13 +23,15 @@ from ipamd.errors import (
     OutsidePool,
     QuotaExceeded,
     Taken,
+    Unfit,
 )
 from ipamd.json import stored_object
 from ipamd.model import Cooling, Lease, Owner, Wish
 from ipamd.ranges import Cidr, read_address, show_address
 from ipamd.stores import View
 
-ELSEWHERE = (Exhausted, Drained, QuotaExceeded, NotAdmitted)  # refusals of one pool that another may not share
+# Refusals of one pool that another may not share, those first that say most to who is refused by all of them.
+ELSEWHERE = (Exhausted, QuotaExceeded, Drained, NotAdmitted, Unfit)
 
 
 class Choice(NamedTuple):
@@ -51,14 +53,14 @@ def choose(view: View, spaces: Sequence[Space], owner: Owner, wish: Wish, random
             return again
     if wish.address is not None:
         return _asked_for(view, spaces, owner, wish, wish.address, random)
-    refusal: IpamError | None = None
+    refusals: list[IpamError] = []
     for space in spaces:
         try:
             check_admitted(view, space, owner, wish)
             return Choice(space, space.choose(wish, random, owner))
         except ELSEWHERE as refused:
-            refusal = refused if refusal is None or isinstance(refused, Exhausted) else refusal
-    assert refusal is not None
+            refusals.append(refused)
+    refusal = min(refusals, key=lambda each: ELSEWHERE.index(type(each)))
     if isinstance(refusal, Exhausted) and any(space.cooling for space in spaces):
         raise NeedsThaw(refusal)
     raise refusal
@@ -68,16 +70,17 @@ def check_admitted(view: View, space: Space, owner: Owner, wish: Wish) -> None:
     """Raise NotAdmitted, with the reason, if the pool is not for the owner."""
     if space.is_open:
         return
-    reason = why_not(space.pool, applicant(view, owner, wish))
-    if reason:
-        raise NotAdmitted(f"pool {space.pool.name} is not for {owner}: {reason}", pool=space.pool.name)
+    asks = applicant(view, owner, wish)
+    for pool in (space.pool, space.rules):
+        reason = why_not(pool, asks)
+        if reason:
+            raise NotAdmitted(f"pool {pool.name} is not for {owner}: {reason}", pool=pool.name)
 
 
 def applicant(view: View, owner: Owner, wish: Wish) -> Applicant:
     """Who asks, as pools look at it."""
-    return Applicant(
-        owner, wish.labels, wish.node, partial(labels_of, view, "Namespace"), partial(labels_of, view, "Node")
-    )
+    node = wish.node or (owner.name if owner.kind == "Node" else "")
+    return Applicant(owner, wish.labels, node, partial(labels_of, view, "Namespace"), partial(labels_of, view, "Node"))
 
 
 def labels_of(view: View, kind: str, name: str) -> Mapping[str, str]:
@@ -106,14 +109,24 @@ def _taken_up_again(view: View, spaces: Sequence[Space], owner: Owner, wish: Wis
     asked = None if wish.address is None else read_address(wish.address)
     for cooling in view.cooling(owner):
         space = by_name.get(cooling.pool)
-        if space is None or space.pool.drained:
+        if space is None:
             continue
         address = read_address(cooling.address)
         block = Block(address.value, space.width - cooling.prefix_length)
-        fits = asked in (None, address) and space.bits(wish) == block.bits and is_within(block, wish.within)
-        if fits and not why_not(space.pool, applicant(view, owner, wish)):
+        if asked in (None, address) and is_within(block, wish.within) and _may_have(view, space, block, owner, wish):
             return Choice(space, block, cooling)
     return None
+
+
+def _may_have(view: View, space: Space, block: Block, owner: Owner, wish: Wish) -> bool:
+    """Whether an owner may have, as the wish is, a block of that size from a space, were it free."""
+    try:
+        check_admitted(view, space, owner, wish)
+        bits = space.bits(wish)
+        space.check_gives(owner, bits)
+    except ELSEWHERE:
+        return False
+    return bits == block.bits
 
 
 def _asked_for(view: View, spaces: Sequence[Space], owner: Owner, wish: Wish, text: str, random: Random) -> Choice:

@@ -38,6 +38,10 @@ class Invalid(IpamError):
     status, code, title = 422, "invalid", "The request cannot be carried out as it stands"
 
 
+class Unfit(Invalid):
+    """No block of that size can be in a pool; in another it can, perhaps."""
+
+
 class EncodedBody(IpamError):
     """A Content-Encoding on a request; refused, for a small body could unpack to any size."""
 

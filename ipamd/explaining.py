@@ -1,21 +1,17 @@
-"""Why a wish gets what it gets: every pool looked at, and nothing changed.
+"""Why a wish gets what it gets: every pool that may serve it is asked, and nothing changes.
 
-Strategy: the same functions decide as for a lease, on a transaction that is taken back; what each other pool would have
-said is asked of it alone.
+Strategy: what a pool says alone is what a lease from it would say, tried and taken back.
 """
 
-from collections.abc import Sequence
-from random import Random
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ipamd import choosing
-from ipamd.allocator import Space
-from ipamd.errors import IpamError, NeedsThaw
-from ipamd.model import Owner, Wish
-from ipamd.ranges import show_address
-from ipamd.stores import View
+from ipamd.errors import IpamError
+from ipamd.model import Lease, Owner, Wish
+
+Try = Callable[[Owner, Wish], Awaitable[Lease]]
 
 
 class Verdict(NamedTuple):
@@ -26,18 +22,9 @@ class Verdict(NamedTuple):
     refusal: IpamError | None
 
 
-def verdicts(view: View, spaces: Sequence[Space], owner: Owner, wish: Wish, random: Random) -> list[Verdict]:
-    """What each of the pools says, in the order in which they are asked."""
-    return [_verdict(view, space, owner, wish, random) for space in spaces]
-
-
-def _verdict(view: View, space: Space, owner: Owner, wish: Wish, random: Random) -> Verdict:
-    name = space.pool.name
+async def verdict(try_lease: Try, owner: Owner, wish: Wish, pool: str) -> Verdict:
+    """What the pool of that name says to the owner's wish, were it for no other pool."""
     try:
-        _, block, _ = choosing.choose(view, [space], owner, replace(wish, pool=name), random)
-    except NeedsThaw as nothing:
-        return Verdict(name, "", choosing.still_cooling(view, nothing.refusal, [space], view.clock))
+        return Verdict(pool, str(await try_lease(owner, replace(wish, pool=pool))), None)
     except IpamError as refusal:
-        return Verdict(name, "", refusal)
-    address = show_address(space.family, block.first)
-    return Verdict(name, f"{address}/{space.width - block.bits}" if block.bits else address, None)
+        return Verdict(pool, "", refusal)

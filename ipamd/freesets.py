@@ -7,7 +7,7 @@ the same methods; offsets count from the base of the CIDR, and a block is `2**bi
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice, takewhile
 from operator import gt
@@ -67,6 +67,18 @@ def merge(spans: Spans) -> Spans:
         else:
             merged.append((first, last))
     return merged
+
+
+def gaps(first: int, last: int, merged: Spans) -> Iterator[tuple[int, int]]:
+    """The stretches from `first` to `last`, both inclusive, that are in none of the merged spans."""
+    for begin, end in merged:
+        if begin > last:
+            break
+        if begin > first:
+            yield first, begin - 1
+        first = max(first, end + 1)
+    if first <= last:
+        yield first, last
 
 
 class Withheld:

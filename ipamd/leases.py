@@ -43,14 +43,14 @@ class Leases:
         Invalid, Conflict if the owner has another lease there than the one that is asked for, and what
         `choosing.choose` raises; Cools while there is nothing but what cools for others.
         """
-        spaces = self._pools.matching(wish, tx)
-        held = self.held(tx, owner, spaces, wish.within, apart)
+        spaces = self._pools.matching(wish)
+        held = self.held(tx, owner, wish, spaces, apart)
         if held is not None:
             check_again(held, owner, wish)
             has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
             return self.renew(tx, held, wish.ttl) if has_expired else held, False
         check_age(tx)
-        space, block, cooling = self._chosen(tx, spaces, owner, wish)
+        space, block, cooling = self._chosen(tx, self._pools.giving(tx, spaces, wish), owner, wish)
         lease = tx.put_lease(
             Lease(
                 id=0,
@@ -116,14 +116,15 @@ class Leases:
         self,
         view: View,
         owner: Owner,
+        wish: Wish,
         spaces: Sequence[Space],
-        within: Sequence[tuple[int, int]] = (),
         apart: Collection[int] = (),
     ) -> Lease | None:
-        """The owner's lease in one of the spaces, and in one of the windows if there are any, but those apart; None."""
+        """What the owner has for the wish in one of the spaces that may serve it, but those apart; None."""
         names = {space.pool.name for space in spaces}
-        held = (lease for lease in view.leases_of(owner) if lease.pool in names and lease.id not in apart)
-        return next((lease for lease in held if lease_is_within(lease, within)), None)
+        held = (lease for lease in view.leases_of(owner) if lease.id not in apart)
+        fits = (lease for lease in held if self._pools.asked_of(lease, wish) in names)
+        return next((lease for lease in fits if lease_is_within(lease, wish.within)), None)
 
     def thaw(self, tx: Tx, limit: int = THAW) -> int:
         """Free what has cooled by now, at most `limit` blocks, and return how many."""

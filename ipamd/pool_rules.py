@@ -4,13 +4,14 @@ Strategy: a pool is checked once, when it is made or changed; what is withheld b
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ipamd import admission
 from ipamd.errors import Invalid
-from ipamd.freesets import Spans, merge
+from ipamd.freesets import Spans, gaps, merge
 from ipamd.model import POOL_NAME, WIDTH, Pool
 from ipamd.ranges import Cidr, Span, read_cidr, read_span
+from ipamd.reservations import parts
 
 
 def ends(pool: Pool, cidr: Cidr) -> Spans:
@@ -36,26 +37,22 @@ def ends(pool: Pool, cidr: Cidr) -> Spans:
     return []
 
 
-def withheld(pool: Pool, cidr: Cidr) -> Spans:
-    """The offsets in `cidr` that the pool never hands out: its ends, what is excluded, what is outside its ranges."""
+def never(pool: Pool, cidr: Cidr) -> Spans:
+    """The offsets in `cidr` that the pool hands out to nobody, whatever is reserved: its ends, what is excluded."""
     spans = ends(pool, cidr)
     for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
         span = read_span(text)
         if span.family == cidr.family and span.first <= cidr.last and cidr.base <= span.last:
             spans.append((max(span.first, cidr.base) - cidr.base, min(span.last, cidr.last) - cidr.base))
-    if not pool.ranges:
-        return spans
-    at = 0
-    for first, last in merge([(span.first, span.last) for span in map(read_span, pool.ranges)]):
-        if first > cidr.last or last < cidr.base:
-            continue
-        begin = max(first, cidr.base) - cidr.base
-        if begin > at:
-            spans.append((at, begin - 1))
-        at = min(last, cidr.last) - cidr.base + 1
-    if at < cidr.size:
-        spans.append((at, cidr.size - 1))
     return spans
+
+
+def outside_ranges(pool: Pool, cidr: Cidr) -> Iterator[tuple[int, int]]:
+    """The offsets in `cidr` that are not in the pool's ranges, if it has any."""
+    if pool.ranges:
+        ranges = merge([(span.first, span.last) for span in map(read_span, pool.ranges)])
+        for first, last in gaps(cidr.base, cidr.last, ranges):
+            yield first - cidr.base, last - cidr.base
 
 
 def check_pool(pool: Pool) -> list[Cidr]:
@@ -93,6 +90,9 @@ def check_reservations(pool: Pool, cidrs: Sequence[Cidr]) -> None:
             raise Invalid(f"the reservation {each.addresses} overlaps another")
         if bool(each.kind) != bool(each.name):
             raise Invalid(f"the reservation {each.addresses} is for a kind and a name, or for neither")
+        if not any(True for cidr in cidrs for _ in parts(each, cidr, merge(never(pool, cidr)))):
+            advice = "see `exclude`, `gateway` and `edges`"
+            raise Invalid(f"the reservation {each.addresses} has nothing that is ever handed out: {advice}")
         seen.append(span)
 
 

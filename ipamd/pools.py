@@ -4,110 +4,103 @@ Strategy: the spaces are derived from the pools and leases of the store when it 
 does so inside a transaction, and registers how to change them back if that is not kept.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from ipamd.allocator import Block, Space
 from ipamd.errors import AlreadyExists, Invalid, NotAdmitted, PoolInUse, PoolOverlap, UnknownPool
-from ipamd.model import DEFAULT_SPACE, POOL, Lease, Owner, Pool, Purpose, Wish
+from ipamd.model import POOL, Lease, Owner, Pool, Wish
+from ipamd.pool_index import PoolIndex
 from ipamd.ranges import Address, Cidr, read_block
 from ipamd.stores import Tx, View
 
 PAGE = 50_000  # blocks read at once when the spaces are filled
 
 
-class Index(NamedTuple):
-    """The spaces by what they are asked for.
-
-    `serving` are those for a purpose, those for some owners first, then by name; `of_nodes` the blocks of nodes, by
-    parent and CIDR, which serve nobody else; `nested` the other pools that have a parent, by its name.
-    """
-
-    serving: dict[Purpose, list[Space]]
-    of_nodes: dict[tuple[str, str], Space]
-    nested: dict[str, list[Space]]
-
-
-def indexed(spaces: Mapping[str, Space]) -> Index:
-    """The index of these spaces by name."""
-    index = Index({}, {}, {})
-    for space in sorted(spaces.values(), key=lambda each: (each.is_open, each.pool.name)):
-        pool = space.pool
-        parent = spaces.get(pool.parent)
-        if parent is not None and parent.pool.per_node:
-            index.of_nodes[pool.parent, pool.cidrs[0]] = space
-            continue
-        if pool.parent:
-            index.nested.setdefault(pool.parent, []).append(space)
-        if pool.space == DEFAULT_SPACE:
-            index.serving.setdefault(pool.purpose, []).append(space)
-    return index
-
-
 class Pools:
     """All pools by name. The methods that take a transaction change the store and the spaces together."""
 
     def __init__(self) -> None:
-        self._spaces: dict[str, Space] = {}
-        self._index: Index | None = None  # made when it is next asked for
+        self._index = PoolIndex()
 
     def load(self, view: View) -> None:
         """Derive the spaces from what is stored."""
-        pools = [msgspec.json.decode(stored.body, type=Pool) for stored in view.list(POOL)]
-        self._spaces = {pool.name: filled(pool, view) for pool in pools}
-        self._index = None
+        self._index = PoolIndex()
+        for stored in view.list(POOL):
+            self._index.put(filled(msgspec.json.decode(stored.body, type=Pool), view))
+        for space in self:
+            self._count_namespaces(space, view)
 
     def __iter__(self) -> Iterator[Space]:
-        return iter(self._spaces.values())
+        return iter(self._index)
 
     def space(self, name: str) -> Space:
         """The space of the pool of that name. Raises UnknownPool."""
-        try:
-            return self._spaces[name]
-        except KeyError:
-            raise UnknownPool(f"there is no pool {name!r}", pool=name) from None
+        space = self._index.get(name)
+        if space is None:
+            raise UnknownPool(f"there is no pool {name!r}", pool=name)
+        return space
 
-    def holding(self, address: Address) -> Space | None:
-        """The space whose CIDRs hold the address, in the default address space: there is one at most."""
-        return next((space for space in self if space.pool.space == DEFAULT_SPACE and space.holds(address)), None)
+    def holding(self, address: Address) -> list[Space]:
+        """The spaces whose CIDRs hold the address, in the default address space: the innermost first."""
+        return self._index.holding(address)
 
-    def matching(self, wish: Wish, tx: Tx | None = None) -> Sequence[Space]:
+    def matching(self, wish: Wish) -> Sequence[Space]:
         """The spaces that may serve the wish. Raises UnknownPool if there is none.
 
         Those that are for some owners only come first, then in order of their names. Blocks for nodes come from pools
-        for nodes, or else from pools for pods that are cut into blocks. In a transaction, single addresses of a pool
-        that is `per_node` come from the blocks of the wish's node.
+        for nodes, or else from pools for pods that are cut into blocks.
         """
-        found = self._matching(wish)
-        if tx is None or wish.block or wish.prefix_length is not None or not any(each.pool.per_node for each in found):
-            return found
-        return [nested for space in found for nested in self._of_node(tx, space, wish.node)]
+        if wish.pool is not None:
+            return [self.space(wish.pool)]
+        found = self._serving(wish)
+        if not found and wish.purpose == "nodes":
+            found = [space for space in self._serving(replace(wish, purpose="pods")) if space.pool.block_size]
+        if not found:
+            family = f" of IPv{wish.family}" if wish.family else ""
+            raise UnknownPool(f"there is no pool for {wish.purpose}{family}")
+        return found
 
-    @property
-    def index(self) -> Index:
-        """The spaces by what they are asked for."""
-        if self._index is None:
-            self._index = indexed(self._spaces)
-        return self._index
+    def giving(self, tx: Tx, spaces: Sequence[Space], wish: Wish) -> Sequence[Space]:
+        """Where these take what is wished for: a single address of one that is `per_node` from its node's blocks.
+
+        Raises NotAdmitted if the node has none and there is no other space.
+        """
+        if not is_single(wish) or not any(space.pool.per_node for space in spaces):
+            return spaces
+        found = [inner for space in spaces for inner in self._of_node(tx, space, wish.node)]
+        if not found:
+            name, node = spaces[0].pool.name, wish.node
+            said = f"node {node!r} has no block of it" if node else "the owner is on no node yet"
+            raise NotAdmitted(f"pool {name} gives addresses by node, and {said}", pool=name)
+        return found
+
+    def asked_of(self, lease: Lease, wish: Wish) -> str:
+        """Of which pool such a wish asks for such a lease: if it is one in a node's block, of that which is cut up."""
+        pool = self.space(lease.pool).pool
+        is_elsewhere = wish.node not in ("", *pool.nodes)
+        if is_elsewhere or wish.pool == lease.pool or not is_single(wish) or not self._index.is_of_node(pool):
+            return lease.pool
+        return pool.parent
 
     def keeps(self, tx: Tx, space: Space, lease: Lease) -> bool:
-        """Whether the block of a lease cannot be given back yet: a pool that was made of it has leases.
+        """Whether the block of a lease cannot be given back yet: pools that were made of it have leases.
 
-        That pool is the block's owner from now on, and gives no more.
+        They give no more, and one of them is the block's owner from now on. Those without leases go.
         """
-        nested = None if lease.is_single else self._nested_in(space, lease)
-        if nested is None:
+        nested = [] if lease.is_single else self._index.made_of(space.pool, read_block(str(lease)))
+        for each in nested:
+            if not each.leases:
+                self._forget(tx, each)
+            elif not each.pool.drained:
+                self._put(tx, filled(replace(each.pool, drained=True), tx))
+        heir = next((each.pool.name for each in nested if each.leases), None)
+        if heir is None:
             return False
-        if not nested.leases:
-            self._forget(tx, nested)
-            return False
-        if not nested.pool.drained:
-            self._put(tx, filled(replace(nested.pool, drained=True), tx))
-        tx.put_lease(replace(lease, owner=Owner(POOL, nested.pool.name), generation=lease.generation + 1))
+        tx.put_lease(replace(lease, owner=Owner(POOL, heir), generation=lease.generation + 1))
         return True
 
     def tidy(self, tx: Tx, space: Space, release: Callable[[Tx, Lease], None]) -> None:
@@ -117,63 +110,13 @@ class Pools:
         for lease in tx.leases_of(Owner(POOL, space.pool.name)):
             release(tx, lease)
 
-    def _of_node(self, tx: Tx, space: Space, node: str) -> list[Space]:
-        """The pool itself, or if it is `per_node` the pools that the node's blocks of it are. Raises NotAdmitted."""
-        if not space.pool.per_node:
-            return [space]
-        blocks = [lease for lease in tx.leases_of(Owner("Node", node)) if lease.pool == space.pool.name]
-        if not blocks:
-            said = f"node {node!r} has no block of it" if node else "the owner is on no node yet"
-            raise NotAdmitted(f"pool {space.pool.name} gives addresses by node, and {said}", pool=space.pool.name)
-        return [self._nested_in(space, lease) or self._nest(tx, space.pool, lease, node) for lease in blocks]
-
-    def _nest(self, tx: Tx, parent: Pool, lease: Lease, node: str) -> Space:
-        """A pool for the node's addresses, made of its block."""
-        name = f"{parent.name}.{node}"[:50].rstrip("-.") + f".{lease.id}"
-        pool = Pool(
-            name,
-            (str(lease),),
-            parent.purpose,
-            parent.strategy,
-            space=parent.space,
-            cooldown=parent.cooldown,
-            parent=parent.name,
-            nodes=(node,),
-        )
-        return self.create(tx, pool)
-
-    def _nested_in(self, space: Space, lease: Lease) -> Space | None:
-        """The pool that was made of a leased block, or None."""
-        name, index = space.pool.name, self.index
-        if space.pool.per_node:
-            return index.of_nodes.get((name, str(lease)))
-        block = read_block(str(lease))
-        return next((each for each in index.nested.get(name, ()) if block.holds(each.cidrs[0])), None)
-
-    def _forget(self, tx: Tx, space: Space) -> None:
-        """Take away a pool without leases, and what cools in it."""
-        while cooling := tx.cooling_at(space.pool.name, Cidr(space.family, 0, 0)):
-            tx.thaw(cooling)
-        tx.delete(POOL, "", space.pool.name)
-        self._restore(space.pool.name, None)
-        tx.on_rollback(lambda: self._restore(space.pool.name, space))
-
-    def _matching(self, wish: Wish) -> Sequence[Space]:
-        if wish.pool is not None:
-            return [self.space(wish.pool)]
-        found = self._serving(wish.purpose, wish)
-        if not found and wish.purpose == "nodes":
-            found = [space for space in self._serving("pods", wish) if space.pool.block_size]
-        if not found:
-            family = f" of IPv{wish.family}" if wish.family else ""
-            raise UnknownPool(f"there is no pool for {wish.purpose}{family}")
-        return found
-
     def create(self, tx: Tx, pool: Pool) -> Space:
         """Add a pool. Raises Invalid, AlreadyExists, or PoolOverlap if its CIDRs overlap those of another."""
-        if pool.name in self._spaces:
+        if self._index.get(pool.name) is not None:
             raise AlreadyExists(f"there is a pool {pool.name!r} already", pool=pool.name)
-        return self._put(tx, Space(pool))
+        space = self._put(tx, Space(pool))
+        self._check_overlap(space)
+        return space
 
     def delete(self, tx: Tx, name: str) -> Pool:
         """Take a pool away. Raises UnknownPool, or PoolInUse while leases stand in it."""
@@ -184,72 +127,125 @@ class Pools:
         self._forget(tx, space)
         return space.pool
 
-    def ensure(self, tx: Tx, pool: Pool) -> None:
-        """Add the pool, or change the one of that name to it.
+    def ensure(self, tx: Tx, *pools: Pool) -> None:
+        """Add the pools, or change those of their names to them; what one gives up another may get.
 
-        Raises PoolInUse if a lease that stands in it would be outside the changed pool, or on an address that this
+        Raises PoolInUse if a lease that stands in one would be outside the changed pool, or on an address that this
         withholds; Invalid and PoolOverlap as `create` does.
         """
-        present = self._spaces.get(pool.name)
-        if present is None or present.pool != pool:
-            check_leases(pool, tx)
-            if present is not None:
-                self._let_go(tx, pool)
-            self._put(tx, filled(pool, tx))
+        changed: list[Space] = []
+        for pool in pools:
+            present = self._index.get(pool.name)
+            if present is None or present.pool != pool:
+                check_leases(pool, tx)
+                if present is not None:
+                    self._check_inside(present.pool, pool)
+                    self._let_go(tx, present, pool)
+                changed.append(self._put(tx, filled(pool, tx)))
+        for space in changed:
+            self._check_overlap(space)
 
-    def _let_go(self, tx: Tx, pool: Pool) -> None:
+    def counted_in(self, pool: Pool) -> list[str]:
+        """The names of the pools whose leases the quotas of a pool are about: itself, or the blocks of its nodes."""
+        if not pool.per_node:
+            return [pool.name]
+        return [space.pool.name for space in self._index.inside(pool) if self._index.is_of_node(space.pool)]
+
+    def _serving(self, wish: Wish) -> list[Space]:
+        serving = self._index.serving(wish.purpose) if wish.purpose else []
+        return [space for space in serving if wish.family in (None, space.family)]
+
+    def _of_node(self, tx: Tx, space: Space, node: str) -> list[Space]:
+        """The pool itself, or if it is `per_node` the pools that the node's blocks of it are."""
+        if not space.pool.per_node:
+            return [space]
+        held = tx.leases_of(Owner("Node", node))
+        blocks = [lease for lease in held if lease.pool == space.pool.name and not lease.is_single]
+        return [inner for lease in blocks for inner in self._made_of(tx, space.pool, lease, node)]
+
+    def _made_of(self, tx: Tx, parent: Pool, lease: Lease, node: str) -> list[Space]:
+        """The pools that a node's block is, one of its own if there is none yet."""
+        found = self._index.made_of(parent, read_block(str(lease)))
+        if found:
+            return found
+        name = f"{parent.name}.{node}"[:50].rstrip("-.") + f".{lease.id}"
+        pool = Pool(
+            name,
+            (str(lease),),
+            parent.purpose,
+            parent.strategy,
+            space=parent.space,
+            edges=parent.edges,
+            cooldown=parent.cooldown,
+            parent=parent.name,
+            nodes=(node,),
+        )
+        return [self.create(tx, pool)]
+
+    def _forget(self, tx: Tx, space: Space) -> None:
+        """Take away a pool without leases, and what cools in it."""
+        while cooling := tx.cooling_at(space.pool.name, Cidr(space.family, 0, 0)):
+            tx.thaw(cooling)
+        tx.delete(POOL, "", space.pool.name)
+        self._index.drop(space.pool.name)
+        tx.on_rollback(lambda: self._index.put(space))
+
+    def _let_go(self, tx: Tx, present: Space, pool: Pool) -> None:
         """End the cooling of what would be outside a changed pool."""
         space = Space(pool)
         for first, length in [*tx.cooling_blocks(pool.name)]:
-            if not space.can_hold(Block(first, space.width - length)):
-                cooling = tx.cooling_at(pool.name, Cidr(space.family, first, length))
+            if space.family != present.family or not space.can_hold(Block(first, space.width - length)):
+                cooling = tx.cooling_at(pool.name, Cidr(present.family, first, length))
                 if cooling is not None:
                     tx.thaw(cooling)
 
     def _put(self, tx: Tx, space: Space) -> Space:
         pool = space.pool
-        self._check_overlap(space)
         self._check_parent(tx, space)
+        self._count_namespaces(space, tx)
         tx.put(POOL, "", pool.name, msgspec.to_builtins(pool))
-        before = self._spaces.get(pool.name)
-        self._restore(pool.name, space)
-        tx.on_rollback(lambda: self._restore(pool.name, before))
+        before = self._index.get(pool.name)
+        self._index.put(space)
+        tx.on_rollback(lambda: self._index.drop(pool.name) if before is None else self._index.put(before))
         return space
 
-    def _restore(self, name: str, before: Space | None) -> None:
-        self._index = None
-        if before is None:
-            del self._spaces[name]
-        else:
-            self._spaces[name] = before
+    def _count_namespaces(self, space: Space, view: View) -> None:
+        """Count the leases of every namespace, where there are quotas."""
+        if not space.pool.quotas or space.rules is not space.pool:
+            return
+        space.by_namespace.clear()
+        for name in self.counted_in(space.pool):
+            for namespace, count in view.leases_by_namespace(name).items():
+                space.by_namespace[namespace] = space.by_namespace.get(namespace, 0) + count
 
     def _check_overlap(self, space: Space) -> None:
-        ours = space.pool
-        others = [
-            other
-            for other in self
-            if other.pool.name != ours.name
-            and other.pool.space == ours.space
-            and other.pool.name != ours.parent
-            and other.pool.parent != ours.name
-        ]
-        pairs = ((other, theirs, own) for other in others for theirs in other.cidrs for own in space.cidrs)
-        for other, theirs, own in pairs:
-            if own.overlaps(theirs):
-                name = other.pool.name
-                raise PoolOverlap(f"{own} overlaps {theirs} of pool {name}", pool=name, cidr=str(theirs))
+        found = self._index.clash(space)
+        if found is not None:
+            ours, theirs, other = found
+            name = other.pool.name
+            raise PoolOverlap(f"{ours} overlaps {theirs} of pool {name}", pool=name, cidr=str(theirs))
+
+    def _check_inside(self, present: Pool, pool: Pool) -> None:
+        """Raise PoolInUse if a pool would leave the address space of those that were made of its blocks."""
+        inside = self._index.inside(present) if present.space != pool.space else []
+        for space in inside:
+            name = space.pool.name
+            raise PoolInUse(f"pool {name} is made of a block of it, and is in space {present.space}", pool=pool.name)
 
     def _check_parent(self, tx: Tx, space: Space) -> None:
-        """Raise Invalid unless a pool that says so lies in blocks that are leased from its parent."""
-        name = space.pool.parent
-        for cidr in space.cidrs if name else ():
-            lease = tx.lease_meeting(self.space(name).pool.name, cidr)
+        """Raise Invalid unless a pool that has a parent lies in blocks that are leased from it, in its space."""
+        pool, name = space.pool, space.pool.parent
+        if not name:
+            return
+        parent = self.space(name).pool
+        if pool.name in (name, *self._index.around(parent)):
+            raise Invalid(f"pool {pool.name} cannot lie in pool {name}, which lies in it")
+        if parent.space != pool.space:
+            raise Invalid(f"pool {name} is in space {parent.space}, so pool {pool.name} cannot be in {pool.space}")
+        for cidr in space.cidrs:
+            lease = tx.lease_meeting(name, cidr)
             if lease is None or not read_block(str(lease)).holds(cidr):
                 raise Invalid(f"{cidr} is not within a block leased from pool {name}: lease one first")
-
-    def _serving(self, purpose: Purpose | None, wish: Wish) -> list[Space]:
-        serving = self.index.serving.get(purpose, []) if purpose else []
-        return [space for space in serving if wish.family in (None, space.family)]
 
 
 def filled(pool: Pool, view: View) -> Space:
@@ -259,9 +255,12 @@ def filled(pool: Pool, view: View) -> Space:
         space.take_all(page)
     for first, length in view.cooling_blocks(pool.name):
         space.chill(Block(first, space.width - length))
-    if pool.quotas:
-        space.by_namespace = view.leases_by_namespace(pool.name)
     return space
+
+
+def is_single(wish: Wish) -> bool:
+    """Whether a single address is wished for, and no block."""
+    return not wish.block and wish.prefix_length is None
 
 
 def check_leases(pool: Pool, view: View) -> None:

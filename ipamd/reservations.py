@@ -1,73 +1,70 @@
 """Addresses of a pool that only one owner gets, or nobody who does not ask for them by name.
 
-Strategy: what is reserved is withheld from everybody in the pool's free set. A `Reserved` keeps one reservation's
-blocks that are leased; there are few, so it looks at all of them.
+Strategy: what is reserved is withheld from everybody in the pool's free set, and every owner has a free set of its own
+for what is reserved for it. Whose an address is, is found by bisection. What is never handed out stays so.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
-from ipamd.freesets import aligned
+from ipamd.freesets import FreeSet, Spans, free_set, gaps, merge
 from ipamd.model import Owner, Reservation
 from ipamd.ranges import Cidr, read_span
 
 Key = tuple[str, str, str]  # kind, namespace and name of an owner
 
+ANYBODY: Key = ("", "", "")  # who is meant by a reservation for nobody: whoever asks for it
+
+
+class Part(NamedTuple):
+    """Offsets from `first` to `last`, both inclusive, that are reserved for one owner."""
+
+    first: int
+    last: int
+    key: Key
+
 
 class Reserved:
-    """One reservation within one CIDR of a pool; offsets count from the CIDR's base."""
+    """What is reserved in one CIDR of a pool; offsets count from the CIDR's base."""
 
-    def __init__(self, reservation: Reservation, first: int, last: int) -> None:
-        self.reservation = reservation
-        self.first = first
-        self.last = last
-        self._taken: list[tuple[int, int]] = []
+    def __init__(self, cidr: Cidr, reservations: Sequence[Reservation], never: Spans) -> None:
+        merged = merge(never)
+        self.parts = sorted(part for each in reservations for part in parts(each, cidr, merged))
+        self.size = sum(part.last - part.first + 1 for part in self.parts)
+        self._end = cidr.size
+        by_key: dict[Key, Spans] = {}
+        for first, last, key in self.parts:
+            by_key.setdefault(key, []).append((first, last))
+        self._sets: dict[Key, FreeSet] = {
+            key: free_set(cidr, [*gaps(0, cidr.size - 1, merge(spans))]) for key, spans in by_key.items()
+        }
 
-    @property
-    def size(self) -> int:
-        """How many addresses are reserved."""
-        return self.last - self.first + 1
+    def holder(self, offset: int, bits: int) -> Key | None:
+        """For whom the whole block is reserved, or None."""
+        at = bisect_left(self.parts, offset, key=attrgetter("last"))
+        if at == len(self.parts) or self.parts[at].first > offset:
+            return None
+        key = self.parts[at].key
+        return None if self._sets[key].is_withheld(offset, bits) else key
 
-    def holds(self, offset: int, bits: int) -> bool:
-        """Whether the whole block is reserved here."""
-        return self.first <= offset and offset + (1 << bits) - 1 <= self.last
+    def set_of(self, offset: int, bits: int) -> FreeSet | None:
+        """The set of what is free for whom the block is reserved, or None."""
+        key = self.holder(offset, bits)
+        return None if key is None else self._sets[key]
 
-    def is_for(self, owner: Owner | None) -> bool:
-        """Whether an owner may have what is reserved: the one that is named, or whoever asks if nobody is."""
-        meant = self.reservation
-        if not meant.kind:
-            return True
-        return owner is not None and (owner.kind, owner.namespace, owner.name) == (
-            meant.kind,
-            meant.namespace,
-            meant.name,
-        )
-
-    def is_free(self, offset: int, bits: int) -> bool:
-        """Whether nothing of the block is leased."""
-        end = offset + (1 << bits)
-        return not any(offset < taken + (1 << size) and taken < end for taken, size in self._taken)
-
-    def next_free(self, bits: int) -> int | None:
-        """The first free block, or None."""
-        offset = aligned(self.first, bits)
-        while self.holds(offset, bits):
-            if self.is_free(offset, bits):
-                return offset
-            offset += 1 << bits
-        return None
-
-    def take(self, offset: int, bits: int) -> None:
-        """Make the block leased."""
-        self._taken.append((offset, bits))
-
-    def give(self, offset: int, bits: int) -> None:
-        """Make the block free again."""
-        self._taken.remove((offset, bits))
+    def next_free(self, owner: Owner, bits: int) -> int | None:
+        """The first free block that is reserved for this very owner, or None."""
+        own = self._sets.get((owner.kind, owner.namespace, owner.name))
+        return None if own is None else own.next_free(0, self._end, bits)
 
 
-def within(reservations: Sequence[Reservation], cidr: Cidr) -> Iterator[Reserved]:
-    """The reservations that lie in a CIDR."""
-    for each in reservations:
-        family, first, last = read_span(each.addresses)
-        if family == cidr.family and cidr.base <= first and last <= cidr.last:
-            yield Reserved(each, first - cidr.base, last - cidr.base)
+def parts(reservation: Reservation, cidr: Cidr, never: Spans) -> Iterable[Part]:
+    """What a reservation reserves in a CIDR: not what is never handed out (merged spans)."""
+    span = read_span(reservation.addresses)
+    if span.family != cidr.family or span.first < cidr.base or cidr.last < span.last:
+        return
+    key = (reservation.kind, reservation.namespace, reservation.name) if reservation.kind else ANYBODY
+    for first, last in gaps(span.first - cidr.base, span.last - cidr.base, never):
+        yield Part(first, last, key)

@@ -14,13 +14,13 @@ from typing import NamedTuple
 from ipamd import bulk, pod_of_lease
 from ipamd.allocator import Space
 from ipamd.errors import Conflict, DryRunLease, Invalid, IpamError, KeyReused
-from ipamd.explaining import Verdict, verdicts
+from ipamd.explaining import Verdict, verdict
 from ipamd.forecast import WINDOW, full_at
 from ipamd.json import stored_object
 from ipamd.kube.document import peek
 from ipamd.leases import RELEASED, Leases, check_generation
 from ipamd.log import Log
-from ipamd.model import Lease, LeaseFilter, Owner, Pool, Wish
+from ipamd.model import POOL, WIDTH, Lease, LeaseFilter, Owner, Pool, Wish
 from ipamd.pools import Pools
 from ipamd.ranges import Cidr, read_address
 from ipamd.selectors import KEY, VALUE
@@ -63,11 +63,7 @@ class Service:
     async def ensure_pools(self, pools: Sequence[Pool]) -> None:
         """Have these pools, all or none. Raises PoolInUse if leases contradict a change, Invalid, PoolOverlap."""
 
-        def ensure(tx: Tx) -> None:
-            for pool in pools:
-                self.pools.ensure(tx, pool)
-
-        await self.store.update(ensure)
+        await self.store.update(lambda tx: self.pools.ensure(tx, *pools))
 
     async def create_pool(self, pool: Pool) -> Usage:
         """Add a pool. Raises Invalid, AlreadyExists, or PoolOverlap, which says with what."""
@@ -83,8 +79,16 @@ class Service:
         return self.pool(pool.name), is_new
 
     async def delete_pool(self, name: str) -> None:
-        """Take a pool away. Raises UnknownPool, or PoolInUse while leases stand in it."""
-        await self.store.update(lambda tx: self.pools.delete(tx, name))
+        """Take a pool away, and with it the block that it is, if that has no other owner any more.
+
+        Raises UnknownPool, or PoolInUse while leases stand in it.
+        """
+
+        def delete(tx: Tx) -> None:
+            self.pools.delete(tx, name)
+            self.leases.release_all(tx, Owner(POOL, name))
+
+        await self.store.update(delete)
 
     def pool(self, name: str) -> Usage:
         """A pool and how full it is. Raises UnknownPool."""
@@ -128,12 +132,17 @@ class Service:
         check_labels(wish.labels)
         return self.store.submit(partial(self._lease, owner=owner, wish=wish))
 
-    def explain(self, owner: Owner, wish: Wish) -> list[Verdict]:
+    async def explain(self, owner: Owner, wish: Wish) -> list[Verdict]:
         """What each pool that may serve the wish says to it; the first that gives something is the one that would.
 
         Raises UnknownPool, Invalid.
         """
-        return self.store.view(lambda view: verdicts(view, self.pools.matching(wish), owner, wish, self._random))
+        check_labels(wish.labels)
+        spaces = self.pools.matching(wish)
+        held = self.store.view(lambda view: self.leases.held(view, owner, wish, spaces))
+        first = "" if held is None else self.pools.asked_of(held, wish)
+        names = sorted((space.pool.name for space in spaces), key=lambda name: name != first)
+        return [await verdict(self.try_lease, owner, wish, name) for name in names]
 
     async def lease_once(
         self, owner: Owner, wish: Wish, key: str, digest: bytes, show: Callable[[Lease, bool], Kept]
@@ -287,11 +296,10 @@ class Service:
         if wanted.address is None:
             return view.leases(wanted, after, limit)
         address = read_address(wanted.address)
-        space = self.pools.holding(address)
-        if space is None:
-            return ()
-        lease = view.lease_meeting(space.pool.name, Cidr(address.family, address.value, space.width))
-        return [lease] if lease is not None and lease.id > after and is_wanted(lease, wanted) else []
+        single = Cidr(*address, WIDTH[address.family])
+        found = (view.lease_meeting(space.pool.name, single) for space in self.pools.holding(address))
+        wanted_ones = [lease for lease in found if lease is not None and is_wanted(lease, wanted)]
+        return [lease for lease in wanted_ones[:1] if lease.id > after]
 
 
 def usage(space: Space) -> Usage:

@@ -1,6 +1,6 @@
 """Pools and the blocks in them: no overlap, nothing outside, nothing on what is withheld."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -52,18 +52,27 @@ def overlaps(spaces: Sequence[Space]) -> Iterator[Flaw]:
     by_space: dict[tuple[str, int], list[tuple[Cidr, Pool]]] = {}
     for space in spaces:
         by_space.setdefault((space.pool.space, space.family), []).extend((cidr, space.pool) for cidr in space.cidrs)
+    parents = {space.pool.name: space.pool.parent for space in spaces}
     for placed in by_space.values():
-        placed.sort(key=lambda each: (each[0].base, -each[0].length))
-        yield from overlaps_in(placed)
+        placed.sort(key=lambda each: (each[0].base, each[0].length, len(lineage(each[1].name, parents))))
+        yield from overlaps_in(placed, parents)
 
 
-def overlaps_in(placed: Sequence[tuple[Cidr, Pool]]) -> Iterator[Flaw]:
+def lineage(name: str, parents: Mapping[str, str]) -> list[str]:
+    """The pool of that name and those that it lies in."""
+    names = [name]
+    while (parent := parents.get(names[-1], "")) and parent not in names:
+        names.append(parent)
+    return names
+
+
+def overlaps_in(placed: Sequence[tuple[Cidr, Pool]], parents: Mapping[str, str]) -> Iterator[Flaw]:
     """The same of CIDRs of one space and family, in order of their first addresses, the larger first."""
     around: list[tuple[Cidr, Pool]] = []  # those that reach to where we are
     for cidr, pool in placed:
         around = [each for each in around if each[0].last >= cidr.base]
         for outer, other in around:
-            if pool.parent != other.name and other.parent != pool.name:
+            if other.name not in lineage(pool.name, parents):
                 yield Flaw("one-owner", f"{cidr} of pool {pool.name}", f"overlaps {outer} of pool {other.name}")
         around.append((cidr, pool))
 

@@ -1,6 +1,6 @@
 """What the daemon keeps in memory of the store, beside the store: in a transaction, where both are of one moment."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -32,18 +32,20 @@ def flaws(view: View, pools: Pools) -> Iterator[Flaw]:
         for what, (told, found) in recount.items():
             if told != found:
                 yield Flaw("counts", f"pool {name}", f"tells {told} {what}, and there are {found}")
-        yield from namespaces(view, space)
+        yield from namespaces(view, pools, space)
 
 
-def namespaces(view: View, space: Space) -> Iterator[Flaw]:
+def namespaces(view: View, pools: Pools, space: Space) -> Iterator[Flaw]:
     """The same of the leases of every namespace, where there are quotas."""
     if not space.pool.quotas:
         return
-    found = view.leases_by_namespace(space.pool.name)
+    found: Counter[str] = Counter()
+    for name in pools.counted_in(space.pool):
+        found.update(view.leases_by_namespace(name))
     told = {namespace: count for namespace, count in space.by_namespace.items() if count}
     for namespace in sorted(found.keys() | told.keys()):
-        if told.get(namespace, 0) != found.get(namespace, 0):
-            counts = f"tells {told.get(namespace, 0)} leases, and there are {found.get(namespace, 0)}"
+        if told.get(namespace, 0) != found[namespace]:
+            counts = f"tells {told.get(namespace, 0)} leases, and there are {found[namespace]}"
             yield Flaw("quotas", f"namespace {namespace!r} in pool {space.pool.name}", counts)
 
 

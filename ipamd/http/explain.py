@@ -13,7 +13,7 @@ def routes(service: Service) -> tuple[Route, ...]:
 
     async def explain(request: web.Request) -> web.Response:
         wanted = read(await request.read(), request.headers.get("Content-Encoding"), LeaseRequest)
-        return shown(explanation(service.explain(wanted.holder(), wanted.wish())))
+        return shown(explanation(await service.explain(wanted.holder(), wanted.wish())))
 
     refusals = (*READING, UnknownPool, Invalid)
     summary = "Explain what a lease would get"

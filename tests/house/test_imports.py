@@ -104,7 +104,7 @@ DIRECTIONS = [
     ("ipamd.admission", ("ipamd.errors", "ipamd.model", "ipamd.selectors"), "whom a pool is for"),
     (
         "ipamd.pool_rules",
-        ("ipamd.admission", "ipamd.errors", "ipamd.freesets", "ipamd.model", "ipamd.ranges"),
+        ("ipamd.admission", "ipamd.errors", "ipamd.freesets", "ipamd.model", "ipamd.ranges", "ipamd.reservations"),
         "what a pool may be",
     ),
     (
@@ -118,9 +118,10 @@ DIRECTIONS = [
     ("ipamd.config", ("ipamd.errors", "ipamd.model", "ipamd.pool_rules", "ipamd.ranges"), "a file to values"),
     ("ipamd.stores*", ("ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.stores*"), "rows, durable"),
     ("ipamd.log", ("ipamd.errors", "ipamd.stores"), "the store's changes, read"),
+    ("ipamd.pool_index", ("ipamd.allocator", "ipamd.model", "ipamd.ranges"), "the spaces, sorted"),
     (
         "ipamd.pools",
-        ("ipamd.allocator", "ipamd.errors", "ipamd.model", "ipamd.ranges", "ipamd.stores"),
+        ("ipamd.allocator", "ipamd.errors", "ipamd.model", "ipamd.pool_index", "ipamd.ranges", "ipamd.stores"),
         "what is free, beside the store",
     ),
     (
@@ -135,11 +136,7 @@ DIRECTIONS = [
          "ipamd.stores"),
         "choice and record in one transaction",
     ),
-    (
-        "ipamd.explaining",
-        ("ipamd", "ipamd.allocator", "ipamd.choosing", "ipamd.errors", "ipamd.model", "ipamd.ranges", "ipamd.stores"),
-        "the choice again, for people",
-    ),
+    ("ipamd.explaining", ("ipamd.errors", "ipamd.model"), "the choice again, for people"),
     (
         "ipamd.witnesses",
         ("ipamd", "ipamd.cni.attachments", "ipamd.kube.document", "ipamd.model", "ipamd.pod_of_lease", "ipamd.stores"),

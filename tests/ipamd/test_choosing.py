@@ -262,3 +262,69 @@ async def test_the_block_of_a_node_that_went_away_stays_until_its_last_address_i
     assert other.address != block.address
     await service.release_owner(owner("a"))
     assert service.pools.space("cluster").used == 256
+
+
+@pytest.mark.parametrize(
+    ("first", "wish"),
+    [
+        (lb("a", "10.9.0.0/26"), Wish(purpose="lb", prefix_length=24)),
+        (lb("a", "10.9.0.0/26"), Wish(purpose="lb", block=True)),
+        (lb("a", "10.8.0.0/16", block_size=24, per_node=True), ANYBODY),
+        (lb("a", "10.9.0.0/26", drained=True), ANYBODY),
+        (lb("a", "10.9.0.0/26", quotas={"*": 0}), ANYBODY),
+    ],
+    ids=["too small", "without blocks", "by node", "drained", "over the quota"],
+)
+async def test_where_one_pool_cannot_give_the_next_is_asked(service: Service, first: Pool, wish: Wish) -> None:
+    await made(service, first, lb("b", "10.10.0.0/22", block_size=24))
+    assert (await lease(service, "x", wish)).pool == "b"
+
+
+async def test_it_is_told_what_says_most_of_why_no_pool_gives(service: Service) -> None:
+    await made(service, lb("a", namespaces=("shop",)), lb("b", "10.9.1.0/28", drained=True))
+    with pytest.raises(Drained):
+        await lease(service, "x")
+    with pytest.raises(Invalid, match="block_size"):
+        await lease(service, "x", Wish(pool="a", block=True), "shop")
+
+
+async def test_what_cools_for_an_owner_is_not_above_its_quota(service: Service) -> None:
+    await made(service, lb(quotas={"shop": 2}, cooldown=100))
+    first = await lease(service, "a", namespace="shop")
+    await lease(service, "b", namespace="shop")
+    await service.release(first.id)
+    await lease(service, "c", namespace="shop")
+    with pytest.raises(QuotaExceeded):
+        await lease(service, "a", namespace="shop")
+
+
+async def test_a_reserved_range_has_nothing_that_is_never_handed_out(service: Service) -> None:
+    mine = (Reservation("10.9.0.0/28", "Container", "", "db"),)
+    await made(service, Pool("p", ("10.9.0.0/24",), exclude=("10.9.0.3",), reservations=mine))
+    assert service.pools.space("p").reserved == 13
+    wishes = (Wish(pool="p"), Wish(pool="p", address="10.9.0.4"))
+    assert [(await service.acquire(owner("db"), wishes))[at][0].address for at in range(2)] == ["10.9.0.2", "10.9.0.4"]
+    with pytest.raises(Withheld):
+        await service.acquire(owner("db"), (*wishes, Wish(pool="p", address="10.9.0.3")))
+    with pytest.raises(Invalid, match="nothing that is ever handed out"):
+        await made(service, Pool("q", ("10.8.0.0/24",), reservations=(Reservation("10.8.0.0/31"),)))
+
+
+async def test_what_cools_in_a_pool_does_not_keep_it_from_another_family(service: Service) -> None:
+    await made(service, lb(cooldown=100))
+    await service.release((await lease(service, "a")).id)
+    await made(service, lb(cidr="2001:db8::/64"))
+    assert (await lease(service, "a")).address == "2001:db8::"
+
+
+async def test_pools_may_swap_what_they_have(service: Service) -> None:
+    await made(service, lb("a", "10.9.0.0/28"), lb("b", "10.9.1.0/28"))
+    await made(service, lb("a", "10.9.1.0/28"), lb("b", "10.9.0.0/28"))
+    assert (await lease(service, "x", Wish(pool="a"))).address == "10.9.1.0"
+
+
+async def test_it_is_explained_that_an_owner_has_a_lease_already(service: Service) -> None:
+    await made(service, lb("a"), lb("b", "10.9.1.0/28"))
+    held = await lease(service, "x", Wish(pool="b"))
+    told = await service.explain(owner("x"), ANYBODY)
+    assert [(each.pool, each.would_give) for each in told] == [("b", held.address), ("a", "10.9.0.0")]
