@@ -92,11 +92,8 @@ class Log:
 
     def _committed(self, changes: Sequence[Change], _seconds: float) -> None:
         for change in changes:
-            if self._tail and change.revision != self._tail[-1].revision + 1:
-                self._tail.clear()  # an old copy of the store went on with revisions that were never reached
-                self._octets = 0
             self._last[change.kind] = change.revision
-        for change in changes[-TAIL_ROWS:]:
+        for change in self._fitting(changes)[-TAIL_ROWS:]:
             self._tail.append(change)
             self._octets += weight(change)
         while len(self._tail) > TAIL_ROWS or self._octets > TAIL_OCTETS:
@@ -105,6 +102,15 @@ class Log:
             self._wake(kind)
         if self.revision - self._retention - self._store.compacted >= SLICE:
             self._overdue.set()
+
+    def _fitting(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """The changes, if they go on where the tail ends; if not, none, and the tail begins anew with the next."""
+        before = self._tail[-1].revision if self._tail else changes[0].revision - 1 if changes else 0
+        if not changes or changes[-1].revision == before + len(changes):
+            return changes
+        self._tail.clear()  # an old copy of the store went on with revisions that were never reached
+        self._octets = 0
+        return ()
 
     def _wake(self, kind: str) -> None:
         for waiter in self._waiting.get(kind, ()):

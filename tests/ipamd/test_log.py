@@ -1,14 +1,20 @@
 """The log: cursors, wake-ups, and its end."""
 
 import asyncio
+from collections.abc import Collection
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ipamd import log as log_module
 from ipamd.errors import Compacted
 from ipamd.log import SLICE, TAIL_ROWS, Log
-from ipamd.stores import Changes
+from ipamd.stores import Changes, Tx
 from ipamd.stores.sqlite import SqliteStore
+from tests.ipamd.clock import Clock
 
 
 async def put(store: SqliteStore, *names: str, kind: str = "Pod") -> None:
@@ -74,6 +80,82 @@ async def test_large_changes_are_read_from_the_store_and_not_kept(
 
     assert names(log.changes(0, {"Pod"})) == ["a", "b"]
     assert names(log.changes(1, {"Pod"})) == ["b"]
+
+
+class ReadAgain(SqliteStore):
+    """A store that counts how often its file is asked for changes."""
+
+    readings = 0
+
+    def changes(self, since: int, kinds: Collection[str], limit: int) -> Changes:
+        """What a store answers, counted."""
+        self.readings += 1
+        return super().changes(since, kinds, limit)
+
+
+def put_all(tx: Tx, names: Collection[str]) -> None:
+    """Add objects in one update."""
+    for name in names:
+        tx.put("Pod", "", name, {})
+
+
+async def test_many_changes_of_one_commit_are_read_from_memory(tmp_path: Path) -> None:
+    store = ReadAgain(tmp_path / "store.sqlite", Clock())
+    log = Log(store, 1000)
+    for names_of_commit in (["a"], ["b", "c", "d"], ["e", "f"]):
+        await store.update(lambda tx, given=names_of_commit: put_all(tx, given))
+
+    assert names(log.changes(0, {"Pod"})) == [*"abcdef"]
+    assert names(log.changes(2, {"Pod"}, 2)) == ["c", "d"]
+    assert store.readings == 0
+    await store.close()
+
+
+async def test_behind_a_leap_of_revisions_memory_begins_anew(store: SqliteStore) -> None:
+    log = Log(store, 1000)
+    await store.update(lambda tx: put_all(tx, "ab"))
+
+    def leap(tx: Tx) -> None:
+        tx.put("Pod", "", "before", {})
+        tx.accept_age()
+        put_all(tx, "cd")
+
+    await store.update(leap)
+    with pytest.raises(Compacted):
+        log.changes(2, {"Pod"})
+    assert names(log.changes(store.compacted, {"Pod"})) == ["c", "d"]
+    await store.update(lambda tx: put_all(tx, "ef"))
+    assert names(log.changes(store.compacted, {"Pod"})) == [*"cdef"]
+    assert names(log.changes(store.revision - 1, {"Pod"})) == ["f"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    commits=st.lists(st.lists(st.sampled_from(["Pod", "Node"]), min_size=1, max_size=9), min_size=1, max_size=8),
+    rows=st.integers(1, 12),
+    limit=st.integers(1, 12),
+)
+def test_memory_tells_what_the_store_tells(commits: list[list[str]], rows: int, limit: int) -> None:
+    with TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(log_module, "TAIL_ROWS", rows)
+        asyncio.run(compare(Path(directory), commits, limit))
+
+
+async def compare(directory: Path, commits: list[list[str]], limit: int) -> None:
+    """Make commits, and read them from every revision on, in the log and in the store."""
+    store = SqliteStore(directory / "store.sqlite", Clock())
+    log = Log(store, 1000)
+
+    def change(tx: Tx, kinds: list[str]) -> None:
+        for kind in kinds:
+            tx.put(kind, "", f"n{tx.revision}", {})
+
+    for kinds in commits:
+        await store.update(lambda tx, given=kinds: change(tx, given))
+    for since in range(store.revision + 1):
+        told, stored = (each.changes(since, {"Pod"}, limit).rows for each in (log, store))
+        assert [*told] == [*stored]
+    await store.close()
 
 
 async def test_an_idle_kind_costs_nothing_and_moves_the_cursor(store: SqliteStore) -> None:
