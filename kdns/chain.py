@@ -33,7 +33,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, 
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from kdns.errors import SERVFAIL, NoAnswer
+from kdns.errors import SERVFAIL, NoNext
 from kdns.wire import codes
 from kdns.wire.edns import Edns
 from kdns.wire.names import Name
@@ -231,7 +231,7 @@ def _end(last: str) -> Handler:
     reason = f"plugin/{last}: no next plugin found" if last else "no next plugin found"
 
     async def end(request: Request) -> Reply:
-        raise NoAnswer(SERVFAIL, reason)
+        raise NoNext(SERVFAIL, reason)
 
     return end
 

@@ -24,6 +24,10 @@ class NoAnswer(Exception):
         self.reason = reason
 
 
+class NoNext(NoAnswer):
+    """Nobody wrote a reply since there is no plugin left to ask."""
+
+
 class Dropped(Exception):
     """The query gets no reply at all (acl drop, erratic)."""
 

@@ -29,6 +29,7 @@ from kdns.wire.names import Name
 T = TypeVar("T")
 Log = Callable[[str, str], None]
 
+EXTRAS = {"dnstap", "etcd", "geoip", "grpc", "trace"}  # directives that need the extra of their name
 VENDOR_CLOUDS = {"azure": "Azure DNS", "clouddns": "Google Cloud DNS", "route53": "Amazon Route 53"}
 
 
@@ -211,4 +212,9 @@ def _module(name: str, args: Args) -> Any:
         raise head.error(f"{name} needs {VENDOR_CLOUDS[name]}, which kdns does not speak: serve the zone with `file`")
     if find_spec(f"kdns.plugins.{name}") is None:
         raise head.error(f"{name} is a directive of CoreDNS that this version of kdns does not have")
-    return import_module(f"kdns.plugins.{name}")
+    try:
+        return import_module(f"kdns.plugins.{name}")
+    except ModuleNotFoundError as missing:
+        if name not in EXTRAS:
+            raise
+        raise head.error(f"{name} needs more libraries ({missing.name}): pip install 'kdns[{name}]'") from None

@@ -73,6 +73,11 @@ FAMILIES: dict[str, Described] = {
     "coredns_forward_max_concurrent_rejects_total": Described(
         "counter", "Queries refused because too many were under way."
     ),
+    "coredns_grpc_request_duration_seconds": Described(
+        "histogram", "Time that each call of a gRPC upstream took.", ("to",), TIME_BUCKETS
+    ),
+    "coredns_grpc_requests_total": Described("counter", "Calls of gRPC upstreams.", ("to",)),
+    "coredns_grpc_responses_total": Described("counter", "Replies of gRPC upstreams by RCODE.", ("rcode", "to")),
     "coredns_proxy_request_duration_seconds": Described(
         "histogram", "Time that each exchange with an upstream took.", ("proxy_name", "to", "rcode"), TIME_BUCKETS
     ),

@@ -4,7 +4,6 @@ One function a property, in a table; each takes a line and gives the settings wi
 CoreDNS's words.
 """
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from kdns.corefile import Args, Directive, Line, duration
 from kdns.corefile.keys import named
 from kdns.corefile.numbers import integer, unsigned
 from kdns.errors import WireError
+from kdns.forwarding.credentials import client_context
 from kdns.forwarding.targets import read_targets
 from kdns.transport.address import Address, is_ip, split
 from kdns.transport.upstream import Manner
@@ -79,13 +79,7 @@ def _with_tls(settings: Settings, args: Args, directive: Directive) -> Settings:
     files = settings.tls_files
     if files is None and all(address.scheme == "dns" for address in settings.addresses):
         return settings
-    paths = [str(args.directory / file) for file in files or ()]
-    try:
-        context = ssl.create_default_context(cafile=paths[-1] if len(paths) in (1, 3) else None)
-        if len(paths) > 1:
-            context.load_cert_chain(paths[0], paths[1])
-    except (OSError, ssl.SSLError) as error:
-        raise directive.error(f"could not load X509 key pair or CA: {error}") from None
+    context = client_context(directive, [args.directory / file for file in files or ()])
     return replace(settings, manner=replace(settings.manner, tls=context))
 
 

@@ -24,11 +24,15 @@ Json = dict[str, Any]
 # has to be struck off here.
 MISSING_PLUGINS = frozenset(
     {
-        "dnstap", "etcd", "geoip", "grpc",
-        "nomad", "proxyproto", "shed",
+        "dnstap",
+        "etcd",
+        "geoip",
+        "nomad",
+        "proxyproto",
+        "shed",
         "trace",
     }
-)  # fmt: skip
+)
 VENDOR_CLOUDS = frozenset({"azure", "clouddns", "route53"})  # not spoken: docs/compatibility.md says so
 
 

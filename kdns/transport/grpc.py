@@ -1,0 +1,65 @@
+"""DNS over gRPC to one upstream: service coredns.dns.DnsService, method Query, one DnsPacket each way.
+
+The channel connects when it is first used, and again after the connection was lost; all calls share one. DnsPacket
+(`bytes msg = 1`) is on the wire what protobuf's own BytesValue is.
+"""
+
+import time
+
+import grpc
+from google.protobuf.wrappers_pb2 import BytesValue
+
+from kdns.errors import UpstreamError, WrongReply
+from kdns.transport.address import Address
+from kdns.wire import query
+from kdns.wire.question import Question
+
+METHOD = "/coredns.dns.DnsService/Query"
+MAX_PACKET = 65_535 + 4  # octets: a message, a tag and a length
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_PACKET),
+    ("grpc.max_send_message_length", MAX_PACKET),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class Grpc:
+    """The client side of one upstream, encrypted where there are `credentials`. To be made while the loop runs."""
+
+    def __init__(self, address: Address, credentials: grpc.ChannelCredentials | None) -> None:
+        self.to = address.host if address.scheme == "unix" else str(address)
+        target, options = _target(address), list[tuple[str, int | str]](OPTIONS)
+        if address.server_name:
+            options.append(("grpc.ssl_target_name_override", address.server_name))
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(target, options)
+        else:
+            self._channel = grpc.aio.secure_channel(target, credentials, options)
+        self._query = self._channel.unary_unary(METHOD, BytesValue.SerializeToString, BytesValue.FromString)
+
+    async def exchange(self, question: Question, deadline: float) -> bytes | None:
+        """The reply's octets before the monotonic time `deadline`; None if the upstream says that it has no such name.
+
+        UpstreamError if there is no reply, WrongReply if it answers another question.
+        """
+        packet = BytesValue(value=query.pack(question, question.id))
+        try:
+            reply = await self._query(packet, timeout=max(0.0, deadline - time.monotonic()))
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND:
+                return None
+            raise UpstreamError(f"rpc error: code = {error.code().name} desc = {error.details()}") from None
+        message: bytes = reply.value
+        if not query.answers(message, question):
+            raise WrongReply(f"{self.to}: reply to another question")
+        return message
+
+    async def close(self) -> None:
+        """Let no more calls begin; those under way have until their deadline."""
+        await self._channel.close(grace=None)
+
+
+def _target(address: Address) -> str:
+    if address.scheme == "unix":
+        return f"unix:{address.host}"
+    return f"ipv{6 if ':' in address.host else 4}:{address}"
