@@ -20,6 +20,7 @@ PACKAGES = {
     "curl": "curl",
     "dnsmasq-base": "dnsmasq",
     "dnsperf": "dnsperf",
+    "docker.io": "dockerd",
     "gcc": "gcc",
     "iproute2": "ip",
     "knot": "knotd",

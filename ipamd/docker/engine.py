@@ -27,6 +27,7 @@ FOREVER = aiohttp.ClientTimeout(None)
 RETRY = 2.0  # seconds until the events of a daemon that is away are asked for again
 BASE = "http://docker"  # nobody looks the name up: it all goes to the socket
 EVENTS = '/events?filters={"type":["network","container"],"event":["connect","disconnect","start","rename","destroy"]}'
+ENDED = ("exited", "dead")
 NO_DRIVER = ("", "default", "null")  # networks of these have no addresses of ours
 T = TypeVar("T")
 FAILURES = (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError)
@@ -88,22 +89,28 @@ class Settings(Struct, frozen=True, rename="pascal"):
 
     networks: dict[str, Attached] | None = None
 
+    @property
+    def attached(self) -> list[Attached]:
+        """All of them."""
+        return [*(self.networks or {}).values()]
+
 
 class Container(Struct, frozen=True, rename="pascal"):
     """A container, as `GET /containers/json` lists it."""
 
     id: str
     names: tuple[str, ...] = ()
+    state: str = ""
     network_settings: Settings = Settings()
 
     @property
     def attached(self) -> list[Attached]:
-        """Where it is."""
-        return [*(self.network_settings.networks or {}).values()]
+        """Where it is. After a crash of the daemon a container that has ended is still shown with what it had."""
+        return [] if self.state in ENDED else self.network_settings.attached
 
 
 class Told(Struct, frozen=True, rename="pascal"):
-    """A container as it is told alone, as far as the lists do not tell it."""
+    """A container as `GET /containers/ID/json` tells it, as far as the list does not."""
 
     network_settings: Settings = Settings()
 
@@ -113,7 +120,7 @@ class Engine:
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
-        self._is_away = False
+        self._silence = ""  # why it does not answer; empty if it does
         self._aliases: dict[str, tuple[str, ...]] = {}  # by endpoint
 
     async def look(self) -> Sighting | None:
@@ -125,11 +132,12 @@ class Engine:
                 ours = {each.id: each for each in networks if each.ipam.driver not in NO_DRIVER}
                 await self._read_aliases(session, containers, ours.keys())
         except FAILURES as error:
-            if not self._is_away:
-                LOG.warning("the Docker daemon at %s does not answer: %s", self._socket, error)
-            self._is_away = True
+            reason = str(error) or type(error).__name__
+            if reason != self._silence:
+                LOG.warning("the Docker daemon at %s does not answer: %s", self._socket, reason)
+            self._silence = reason
             return None
-        self._is_away = False
+        self._silence = ""
         return sighted(ours, containers, self._aliases)
 
     async def events(self) -> AsyncIterator[None]:
@@ -164,15 +172,15 @@ class Engine:
                 each.endpoint_id for each in container.attached if each.addresses and each.network_id in networks
             }
             if not present <= self._aliases.keys():
-                told = await fetched(session, f"/containers/{container.id}/json", Container)
-                known |= {each.endpoint_id: aliases(told, each) for each in told.attached}
+                told = await fetched(session, f"/containers/{container.id}/json", Told)
+                known |= {each.endpoint_id: aliases(container.id, each) for each in told.network_settings.attached}
             known |= {each: self._aliases[each] for each in present & self._aliases.keys() if each not in known}
         self._aliases = known
 
 
-def aliases(container: Container, attached: Attached) -> tuple[str, ...]:
-    """What a container is called in a network beside its name; the beginning of its id is nobody's name."""
-    return tuple(each for each in attached.aliases or () if not container.id.startswith(each))
+def aliases(container: str, attached: Attached) -> tuple[str, ...]:
+    """What the container of that id is called in a network beside its name; the beginning of its id is no name."""
+    return tuple(each for each in attached.aliases or () if not container.startswith(each))
 
 
 def sighted(
