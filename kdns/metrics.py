@@ -78,6 +78,10 @@ FAMILIES: dict[str, Described] = {
     ),
     "coredns_grpc_requests_total": Described("counter", "Calls of gRPC upstreams.", ("to",)),
     "coredns_grpc_responses_total": Described("counter", "Replies of gRPC upstreams by RCODE.", ("rcode", "to")),
+    "coredns_nomad_success_requests_total": Described("counter", "Queries answered.", ("server", "namespace")),
+    "coredns_nomad_failed_requests_total": Described(
+        "counter", "Queries for services that are not there, or that could not be asked for.", ("server", "namespace")
+    ),
     "coredns_proxy_request_duration_seconds": Described(
         "histogram", "Time that each exchange with an upstream took.", ("proxy_name", "to", "rcode"), TIME_BUCKETS
     ),

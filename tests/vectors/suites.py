@@ -27,7 +27,7 @@ MISSING_PLUGINS = frozenset(
         "dnstap",
         "etcd",
         "geoip",
-        "nomad",
+        
         "proxyproto",
         "shed",
         "trace",
