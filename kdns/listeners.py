@@ -92,8 +92,7 @@ class Listener:
         """Take no more queries, wait up to DRAIN seconds for those under way, give the ports back."""
         for server in self._servers:
             server.stop()
-        if self.answers.pending.tasks:
-            await asyncio.wait(self.answers.pending.tasks, timeout=DRAIN)
+        await self.answers.pending.finish(DRAIN)
         self.abandon()
 
     def abandon(self) -> None:

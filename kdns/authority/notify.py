@@ -6,6 +6,7 @@ from contextlib import closing
 from kdns.errors import UpstreamError
 from kdns.transport.address import Address
 from kdns.transport.datagram import Datagram
+from kdns.transport.expiry import Expiry
 from kdns.wire import codes, names, query
 from kdns.wire.names import Name
 from kdns.wire.question import Question
@@ -20,7 +21,7 @@ async def notify(zone: Name, to: Address, source: str = "") -> str | None:
     fault = ""
     for _ in range(TRIES):
         try:
-            with closing(Datagram(to, source, asyncio.get_running_loop())) as socket:
+            with closing(Datagram(to, source, asyncio.get_running_loop(), Expiry())) as socket:
                 reply = await socket.exchange(asked, PATIENCE)
         except UpstreamError as failure:
             fault = f'"{failure}"'

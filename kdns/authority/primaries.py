@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from kdns.errors import UpstreamError, WireError, ZoneError
 from kdns.transport.address import Address
 from kdns.transport.datagram import reason
+from kdns.transport.expiry import Expiry
 from kdns.transport.stream import Stream
 from kdns.wire import codes, frame, names, query, records
 from kdns.wire.names import Name
@@ -27,7 +28,7 @@ MOST = 65_535  # records of a message: the count has 16 bits
 async def serial_of(origin: Name, primary: Address) -> int:
     """The serial that a primary has, asked for over TCP. UpstreamError if it does not say."""
     question = query.make(origin, codes.SOA)
-    with closing(Stream(primary, "", None, asyncio.get_running_loop())) as stream:
+    with closing(Stream(primary, "", None, asyncio.get_running_loop(), Expiry())) as stream:
         reply = await stream.exchange(question, ASKING)
     try:
         message = records.read_message(reply)

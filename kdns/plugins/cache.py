@@ -193,37 +193,44 @@ class Cache:
         return whole and judged.reply.rcode in (codes.NOERROR, codes.NXDOMAIN)
 
 
+_FAMILIES = (
+    "entries", "hits_total", "misses_total", "requests_total", "served_stale_total", "prefetch_total", "drops_total",
+    "evictions_total",
+)  # fmt: skip
+
+
 class _Counters:
     """The cache's metrics, under the labels of the server block."""
 
     def __init__(self, metrics: Metrics, settings: Settings) -> None:
-        self._family = metrics.family
+        self._families = {name: metrics.family(f"cache_{name}") for name in _FAMILIES}
         self._zones = ",".join(map(names.show, settings.zones))
 
     def hit(self, request: Request, shelf: str, times: int = 1) -> None:
-        self._add("requests", request, times)
+        self._add("requests_total", request, times)
         labels = request.server, shelf, self._zones, request.view
-        self._family("cache_hits_total").add(labels, times)
+        self._families["hits_total"].add(labels, times)
 
     def miss(self, request: Request, times: int = 1) -> None:
-        self._add("requests", request, times)
-        self._add("misses", request, times)
+        self._add("requests_total", request, times)
+        self._add("misses_total", request, times)
 
     def stale(self, request: Request) -> None:
-        self._add("served_stale", request)
+        self._add("served_stale_total", request)
 
     def prefetch(self, request: Request) -> None:
-        self._add("prefetch", request)
+        self._add("prefetch_total", request)
 
     def kept(self, request: Request, shelf: str, evicted: bool, shelves: Shelves) -> None:
-        self._add("drops", request, 0)  # what answers another question does not come so far
+        self._add("drops_total", request, 0)  # what answers another question does not come so far
+        entries = self._families["entries"]
         for name, store in shelves.stores.items():
-            self._family("cache_entries").set((request.server, name, self._zones, request.view), len(store))
+            entries.set((request.server, name, self._zones, request.view), len(store))
         if evicted:
-            self._family("cache_evictions_total").add((request.server, shelf, self._zones, request.view))
+            self._families["evictions_total"].add((request.server, shelf, self._zones, request.view))
 
-    def _add(self, what: str, request: Request, times: int = 1) -> None:
-        self._family(f"cache_{what}_total").add((request.server, self._zones, request.view), times)
+    def _add(self, name: str, request: Request, times: int = 1) -> None:
+        self._families[name].add((request.server, self._zones, request.view), times)
 
 
 def _authenticated(request: Request) -> Request:

@@ -18,6 +18,7 @@ from kdns.corefile import Args
 from kdns.errors import SERVFAIL, NoAnswer, UpstreamError
 from kdns.transport.address import Address, join
 from kdns.transport.datagram import Datagram
+from kdns.transport.expiry import Expiry
 from kdns.wire import codes, names, query
 from kdns.wire.names import Name
 
@@ -103,7 +104,7 @@ class Loop:
         label = [str(self._draw(62)).encode() for _ in range(2)]
         self._name, self._seen = names.join(label, self._zone), 0
         try:
-            connection = Datagram(self._address, "", asyncio.get_running_loop())
+            connection = Datagram(self._address, "", asyncio.get_running_loop(), Expiry())
         except UpstreamError:
             return False
         try:

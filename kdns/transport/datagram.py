@@ -8,10 +8,10 @@ import asyncio
 import os
 import socket
 
-from kdns.errors import UpstreamError, WrongReply
+from kdns.errors import UpstreamError
 from kdns.transport.address import Address, join
-from kdns.transport.pending import Pending, Waiter
-from kdns.wire import query
+from kdns.transport.expiry import Expiry
+from kdns.transport.pending import Pending
 from kdns.wire.question import Question
 
 MAX_DATAGRAM = 65_535  # octets
@@ -23,9 +23,9 @@ class Datagram:
 
     proto = "udp"
 
-    def __init__(self, address: Address, source: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, address: Address, source: str, loop: asyncio.AbstractEventLoop, expiry: Expiry) -> None:
         self._loop = loop
-        self._pending = Pending(strict=False)
+        self._pending = Pending(expiry, strict=False)
         self.is_closed = False
         try:
             self._socket = _connected(address, source)
@@ -36,16 +36,10 @@ class Datagram:
 
     async def exchange(self, question: Question, timeout: float) -> bytes:
         """The reply's octets. WrongReply if in `timeout` seconds only others came, UpstreamError if none did."""
-        id_, waiter = self._pending.add(question, self._loop)
-        timer = self._loop.call_later(timeout, self._expire, waiter)
         try:
-            self._socket.send(query.pack(question, id_))
-            return await waiter.replied
+            return await self._pending.ask(question, self._socket.send, timeout, self._path)
         except OSError as error:
             raise UpstreamError(f"write {self._path}: write: {reason(error)}") from None
-        finally:
-            timer.cancel()
-            self._pending.remove(id_)
 
     def close(self) -> None:
         """Give the port back; queries under way fail."""
@@ -59,15 +53,12 @@ class Datagram:
         try:
             for _ in range(DRAIN):
                 self._pending.deliver(self._socket.recv(MAX_DATAGRAM))
+                if not self._pending:  # most often: what else may lie there is read when the loop comes by again
+                    return
         except BlockingIOError:
             return
         except OSError as error:  # a refusal that an ICMP message reported
             self._pending.fail(UpstreamError(f"read {self._path}: read: {reason(error)}"))
-
-    def _expire(self, waiter: Waiter) -> None:
-        if not waiter.replied.done():
-            text = f"read {self._path}: i/o timeout"
-            waiter.replied.set_exception(WrongReply(text) if waiter.strayed else UpstreamError(text))
 
 
 def reason(error: OSError) -> str:

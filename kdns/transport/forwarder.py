@@ -6,16 +6,20 @@ What makes two questions the same is everything that goes upstream: header bits,
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
+from kdns.eager import Arrival, Pending, in_task
 from kdns.errors import UpstreamError, WireError, WrongReply
 from kdns.transport import policy
 from kdns.transport.upstream import Upstream
 from kdns.wire import codes, query, records
 from kdns.wire.question import Question
 from kdns.wire.records import Message
+
+Key = tuple[Question, str]  # what makes questions the same: see the module's head; and the protocol
 
 DEADLINE = 5.0  # seconds that a question may take in all
 ROUND_PAUSE = 0.05  # seconds between tries where their number is not bounded: refusals come back in microseconds
@@ -40,6 +44,18 @@ class Route:
     failover: frozenset[int] = frozenset()
 
 
+class _Tries:
+    """How far a flight has come: the upstreams still to be tried, and what came of those that were."""
+
+    __slots__ = ("failed", "failure", "refused", "upstreams")
+
+    def __init__(self, upstreams: Iterator[tuple[Upstream, bool]]) -> None:
+        self.upstreams = upstreams
+        self.failed = 0
+        self.failure: UpstreamError | None = None  # the last one
+        self.refused = 0  # replies whose RCODE called for another upstream
+
+
 class Forwarder:
     """See the module's head. `broken` is called when all upstreams are down and one is to be asked all the same."""
 
@@ -56,26 +72,28 @@ class Forwarder:
         self._route = route
         self._chance = chance
         self._broken = broken
-        self._flights: dict[tuple[Question, str], asyncio.Task[Message]] = {}
+        self._flights: dict[Key, Arrival[Message]] = {}
+        self._pending = Pending()
 
     async def ask(self, question: Question, proto: str) -> Message:
         """The upstreams' reply to a question that a client asked over `proto` (udp or tcp), at most 5 seconds later.
 
         UpstreamError with the last failure if there is none, WrongReply if it answers another question.
         """
-        key = question._replace(id=0, qname=question.key), self._proto(proto)
-        flight = self._flights.get(key)
+        _, flags, _, key, qtype, qclass, edns, authority, signed = question
+        proto = self._proto(proto)
+        same = Question(0, flags, key, key, qtype, qclass, edns, authority, signed), proto
+        flight = self._flights.get(same)
         if flight is None:
-            flight = asyncio.get_running_loop().create_task(self._fly(question, key[1]))
-            self._flights[key] = flight
-            flight.add_done_callback(lambda _: self._flights.pop(key))
-        # One client's going away must not end the flight of the others.
-        return await asyncio.shield(flight)
+            flight = Arrival()
+            self._pending.begin(self._fly(question, proto), partial(self._land, same, flight))
+            if not flight.is_done:
+                self._flights[same] = flight
+        return await flight  # whoever goes away meanwhile does not end it for the others
 
     async def close(self) -> None:
         """Wait for the flights under way (their deadline bounds that), then close the upstreams."""
-        if self._flights:
-            await asyncio.wait(self._flights.values())
+        await self._pending.finish()
         for upstream in self.upstreams:
             await upstream.close()
 
@@ -84,39 +102,55 @@ class Forwarder:
             return "tcp"
         return "udp" if self._route.prefer_udp else client
 
-    async def _fly(self, question: Question, proto: str) -> Message:
-        deadline = asyncio.get_running_loop().time() + DEADLINE
-        failures: list[UpstreamError] = []
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await self._try_all(question, proto, failures)
-        except TimeoutError:
-            raise failures[-1] if failures else UpstreamError("i/o timeout") from None
+    def _land(self, key: Key, flight: Arrival[Message], outcome: Message | UpstreamError | None) -> None:
+        self._flights.pop(key, None)
+        if isinstance(outcome, Message):
+            flight.set_result(outcome)
+        else:
+            flight.set_exception(outcome or UpstreamError("operation was canceled"))
 
-    async def _try_all(self, question: Question, proto: str, failures: list[UpstreamError]) -> Message:
+    async def _fly(self, question: Question, proto: str) -> Message | UpstreamError:
+        """The reply, or why there is none. A first try over UDP, which its own timeout bounds, goes without a Task."""
+        began = asyncio.get_running_loop().time()
+        tries = _Tries(policy.tries(self._order(self.upstreams), self._is_down, self._chance))
+        try:
+            found = await self._try(tries, question, proto) if proto == "udp" else None
+            if found is not None:
+                return found
+            await in_task()
+            async with asyncio.timeout_at(began + DEADLINE):
+                while found is None:
+                    found = await self._try(tries, question, proto)
+                return found
+        except TimeoutError:
+            return tries.failure or UpstreamError("i/o timeout")
+        except UpstreamError as error:
+            return error
+
+    async def _try(self, tries: "_Tries", question: Question, proto: str) -> Message | None:
+        """Ask the next upstream. None to go on with another one, UpstreamError if there is none left."""
         route = self._route
-        refused = 0  # replies whose RCODE called for another upstream
-        for upstream, is_last_resort in policy.tries(self._order(self.upstreams), self._is_down, self._chance):
-            if is_last_resort:
-                self._broken()
-                if route.failfast:
-                    break
-            try:
-                message = await self._exchange(upstream, question, proto)
-            except WrongReply:
+        upstream, is_last_resort = next(tries.upstreams)
+        if is_last_resort:
+            self._broken()
+            if route.failfast:
+                raise tries.failure or UpstreamError("no healthy proxies")
+        try:
+            message = await self._exchange(upstream, question, proto)
+        except WrongReply:
+            raise
+        except UpstreamError as error:
+            tries.failed += 1
+            tries.failure = error
+            if route.max_fails:
+                upstream.check()
+            if is_last_resort or tries.failed == route.attempts:
                 raise
-            except UpstreamError as error:
-                failures.append(error)
-                if route.max_fails:
-                    upstream.check()
-                if is_last_resort or len(failures) == route.attempts:
-                    break
-                await self._pause(len(failures))
-                continue
-            refused += message.rcode in route.failover
-            if message.rcode not in route.failover or refused == len(self.upstreams):
-                return message
-        raise failures[-1] if failures else UpstreamError("no healthy proxies")
+            await self._pause(tries.failed)
+            return None
+        tries.refused += message.rcode in route.failover
+        is_final = message.rcode not in route.failover or tries.refused == len(self.upstreams)
+        return message if is_final else None
 
     async def _pause(self, failed: int) -> None:
         if not self._route.attempts and failed % len(self.upstreams) == 0:

@@ -6,10 +6,12 @@ reply counts only if ID and question are those of a query that waits. What else 
 question is the upstream's own and ends the wait.
 """
 
-import asyncio
-import secrets
+import os
+from collections.abc import Callable
 
+from kdns.eager import Arrival
 from kdns.errors import UpstreamError, WrongReply
+from kdns.transport.expiry import Expiry
 from kdns.wire import query
 from kdns.wire.question import Question
 
@@ -19,38 +21,57 @@ MOST = 1024  # queries under way on one connection: few enough of 65,536 IDs tha
 class Waiter:
     """One query under way. `strayed`: a reply under its ID came that answers another question."""
 
-    __slots__ = ("question", "replied", "strayed")
+    __slots__ = ("path", "question", "replied", "strayed")
 
-    def __init__(self, question: Question, replied: "asyncio.Future[bytes]") -> None:
+    def __init__(self, question: Question, path: str) -> None:
         self.question = question
-        self.replied = replied
+        self.path = path
+        self.replied: Arrival[bytes] = Arrival()
         self.strayed = False
+
+    def expire(self) -> None:
+        """Its time is up."""
+        if not self.replied.is_done:
+            text = f"read {self.path}: i/o timeout"
+            self.replied.set_exception(WrongReply(text) if self.strayed else UpstreamError(text))
 
 
 class Pending:
     """The waiters of one connection. `strict`: a reply to another question fails its query at once."""
 
-    def __init__(self, strict: bool) -> None:
+    def __init__(self, expiry: Expiry, strict: bool) -> None:
         self._waiters: dict[int, Waiter] = {}
+        self._expiry = expiry
         self._strict = strict
 
-    def add(self, question: Question, loop: asyncio.AbstractEventLoop) -> tuple[int, Waiter]:
-        """A free ID for a query and its waiter. UpstreamError if too many are under way."""
-        if len(self._waiters) >= MOST:
-            raise UpstreamError(f"more than {MOST} queries under way on one connection")
-        while (id_ := secrets.randbits(16)) in self._waiters:
-            pass
-        waiter = self._waiters[id_] = Waiter(question, loop.create_future())
-        return id_, waiter
+    def __len__(self) -> int:
+        return len(self._waiters)
 
-    def remove(self, id_: int) -> None:
-        """Wait no more for this one: a reply that comes later is ignored."""
-        self._waiters.pop(id_, None)
+    async def ask(self, question: Question, send: Callable[[bytes], object], timeout: float, path: str) -> bytes:
+        """`send` the query's octets, and wait for the reply's; `path` says in errors which way they went.
+
+        WrongReply if in `timeout` seconds only others came, UpstreamError if none did, or if too many are under way.
+        What `send` raises is raised.
+        """
+        waiters = self._waiters
+        if len(waiters) >= MOST:
+            raise UpstreamError(f"more than {MOST} queries under way on one connection")
+        while (id_ := int.from_bytes(os.urandom(2), "big")) in waiters:
+            pass
+        waiter = waiters[id_] = Waiter(question, path)
+        expire = waiter.expire
+        bucket = self._expiry.add(expire, timeout)
+        try:
+            send(query.pack(question, id_))
+            return await waiter.replied
+        finally:
+            bucket.discard(expire)
+            del waiters[id_]
 
     def deliver(self, message: bytes) -> None:
         """Hand a message to the query that it answers, if there is one."""
         waiter = self._waiters.get(int.from_bytes(message[:2], "big")) if len(message) >= 12 else None
-        if waiter is None or waiter.replied.done():
+        if waiter is None or waiter.replied.is_done:
             return
         if query.answers(message, waiter.question):
             waiter.replied.set_result(message)
@@ -61,6 +82,6 @@ class Pending:
 
     def fail(self, error: UpstreamError) -> None:
         """End every wait with the same error."""
-        for waiter in self._waiters.values():
-            if not waiter.replied.done():
+        for waiter in list(self._waiters.values()):
+            if not waiter.replied.is_done:
                 waiter.replied.set_exception(error)

@@ -20,7 +20,7 @@ def sequential(upstreams: Sequence[T]) -> Sequence[T]:
 
 def random(chance: Random) -> Policy[T]:
     """Any order, each as likely."""
-    return lambda upstreams: chance.sample(upstreams, len(upstreams))
+    return lambda upstreams: chance.sample(upstreams, len(upstreams)) if len(upstreams) > 1 else upstreams
 
 
 def round_robin() -> Policy[T]:

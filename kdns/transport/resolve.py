@@ -7,6 +7,7 @@ import socket
 from kdns.errors import UpstreamError, WireError
 from kdns.transport.address import PORTS, Address, split
 from kdns.transport.datagram import Datagram
+from kdns.transport.expiry import Expiry
 from kdns.wire import codes, names, query, records
 
 TIMEOUT = 2.0  # seconds that each question to a named resolver may take
@@ -50,7 +51,7 @@ async def _by_resolvers(host: str, resolvers: tuple[str, ...]) -> list[str]:
 
 
 async def _ask(resolver: Address, host: str, qtype: int) -> list[str]:
-    connection = Datagram(resolver, "", asyncio.get_running_loop())
+    connection = Datagram(resolver, "", asyncio.get_running_loop(), Expiry())
     try:
         message = records.read_message(await connection.exchange(query.make(names.parse(host), qtype), TIMEOUT))
     finally:

@@ -11,8 +11,8 @@ from typing import cast
 from kdns.errors import ConnectionEnded, UpstreamError
 from kdns.transport.address import Address, join
 from kdns.transport.datagram import reason
+from kdns.transport.expiry import Expiry
 from kdns.transport.pending import Pending
-from kdns.wire import query
 from kdns.wire.question import Question
 
 DIAL = 2.0  # seconds that opening a connection may take, TLS handshake included
@@ -24,11 +24,16 @@ class Stream(asyncio.Protocol):
     proto = "tcp"
 
     def __init__(
-        self, address: Address, source: str, tls: ssl.SSLContext | None, loop: asyncio.AbstractEventLoop
+        self,
+        address: Address,
+        source: str,
+        tls: ssl.SSLContext | None,
+        loop: asyncio.AbstractEventLoop,
+        expiry: Expiry,
     ) -> None:
         self._address = address
         self._loop = loop
-        self._pending = Pending(strict=True)
+        self._pending = Pending(expiry, strict=True)
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
         self._path = f"tcp {address}"
@@ -44,14 +49,7 @@ class Stream(asyncio.Protocol):
             await asyncio.wait({self._opening})
         if (failure := self._opening.result()) is not None:
             raise failure
-        id_, waiter = self._pending.add(question, self._loop)
-        timer = self._loop.call_later(timeout, self._expire, waiter.replied)
-        try:
-            self._send(query.pack(question, id_))
-            return await waiter.replied
-        finally:
-            timer.cancel()
-            self._pending.remove(id_)
+        return await self._pending.ask(question, self._send, timeout, self._path)
 
     def close(self) -> None:
         """Close the connection; queries under way fail."""
@@ -105,10 +103,6 @@ class Stream(asyncio.Protocol):
         if self._transport is None or self.is_closed:
             raise ConnectionEnded(f"write {self._path}: use of closed network connection")
         self._transport.write(len(packet).to_bytes(2, "big") + packet)
-
-    def _expire(self, replied: "asyncio.Future[bytes]") -> None:
-        if not replied.done():
-            replied.set_exception(UpstreamError(f"read {self._path}: i/o timeout"))
 
 
 def _fault(error: Exception) -> str:

@@ -14,6 +14,7 @@ from kdns.errors import ConnectionEnded, UpstreamError, WrongReply
 from kdns.metrics import Metrics
 from kdns.transport.address import Address
 from kdns.transport.datagram import Datagram
+from kdns.transport.expiry import Expiry
 from kdns.transport.https import Https
 from kdns.transport.pool import Connection, Limits, Pool
 from kdns.transport.stream import Stream
@@ -52,14 +53,19 @@ class Manner:
 
 
 class Upstream:
-    """See the module's head. Its exchanges run in Tasks of the running loop."""
+    """See the module's head."""
 
     def __init__(self, address: Address, manner: Manner, metrics: Metrics) -> None:
         self.address = address
         self.fails = 0  # probes that failed since the last that did not
         self._manner = manner
         self._to = str(address)
-        self._metrics = metrics
+        self._failures = metrics.family("proxy_healthcheck_failures_total")
+        self._durations = metrics.histogram("proxy_request_duration_seconds")
+        self._connections = {
+            fresh: metrics.family(f"proxy_conn_cache_{'misses' if fresh else 'hits'}_total") for fresh in (True, False)
+        }
+        self._expiry = Expiry()
         limits = manner.limits
         self._udp = Pool(self._datagram, limits._replace(most=UDP_MOST, uses=UDP_USES))
         self._tcp = Pool(self._stream, limits._replace(most=TCP_MOST))
@@ -79,8 +85,7 @@ class Upstream:
             message = await self._over_https().exchange(question, timeout)
         else:
             message = await self._over_pool("tcp" if self.address.scheme == "tls" else proto, question, timeout)
-        labels = PROXY, self._to, codes.rcode_name(query.rcode(message))
-        self._metrics.histogram("proxy_request_duration_seconds").observe(labels, loop.time() - began)
+        self._durations.observe((PROXY, self._to, codes.rcode_name(query.rcode(message))), loop.time() - began)
         return message
 
     def check(self) -> None:
@@ -110,7 +115,8 @@ class Upstream:
         while True:
             member = pool.take(loop.time())
             is_fresh = member.begun == 1
-            self._count("misses" if is_fresh else "hits", proto)
+            label = "tcp-tls" if self.address.scheme == "tls" else proto
+            self._connections[is_fresh].add((PROXY, self._to, label))
             good = False
             try:
                 message = await member.connection.exchange(question, timeout)
@@ -132,15 +138,11 @@ class Upstream:
         return self._https
 
     def _datagram(self) -> Connection:
-        return Datagram(self.address, self._manner.source, asyncio.get_running_loop())
+        return Datagram(self.address, self._manner.source, asyncio.get_running_loop(), self._expiry)
 
     def _stream(self) -> Connection:
         tls = self._manner.tls if self.address.scheme == "tls" else None
-        return Stream(self.address, self._manner.source, tls, asyncio.get_running_loop())
-
-    def _count(self, what: str, proto: str) -> None:
-        label = "tcp-tls" if self.address.scheme == "tls" else proto
-        self._metrics.family(f"proxy_conn_cache_{what}_total").add((PROXY, self._to, label))
+        return Stream(self.address, self._manner.source, tls, asyncio.get_running_loop(), self._expiry)
 
     def _sweep_later(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._sweeping is None and len(self._udp) + len(self._tcp):
@@ -155,7 +157,7 @@ class Upstream:
     async def _probe(self) -> None:
         while not await self._is_alive():
             self.fails += 1
-            self._metrics.family("proxy_healthcheck_failures_total").add((PROXY, self._to))
+            self._failures.add((PROXY, self._to))
             await asyncio.sleep(max(self._manner.health.interval, SHORTEST_INTERVAL))
         self.fails = 0
 

@@ -24,6 +24,7 @@ _NAMES_IN: dict[int, tuple[int, int]] = {
     2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1), 14: (0, 2),
     15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 23: (0, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1),
 }  # fmt: skip
+_QNAME = b"\xc0\x0c"  # a compression pointer to the question's name
 _NSAP_PTR = 23
 _COMPRESSED_WHEN_SENT = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15})
 
@@ -139,15 +140,20 @@ def read_message(message: bytes, max_records: int = 20_000) -> Message:
     if questions > 1 or answers + authorities + additionals > max_records:
         raise WireError(f"{questions} questions, {answers + authorities + additionals} records")
     question, at = _read_question(message) if questions else (None, 12)
-    answer, at, _ = _read_section(message, at, answers)
-    authority, at, _ = _read_section(message, at, authorities)
-    additional, at, opt = _read_section(message, at, additionals)
+    qname = question[0] if question else b""
+    answer, at, _ = _read_section(message, at, answers, qname)
+    authority, at, _ = _read_section(message, at, authorities, qname)
+    additional, at, opt = _read_section(message, at, additionals, qname)
     return Message(id_, flags, question, answer, authority, additional, opt)
 
 
 def read_record(message: bytes, at: int) -> tuple[RR, int]:
     """The record at an offset, its names decompressed, and the offset behind it. WireError if it is broken."""
     name, at = names.read(message, at)
+    return _behind_owner(message, at, name)
+
+
+def _behind_owner(message: bytes, at: int, name: Name) -> tuple[RR, int]:
     if at + 10 > len(message):
         raise WireError("record cut short")
     kind, class_, seconds, length = _FIXED.unpack_from(message, at)
@@ -170,11 +176,16 @@ def _read_question(message: bytes) -> tuple[tuple[Name, int, int], int]:
     return (qname, message[at] << 8 | message[at + 1], message[at + 2] << 8 | message[at + 3]), at + 4
 
 
-def _read_section(message: bytes, at: int, count: int) -> tuple[tuple[RR, ...], int, edns.Edns | None]:
+def _read_section(message: bytes, at: int, count: int, qname: Name) -> tuple[tuple[RR, ...], int, edns.Edns | None]:
+    if not count:
+        return (), at, None
     found: list[RR] = []
     opt: edns.Edns | None = None
     for _ in range(count):
-        rr, at = read_record(message, at)
+        if qname and message.startswith(_QNAME, at):  # so most owners are written: no need to follow the pointer
+            rr, at = _behind_owner(message, at + 2, qname)
+        else:
+            rr, at = read_record(message, at)
         if rtype(rr) != codes.OPT:
             found.append(rr)
             continue

@@ -6,12 +6,14 @@ may be kept, in which of its two stores, and for how long, follows from them.
 
 from collections.abc import Iterable
 from enum import Enum
+from struct import Struct
 
 from kdns.wire import codes, records
 from kdns.wire.names import Name
 from kdns.wire.question import Question
 from kdns.wire.records import RR
 
+_KIND = Struct("!HH")
 _SERIAL_HALF = 1 << 31
 
 
@@ -62,6 +64,8 @@ def resolves(question: Question, answer: tuple[RR, ...]) -> bool:
     False for an empty section, a chain that loops or forks (RFC 2181 section 10.1), one that ends elsewhere. ANY is
     answered by whatever its name owns, CNAME by the alias itself.
     """
+    if question.qtype != codes.CNAME and _is_plain(question, answer):
+        return True
     fitting = [rr for rr in answer if question.qclass in (codes.ANY_CLASS, records.rclass(rr))]
     if question.qtype == codes.ANY:
         return any(records.owner(rr).lower() == question.key for rr in fitting)
@@ -86,6 +90,12 @@ def is_valid_at(rr: RR, now: float) -> bool:
 def signatures_hold(rrs: Iterable[RR], now: float) -> bool:
     """Whether every RRSIG among the records is valid at `now` (Unix seconds); True without any."""
     return all(is_valid_at(rr, now) for rr in rrs if records.rtype(rr) == codes.RRSIG)
+
+
+def _is_plain(question: Question, answer: tuple[RR, ...]) -> bool:
+    """Whether all records have the name, type and class that were asked for: so most answers are."""
+    end, kind = len(question.key), _KIND.pack(question.qtype, question.qclass)
+    return bool(answer) and all(rr[end : end + 4] == kind and rr[:end].lower() == question.key for rr in answer)
 
 
 def _aliases(answer: Iterable[RR]) -> dict[Name, set[Name]]:

@@ -61,8 +61,8 @@ DIRECTIONS = [
     ),
     (
         "kdns.transport*",
-        ("kdns", "kdns.errors", "kdns.answer", "kdns.chain", "kdns.memo", "kdns.metrics", "kdns.corefile*",
-         "kdns.wire*", "kdns.transport*"),
+        ("kdns", "kdns.errors", "kdns.answer", "kdns.chain", "kdns.eager", "kdns.memo", "kdns.metrics",
+         "kdns.corefile*", "kdns.wire*", "kdns.transport*"),
         "octets to and fro: a listener knows the answers, and no plugin",
     ),
     (

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from kdns.errors import UpstreamError, WrongReply
+from kdns.transport.expiry import Expiry
 from kdns.transport.pending import MOST, Pending
 from kdns.wire import query
 from tests.kdns.asking import question
@@ -19,64 +20,107 @@ def reply(id_: int, asked: object = WWW) -> bytes:
     return packet[:2] + bytes((packet[2] | 0x80,)) + packet[3:]
 
 
-async def test_each_query_gets_its_own_reply_in_any_order() -> None:
-    pending, loop = Pending(strict=False), asyncio.get_running_loop()
-    waiting = [pending.add(WWW, loop) for _ in range(50)]
-    for id_, _ in reversed(waiting):
-        pending.deliver(reply(id_))
+class Line:
+    """A connection that remembers the IDs of what was sent, and the exchanges under way."""
 
-    assert [await waiter.replied for _, waiter in waiting] == [reply(id_) for id_, _ in waiting]
+    def __init__(self, *, strict: bool = False) -> None:
+        self.pending = Pending(Expiry(), strict=strict)
+        self.ids: list[int] = []
+
+    def ask(self, timeout: float = 60.0) -> "asyncio.Task[bytes]":
+        """Begin an exchange."""
+        return asyncio.create_task(self.pending.ask(WWW, self._send, timeout, "nowhere"))
+
+    def _send(self, packet: bytes) -> None:
+        self.ids.append(int.from_bytes(packet[:2], "big"))
+
+
+async def under_way(line: Line, count: int = 1) -> "list[asyncio.Task[bytes]]":
+    """So many exchanges, all sent."""
+    tasks = [line.ask() for _ in range(count)]
+    await asyncio.sleep(0)
+    assert len(line.ids) == count
+    return tasks
+
+
+async def test_each_query_gets_its_own_reply_in_any_order() -> None:
+    line = Line()
+    waiting = await under_way(line, 50)
+    for id_ in reversed(line.ids):
+        line.pending.deliver(reply(id_))
+
+    assert await asyncio.gather(*waiting) == [reply(id_) for id_ in line.ids]
+    assert not line.pending
 
 
 async def test_ids_are_all_over_the_range() -> None:
-    pending, loop = Pending(strict=False), asyncio.get_running_loop()
-    ids = [pending.add(WWW, loop)[0] for _ in range(MOST)]
+    line = Line()
+    waiting = await under_way(line, MOST)
 
-    assert len(set(ids)) == MOST
+    assert len(set(line.ids)) == MOST
     # Sixteen bins of 64 each on average: chi-square with 15 degrees of freedom is above 60 once in millions of runs.
-    bins = [sum(id_ >> 12 == part for id_ in ids) for part in range(16)]
+    bins = [sum(id_ >> 12 == part for id_ in line.ids) for part in range(16)]
     assert sum((count - 64) ** 2 / 64 for count in bins) < 60
+    line.pending.fail(UpstreamError("over"))
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_one_connection_carries_only_so_many_queries() -> None:
-    pending, loop = Pending(strict=False), asyncio.get_running_loop()
-    ids = [pending.add(WWW, loop)[0] for _ in range(MOST)]
+    line = Line()
+    waiting = await under_way(line, MOST)
     with pytest.raises(UpstreamError, match="queries under way"):
-        pending.add(WWW, loop)
-    pending.remove(ids[0])
-
-    assert pending.add(WWW, loop)
+        await line.ask()
+    line.pending.deliver(reply(line.ids[0]))
+    await waiting[0]
+    one_more = line.ask()
+    await asyncio.sleep(0)
+    assert len(line.ids) == MOST + 1
+    line.pending.fail(UpstreamError("over"))
+    await asyncio.gather(*waiting, one_more, return_exceptions=True)
 
 
 async def test_a_reply_that_comes_twice_or_too_late_is_ignored() -> None:
-    pending = Pending(strict=False)
-    id_, waiter = pending.add(WWW, asyncio.get_running_loop())
-    pending.deliver(reply(id_))
-    pending.deliver(reply(id_))
-    pending.remove(id_)
-    pending.deliver(reply(id_))
-
-    assert await waiter.replied == reply(id_)
+    line = Line()
+    (waiting,) = await under_way(line)
+    line.pending.deliver(reply(line.ids[0]))
+    line.pending.deliver(reply(line.ids[0]))
+    assert await waiting == reply(line.ids[0])
+    line.pending.deliver(reply(line.ids[0]))
 
 
-async def test_a_strayed_reply_is_remembered_or_ends_the_wait() -> None:
-    loop = asyncio.get_running_loop()
-    patient, strict = Pending(strict=False), Pending(strict=True)
-    (first, waiter), (second, failed) = patient.add(WWW, loop), strict.add(WWW, loop)
-    patient.deliver(reply(first, OTHER))
-    strict.deliver(reply(second, OTHER))
+async def test_a_strayed_reply_is_remembered_until_the_time_is_up_or_ends_the_wait() -> None:
+    patient, strict = Line(), Line(strict=True)
+    waiting, (failed,) = patient.ask(0.01), await under_way(strict)
+    patient.pending.deliver(reply(patient.ids[0], OTHER))
+    strict.pending.deliver(reply(strict.ids[0], OTHER))
 
-    assert waiter.strayed
-    assert not waiter.replied.done()
-    with pytest.raises(WrongReply):
-        await failed.replied
+    assert not waiting.done()
+    with pytest.raises(WrongReply, match="reply to another question"):
+        await failed
+    with pytest.raises(WrongReply, match="read nowhere: i/o timeout"):
+        await waiting
+
+
+async def test_silence_ends_in_a_timeout() -> None:
+    with pytest.raises(UpstreamError, match="read nowhere: i/o timeout"):
+        await Line().ask(0.0)
+
+
+async def test_a_query_that_cannot_be_sent_does_not_wait() -> None:
+    def refuse(packet: bytes) -> None:
+        raise OSError("no route")
+
+    pending = Pending(Expiry(), strict=False)
+    with pytest.raises(OSError, match="no route"):
+        await pending.ask(WWW, refuse, 60.0, "nowhere")
+    assert not pending
 
 
 async def test_a_connection_that_fails_ends_every_wait() -> None:
-    pending, loop = Pending(strict=False), asyncio.get_running_loop()
-    waiting = [pending.add(WWW, loop)[1] for _ in range(3)]
-    pending.deliver(b"short")
-    pending.fail(UpstreamError("gone"))
-    for waiter in waiting:
+    line = Line()
+    waiting = await under_way(line, 3)
+    line.pending.deliver(b"short")
+    line.pending.fail(UpstreamError("gone"))
+    for each in waiting:
         with pytest.raises(UpstreamError, match="gone"):
-            await waiter.replied
+            await each

@@ -1,0 +1,48 @@
+"""Ends of short waits."""
+
+import asyncio
+
+from kdns.transport.expiry import TICK, Expiry
+
+
+async def test_what_is_not_discarded_is_called_when_its_time_is_up_and_not_earlier() -> None:
+    loop, expiry = asyncio.get_running_loop(), Expiry()
+    ended: asyncio.Future[float] = loop.create_future()
+    began = loop.time()
+    expiry.add(lambda: ended.set_result(loop.time()), TICK)
+
+    assert await ended >= began + TICK
+
+
+async def test_what_is_discarded_is_not_called() -> None:
+    loop, expiry = asyncio.get_running_loop(), Expiry()
+    ended: asyncio.Future[None] = loop.create_future()
+    calls: list[str] = []
+
+    def unwanted() -> None:
+        calls.append("unwanted")
+
+    expiry.add(unwanted, 0.0).discard(unwanted)
+    expiry.add(lambda: ended.set_result(None), 2 * TICK)
+    await ended
+
+    assert not calls
+
+
+async def test_each_of_a_bucket_is_called_though_one_brings_another_along() -> None:
+    loop, expiry = asyncio.get_running_loop(), Expiry()
+    ended: asyncio.Future[None] = loop.create_future()
+    calls: list[int] = []
+
+    def call(number: int) -> None:
+        calls.append(number)
+        if len(calls) == 3:
+            ended.set_result(None)
+        elif number == 0:
+            expiry.add(lambda: call(2), 0.0)
+
+    expiry.add(lambda: call(0), 0.0)
+    expiry.add(lambda: call(1), 0.0)
+    await ended
+
+    assert sorted(calls) == [0, 1, 2]
