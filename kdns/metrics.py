@@ -114,6 +114,7 @@ FAMILIES: dict[str, Described] = {
     "coredns_acl_filtered_requests_total": Described("counter", "Requests that acl answered with nothing.", _SZV),
     "coredns_acl_dropped_requests_total": Described("counter", "Requests that acl did not answer.", _SZV),
     "coredns_acl_allowed_requests_total": Described("counter", "Requests that acl let pass.", ("server", "view")),
+    "coredns_shed_dropped_total": Described("counter", "Queries and replies dropped under load.", ("server", "reason")),
     "coredns_template_matches_total": Described("counter", "Requests that a template matched.", _TEMPLATE),
     "coredns_template_template_failures_total": Described(
         "counter", "Templates that could not be executed.", (*_TEMPLATE, "section", "template")

@@ -15,7 +15,9 @@ from kdns.plugins.grpc_server import GrpcServer
 from kdns.plugins.https import Https
 from kdns.plugins.https3 import Https3
 from kdns.plugins.quic import Quic
+from kdns.plugins.shed import Shed
 from kdns.plugins.tls import Tls
+from kdns.transport.backlog import Backlog
 from kdns.transport.certificates import VERIFY, Certificates
 from kdns.transport.sockets import Endpoint, open_tcp, open_udp
 from kdns.transport.tcp import TcpListener, Timeouts
@@ -55,9 +57,9 @@ class Behind(NamedTuple):
         return any(block.admits for blocks in self.blocks.values() for block in blocks)
 
     def value(self, kind: type[Any]) -> Any:
-        """The value of a type, or one that the directive would have without properties, or None."""
+        """The value of a type, or what holds without its directive: one without properties, or None."""
         found = next((value for value in self.values if isinstance(value, kind)), None)
-        return kind() if found is None and kind is not Tls else found
+        return kind() if found is None and kind not in (Tls, Shed) else found
 
 
 class Server(Protocol):
@@ -100,7 +102,17 @@ def opened(place: Place, behind: Behind, around: Around) -> list[Server]:
 
 def _udp(place: Place, behind: Behind, around: Around) -> list[Server]:
     sockets = open_udp(Endpoint(place.address, place.port), behind.sockets)
-    return [UdpListener(sock, around.answers, around.memo(), around.clock) for sock in sockets]
+    shed = behind.value(Shed) is not None
+    return [
+        UdpListener(
+            sock,
+            around.answers,
+            around.memo(),
+            around.clock,
+            backlog=Backlog(_dropped(around.metrics, place)) if shed else None,
+        )
+        for sock in sockets
+    ]
 
 
 def _tcp(place: Place, behind: Behind, around: Around) -> list[Server]:
@@ -209,6 +221,11 @@ def _module(name: str, place: Place) -> Any:
 def _count(metrics: Metrics, transport: str, place: Place, form: str = "{}") -> Callable[[int], None]:
     family = metrics.family(f"dns_{transport}_responses_total")
     return lambda status: family.add((str(place), form.format(status)))
+
+
+def _dropped(metrics: Metrics, place: Place) -> Callable[[str], None]:
+    family = metrics.family("shed_dropped_total")
+    return lambda reason: family.add((str(place), reason))
 
 
 _OPENERS: Mapping[str, tuple[Callable[[Place, Behind, Around], list[Server]], ...]] = {

@@ -5,6 +5,8 @@ loop. Up to BATCH datagrams are taken at a wake-up, then the event loop gets its
 
 Where the package was installed with a C compiler at hand, the module `drain` does a whole batch in two system calls.
 
+With a backlog (*shed*), replies that the socket cannot take wait there, and queries are not taken while it is full.
+
 A wildcard socket is read with recvmsg, since the reply must leave from the address that the query came to: the kernel's
 own choice is another one on a machine with several.
 """
@@ -18,6 +20,7 @@ from typing import Any
 from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
+from kdns.transport.backlog import Backlog, Waiting
 from kdns.transport.sockets import IP_PKTINFO, IPV6_PKTINFO
 
 try:
@@ -35,7 +38,7 @@ Control = list[tuple[int, int, bytes]]
 
 
 class UdpListener:
-    """One UDP socket and its memo. `native` is what takes its batches, None: this module."""
+    """One UDP socket and its memo. `native` is what takes its batches, None, or a `backlog`: this module."""
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class UdpListener:
         memo: Memo,
         clock: Callable[[], float],
         native: "type[Drain] | None" = NATIVE,
+        backlog: Backlog | None = None,
     ) -> None:
         self._sock = sock
         self._answers = answers
@@ -52,7 +56,8 @@ class UdpListener:
         self._local: tuple[str, int] = sock.getsockname()[:2]
         self._wildcard = self._local[0] in ("0.0.0.0", "::")
         self._now = 0.0  # when the batch under way was begun
-        self._native = native(sock.fileno()) if native is not None else None
+        self._native = native(sock.fileno()) if native is not None and backlog is None else None
+        self._backlog = backlog
 
     async def start(self) -> None:
         """Answer from now on."""
@@ -71,6 +76,8 @@ class UdpListener:
 
     def close(self) -> None:
         """Give the port back."""
+        if self._backlog:
+            asyncio.get_running_loop().remove_writer(self._sock)
         self._sock.close()
 
     def _drain_batch(self, native: "Drain") -> None:
@@ -85,6 +92,9 @@ class UdpListener:
         return self._answers.known(packet, self._now, self._memo)
 
     def _drain(self) -> None:
+        if self._backlog is not None and self._backlog.is_full:
+            self._shed(self._backlog)
+            return
         now = self._clock()
         hot = self._memo.hot
         receive, send = self._sock.recvfrom, self._send
@@ -108,6 +118,9 @@ class UdpListener:
             self._answers.respond(packet, client, now, self._memo, partial(self._send_late, address))
 
     def _drain_any(self) -> None:
+        if self._backlog is not None and self._backlog.is_full:
+            self._shed(self._backlog)
+            return
         now = self._clock()
         hot = self._memo.hot
         receive, send = self._sock.recvmsg, self._send_from
@@ -134,14 +147,41 @@ class UdpListener:
     def _send(self, reply: bytes, address: Any) -> None:
         try:
             self._sock.sendto(reply, address)
-        except OSError:  # a full buffer, an unreachable client: UDP promises nothing
-            return
+        except OSError as error:  # a full buffer, an unreachable client: UDP promises nothing
+            self._unsent(error, Waiting(reply, [], address))
 
     def _send_from(self, reply: bytes, control: Control, address: Any) -> None:
         try:
             self._sock.sendmsg((reply,), _from_destination(control), 0, address)
-        except OSError:
+        except OSError as error:
+            self._unsent(error, Waiting(reply, _from_destination(control), address))
+
+    def _unsent(self, error: OSError, waiting: Waiting) -> None:
+        backlog = self._backlog
+        if backlog is None:
             return
+        if not isinstance(error, BlockingIOError):
+            backlog.dropped("response")
+            return
+        if not backlog:
+            asyncio.get_running_loop().add_writer(self._sock, self._send_waiting, backlog)
+        backlog.push(waiting)
+
+    def _send_waiting(self, backlog: Backlog) -> None:
+        backlog.send(lambda each: self._sock.sendmsg((each.reply,), each.control, 0, each.address))
+        if not backlog:
+            asyncio.get_running_loop().remove_writer(self._sock)
+
+    def _shed(self, backlog: Backlog) -> None:
+        """Take the queries that wait, and answer none."""
+        for _ in range(BATCH):
+            try:
+                self._sock.recvfrom(MAX_QUERY)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            backlog.dropped("query")
 
     def _send_late(self, address: Any, reply: Sent) -> None:
         if isinstance(reply, bytes):

@@ -29,7 +29,7 @@ MISSING_PLUGINS = frozenset(
         "geoip",
         
         "proxyproto",
-        "shed",
+        
         "trace",
     }
 )
