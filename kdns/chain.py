@@ -89,26 +89,39 @@ class Alike(NamedTuple):
     tallies: tuple[Callable[[int], None], ...] = ()
 
 
+class Ageing(NamedTuple):
+    """How a kept reply goes on counting down: all of its records have the TTL `seconds`, until `Keep.until`.
+
+    `next(now)` then gives the TTL that they have from there on, and until when; None to ask the chain again. Replies
+    with the same `next` are of the same records.
+    """
+
+    seconds: int
+    next: Callable[[float], tuple[int, float] | None]
+
+
 class Keep(NamedTuple):
     """When a reply may be sent again without asking the chain.
 
     `names` are the index keys that it was made from (a change of any of them ends it); `until` is a monotonic time in
-    seconds; each of `tallies` is called with the number of further times that the reply was sent; `variants` is how
-    many different replies should be collected and sent in turn (loadbalance's orders). `alike`: see the module's head.
+    seconds, at which it ends, or ages; each of `tallies` is called with the number of further times that the reply was
+    sent; `variants` is how many different replies should be collected and sent in turn (loadbalance's orders).
+    `alike`: see the module's head.
     """
 
     names: tuple[Name, ...] = ()
     until: float = FOREVER
     tallies: tuple[Callable[[int], None], ...] = ()
     variants: int = 1
+    ageing: Ageing | None = None
     alike: Alike | None = None
 
     def tallied(self, tally: Callable[[int], None], first: Callable[[int], None] | None = None) -> "Keep":
         """The same with one more tally; `first` is the one for names alike, if those count otherwise than repeats."""
-        names, until, tallies, variants, alike = self
+        names, until, tallies, variants, ageing, alike = self
         if alike is not None:
             alike = Alike(alike.zone, alike.find, (*alike.tallies, first or tally))
-        return Keep(names, until, (*tallies, tally), variants, alike)
+        return Keep(names, until, (*tallies, tally), variants, ageing, alike)
 
 
 class Reply(NamedTuple):

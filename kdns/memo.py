@@ -8,6 +8,8 @@ room is needed.
 asked for again, it moves to `hot`, the dict that the listeners look into. A full `young` is emptied; a full `hot` loses
 the answers not asked for since the last sweep. Both are bounded in octets.
 
+**Ageing**: a reply whose TTLs count down is not made anew each second; its octets are patched when the next one begins.
+
 **Variants**: an answer that has several good forms (loadbalance's orders) stays young until all of them are collected,
 then they are sent in turn.
 """
@@ -15,6 +17,7 @@ then they are sent in turn.
 from collections.abc import Iterable
 
 from kdns.chain import Keep
+from kdns.wire import ttl
 from kdns.wire.names import Name
 
 OVERHEAD = 400  # octets that an entry costs besides its packets, measured on CPython 3.11
@@ -33,6 +36,27 @@ class Entry:
         self.tallied = 0  # hits already reported
         self.swept = 0  # hits at the last sweep
         self.size = len(key) + len(tail) + OVERHEAD
+
+    def age(self, now: float) -> bool:
+        """Go on with lower TTLs behind `until`; False if only the chain knows what comes now."""
+        ageing = self.keep.ageing
+        if ageing is None:
+            return False
+        self.settle()  # whether there is a next time may depend on the hits so far
+        next_ = ageing.next(now)
+        if next_ is None:
+            return False
+        seconds, until = next_
+        tails = [aged for tail in self.tails if (aged := ttl.aged(tail, ageing.seconds, seconds)) is not None]
+        if len(tails) < len(self.tails):
+            return False
+        self.tails, self.until = tails, until
+        self.keep = self.keep._replace(ageing=ageing._replace(seconds=seconds))
+        return True
+
+    def goes_with(self, keep: Keep) -> bool:
+        """Whether a reply kept so is a variant of this one."""
+        return self.keep.names == keep.names and self.keep.ageing == keep.ageing
 
     def settle(self) -> None:
         """Report the hits since the last time to those that count."""
@@ -71,7 +95,7 @@ class Memo:
         entry = self.hot.get(key) or self._young.get(key)
         if entry is None:
             return None
-        if now >= entry.until:
+        if now >= entry.until and not entry.age(now):
             self._drop(key)
             return None
         if len(entry.tails) < entry.keep.variants:
@@ -84,7 +108,7 @@ class Memo:
     def add(self, key: bytes, tail: bytes, keep: Keep) -> None:
         """Keep a reply that the chain just gave, or one more variant of it."""
         entry = self._young.get(key)
-        if entry is not None and entry.keep.names == keep.names:
+        if entry is not None and entry.goes_with(keep):
             if len(entry.tails) < keep.variants:
                 entry.tails.append(tail)
                 entry.until = min(entry.until, keep.until)

@@ -38,7 +38,9 @@ class Entry:
     At most one refresh of it is under way, and after a failed one none before `retry_at`.
     """
 
-    __slots__ = ("answering", "hits", "known_good", "last", "lifetime", "refreshing", "reply", "retry_at", "stored")
+    __slots__ = (
+        "answering", "hits", "known_good", "last", "lifetime", "next", "refreshing", "reply", "retry_at", "stored",
+    )  # fmt: skip
 
     def __init__(self, reply: Reply, stored: float, lifetime: int, answering: bool) -> None:
         self.reply = reply
@@ -46,6 +48,7 @@ class Entry:
         self.lifetime = lifetime
         self.answering = answering
         self.known_good: Entry | None = None  # an answering entry that this one, which is none, took the place of
+        self.next: Callable[[float], tuple[int, float] | None] | None = None  # see chain.Ageing
         self.hits = 0
         self.last = stored
         self.refreshing = False

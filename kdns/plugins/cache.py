@@ -21,13 +21,14 @@ the cluster is seen at once.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from random import SystemRandom
 from typing import Any
 
 from kdns.caching.entries import Entry, Key, key_of
 from kdns.caching.settings import Settings, read
 from kdns.caching.shelves import DENIAL, SUCCESS, Found, Judged, Shelves
-from kdns.chain import Handler, Keep, Plugin, Reply, Request, nameblind
+from kdns.chain import Ageing, Handler, Keep, Plugin, Reply, Request, nameblind
 from kdns.corefile import Args
 from kdns.errors import Dropped, NoAnswer
 from kdns.metrics import Metrics
@@ -123,7 +124,20 @@ class Cache:
 
         seconds = entry.lifetime if settings.keep_ttl else entry.remaining(now)
         reply = entry.to_reply(seconds, _is_authenticated(request))
-        return reply.keeping(Keep(until=entry.changes_at(now), tallies=(tally,)))
+        entry.next = entry.next or partial(self._next, key, entry)
+        keep = Keep(until=entry.changes_at(now), tallies=(tally,), ageing=Ageing(seconds, entry.next))
+        return reply.keeping(keep)
+
+    def _next(self, key: Key, entry: Entry, now: float) -> tuple[int, float] | None:
+        """The TTL of a fresh entry that is asked for again, and until when; None where more is to be done than that."""
+        settings, found = self._settings, self._shelves.find(key, now)
+        if found is None or found.entry is not entry or entry.remaining(now) <= 0:
+            return None
+        if settings.prefetch:
+            entry.asked(now, settings.gap, 0)
+            if entry.is_due(now, settings.prefetch, settings.percentage):
+                return None
+        return entry.lifetime if settings.keep_ttl else entry.remaining(now), entry.changes_at(now)
 
     async def _stale(self, request: Request, rest: Handler, key: Key, entry: Entry) -> Reply:
         settings = self._settings

@@ -1,13 +1,19 @@
 """Times to live: the least one of a reply, and one for all of its records.
 
 CoreDNS gives every record of a cached reply the same TTL, the least of them within bounds, already when it passes the
-reply on for the first time, so that a client sees it count down and never jump.
+reply on for the first time, so that a client sees it count down and never jump. `aged` does the same to a whole message
+that was sent before, where its records stand.
 """
 
 from collections.abc import Iterable
+from struct import Struct
 
-from kdns.wire import records
+from kdns.wire import codes, records
 from kdns.wire.records import RR
+
+_COUNTS = Struct("!HHHH")
+_FIXED = Struct("!HHIH")  # type, class, ttl, rdlength
+_TTL = Struct("!I")
 
 
 def least(rrs: Iterable[RR], most: int) -> int:
@@ -18,6 +24,36 @@ def least(rrs: Iterable[RR], most: int) -> int:
 def each(rrs: Iterable[RR], seconds: int) -> tuple[RR, ...]:
     """The records with the TTL `seconds` (0 to 2**32-1)."""
     return tuple([records.with_ttl(rr, seconds) for rr in rrs])
+
+
+def aged(message: bytes, before: int, seconds: int) -> bytes | None:
+    """A message of ours without its ID, all TTLs `before` replaced by `seconds`; None if a record has another one.
+
+    OPT has no TTL (RFC 6891 section 6.1.3).
+    """
+    questions, *counts = _COUNTS.unpack_from(message, 2)
+    found = bytearray(message)
+    at = 10
+    for _ in range(questions):
+        at = _behind_name(message, at) + 4
+    for _ in range(sum(counts)):
+        at = _behind_name(message, at)
+        rtype, _, ttl, length = _FIXED.unpack_from(message, at)
+        if rtype != codes.OPT:
+            if ttl != before:
+                return None
+            _TTL.pack_into(found, at + 4, seconds)
+        at += 10 + length
+    return bytes(found)
+
+
+def _behind_name(message: bytes, at: int) -> int:
+    """The offset behind a name, compressed or not."""
+    while length := message[at]:
+        if length >= 0xC0:
+            return at + 2
+        at += 1 + length
+    return at + 1
 
 
 def clamp(seconds: int, low: int, high: int) -> int:

@@ -4,8 +4,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from kdns.chain import Keep
+from kdns.chain import Ageing, Keep
 from kdns.memo import Memo
+from kdns.wire import codes, fit, records
+from tests.kdns.asking import question
+from tests.kdns.asking import records as texts_to_records
 
 ROOMY = 1 << 20  # octets
 
@@ -136,3 +139,33 @@ class MemoAgainstAModel(RuleBasedStateMachine):
 
 MemoAgainstAModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestMemoAgainstAModel = MemoAgainstAModel.TestCase
+
+
+def test_an_answer_that_ages_is_sent_with_lower_ttls_until_its_chain_has_to_be_asked() -> None:
+    asked = question("www.example.org. A")
+    answer = texts_to_records("www.example.org. 9 IN A 192.0.2.1\nwww.example.org. 9 IN A 192.0.2.2")
+    memo, times = Memo(ROOMY), list[float]()
+
+    def later(now: float) -> tuple[int, float] | None:
+        times.append(now)
+        return (int(19 - now), int(now) + 1.0) if now < 12 else None
+
+    def tail(seconds: int) -> bytes:
+        sections = [records.with_ttl(rr, seconds) for rr in answer], (), ()
+        return fit.fit(asked, codes.QR, sections, b"", 512, 512)[2:]
+
+    memo.add(b"query", tail(9), Keep(until=11.0, ageing=Ageing(9, later)))
+
+    assert [memo.find(b"query", now) for now in (10.5, 11.0, 11.5)] == [tail(9), tail(8), tail(8)]
+    assert memo.find(b"query", 12.5) is None
+    assert (times, len(memo)) == ([11.0, 12.5], 0)
+
+
+def test_an_answer_with_a_ttl_of_its_own_does_not_age() -> None:
+    asked = question("www.example.org. A")
+    answer = texts_to_records("www.example.org. 9 IN A 192.0.2.1\nwww.example.org. 8 IN A 192.0.2.2")
+    memo = Memo(ROOMY)
+    sent = fit.fit(asked, codes.QR, (answer, (), ()), b"", 512, 512)
+    memo.add(b"query", sent[2:], Keep(until=11.0, ageing=Ageing(9, lambda now: (8, 12.0))))
+
+    assert memo.find(b"query", 11.0) is None

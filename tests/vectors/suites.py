@@ -27,7 +27,6 @@ MISSING_PLUGINS = frozenset(
         "dnstap",
         "etcd",
         "geoip",
-        
         "proxyproto",
         
         "trace",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kdns.wire import ttl
-from tests.kdns.asking import records
+from kdns.wire import codes, edns, fit, ttl
+from tests.kdns.asking import question, records
 
 RRS = records("""
     www.example.org. 300 IN A 192.0.2.1
@@ -32,3 +32,16 @@ def test_all_records_get_the_same_ttl() -> None:
 )
 def test_the_upper_bound_counts_where_the_bounds_cross(seconds: int, low: int, high: int, clamped: int) -> None:
     assert ttl.clamp(seconds, low, high) == clamped
+
+
+@pytest.mark.parametrize("limit", [1232, 120])  # as it is, and compressed
+def test_a_message_gets_other_ttls_where_its_records_stand(limit: int) -> None:
+    asked = question("www.example.org. A")
+    opt = edns.to_record(edns.Edns(1232, b"", edns.DO, 0, 1))
+    before, after = (
+        fit.fit(asked, codes.QR, (ttl.each(RRS, seconds), ttl.each(RRS, seconds), ()), opt, limit, limit)[2:]
+        for seconds in (70_000, 9)
+    )
+
+    assert ttl.aged(before, 70_000, 9) == after
+    assert ttl.aged(before, 70_001, 9) is None
