@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
+from typing import NamedTuple
 
 from ipamd.clock import SteadyClock, running_time
 from ipamd.cni.listener import Listener
@@ -38,6 +39,16 @@ DAY = 86_400  # seconds
 LOG = logging.getLogger(__name__)
 
 
+class Built(NamedTuple):
+    """What everything else is joined to."""
+
+    service: Service
+    server: Server[tuple[Lease, bool]]
+    metrics: Metrics
+    reconciler: Reconciler
+    events: Events
+
+
 async def serve(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises StartError if that cannot begin."""
     stopping = asyncio.Event()
@@ -45,10 +56,11 @@ async def serve(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     clock = SteadyClock()
     async with (
-        opened(config, clock) as (service, server, metrics, reconciler),
-        containers(service, config.cni),
-        docker(service, metrics, config.docker) as docker_loops,
+        opened(config, clock) as built,
+        containers(built, config.cni),
+        docker(built, config.docker) as docker_loops,
     ):
+        service, server = built.service, built.server
         endpoint = config.listen
         try:
             port = await server.start(*endpoint)
@@ -57,7 +69,7 @@ async def serve(config: Config) -> None:
         print(f"ipamd: listening on http://{Endpoint(endpoint.host, port)}", flush=True)
         expiry = Expiry(service.store, partial(service.release_in, reason=EXPIRED), clock, config.grace)
         upkeep = Upkeep(service.store, service.leases.thaw, config.history_days * DAY)
-        loops = [service.log.run(), expiry.run(), upkeep.run(), reconciler.run(), *docker_loops]
+        loops = [service.log.run(), expiry.run(), upkeep.run(), built.reconciler.run(), *docker_loops]
         await run_until(stopping, loops)
         service.log.close()  # ends the watches, which would otherwise never end
 
@@ -76,12 +88,12 @@ async def run_until(stopping: asyncio.Event, loops: Sequence[Coroutine[None, Non
 
 
 @asynccontextmanager
-async def containers(service: Service, settings: CniTable | None) -> AsyncIterator[None]:
+async def containers(built: Built, settings: CniTable | None) -> AsyncIterator[None]:
     """Serve the CNI plugin, if that is configured. Raises StartError."""
     if settings is None:
         yield
         return
-    listener = Listener(Plugin(service, settings.gc_grace).answer)
+    listener = Listener(Plugin(built.service, settings.gc_grace).answer)
     await listener.start(Path(settings.socket))
     try:
         yield
@@ -90,16 +102,15 @@ async def containers(service: Service, settings: CniTable | None) -> AsyncIterat
 
 
 @asynccontextmanager
-async def docker(
-    service: Service, metrics: Metrics, settings: DockerTable | None
-) -> AsyncIterator[list[Coroutine[None, None, None]]]:
+async def docker(built: Built, settings: DockerTable | None) -> AsyncIterator[list[Coroutine[None, None, None]]]:
     """Serve Docker's IPAM driver, if that is configured, and give the loop that goes with it. Raises StartError."""
     if settings is None:
         yield []
         return
+    service = built.service
     driver = Driver(service, [Predefined(read_cidr(each.base), each.size) for each in settings.default_pools])
-    witness = Witness(service.store, driver, SystemRandom(), running_time, settings.grace)
-    listener = DockerListener(driver.answer, metrics)
+    witness = Witness(service.store, driver, built.events, SystemRandom(), running_time, settings.grace)
+    listener = DockerListener(driver.answer, built.metrics)
     await listener.start(Path(settings.socket))
     try:
         yield [witness.run(Engine(Path(settings.api)) if settings.api else None)]
@@ -108,10 +119,8 @@ async def docker(
 
 
 @asynccontextmanager
-async def opened(
-    config: Config, clock: SteadyClock
-) -> AsyncIterator[tuple[Service, Server[tuple[Lease, bool]], Metrics, Reconciler]]:
-    """The service, ready for requests, its server, metrics and reconciler; all is closed at the end."""
+async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
+    """The service, ready for requests, with what belongs to it; all is closed at the end."""
     store = SqliteStore(config.store, clock)
     if store.old_because:
         LOG.error("the store is an old copy of itself, nothing is given from it: %s", store.old_because)
@@ -129,7 +138,7 @@ async def opened(
         application = build([kubernetes.surface(), rest.surface(service, metrics, further)], metrics)
         server = Server(application, rest.answers(service, metrics))
         try:
-            yield service, server, metrics, reconciler
+            yield Built(service, server, metrics, reconciler, watched)
         finally:
             await server.stop()
     finally:

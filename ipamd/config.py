@@ -65,12 +65,12 @@ DOCKER_POOLS = (DefaultPool("172.16.0.0/12", 16), DefaultPool("192.168.0.0/16", 
 class DockerTable(Struct, frozen=True, forbid_unknown_fields=True):
     """The table `[docker]` of the file: where dockerd calls the IPAM driver.
 
-    `api` is the socket of the one Docker daemon that does; without it no container has a name, and nothing that Docker
-    has lost is collected. `grace` seconds apart two looks have to miss it for that.
+    `api` is the socket of the one Docker daemon that does; if it is empty no container has a name, and nothing that
+    Docker has lost is collected. `grace` seconds apart two looks have to miss it for that.
     """
 
     socket: str = "/run/docker/plugins/ipamd.sock"
-    api: str = ""
+    api: str = "/run/docker.sock"
     grace: int = 30
     default_pools: tuple[DefaultPool, ...] = DOCKER_POOLS
 

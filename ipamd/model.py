@@ -178,7 +178,7 @@ class Wish(Struct, frozen=True, gc=False):
 
 
 class LeaseFilter(Struct, frozen=True):
-    """Which leases a list is about; None does not restrict. `address` finds the lease that contains it.
+    """Which leases a list is about; None does not restrict. `address` finds those that contain it.
 
     `text` is looked for, whatever its case, in owner, description, node, labels and tags.
     """

@@ -69,6 +69,11 @@ class PoolIndex:
                     self._serving.setdefault(space.pool.purpose, []).append(space)
         return self._serving.get(purpose, [])
 
+    def address_spaces(self) -> list[str]:
+        """The address spaces that there are pools in: the default one first, then by name."""
+        named = {space for (space, _), placed in self._placed.items() if placed}
+        return sorted(named, key=lambda each: (each != DEFAULT_SPACE, each))
+
     def holding(self, address: Address, space: str = DEFAULT_SPACE) -> list[Space]:
         """The spaces whose CIDRs hold the address, in that address space: the innermost first."""
         found: list[Space] = []

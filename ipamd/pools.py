@@ -44,9 +44,9 @@ class Pools:
             raise UnknownPool(f"there is no pool {name!r}", pool=name)
         return space
 
-    def holding(self, address: Address) -> list[Space]:
-        """The spaces whose CIDRs hold the address, in the default address space: the innermost first."""
-        return self._index.holding(address)
+    def holding(self, address: Address) -> Iterator[list[Space]]:
+        """The spaces whose CIDRs hold the address, the innermost first; those of every address space by themselves."""
+        return (self._index.holding(address, each) for each in self._index.address_spaces())
 
     def matching(self, wish: Wish) -> Sequence[Space]:
         """The spaces that may serve the wish. Raises UnknownPool if there is none.

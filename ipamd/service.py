@@ -8,6 +8,7 @@ from asyncio import Future
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from itertools import islice
+from operator import attrgetter
 from random import Random
 from typing import NamedTuple
 
@@ -297,9 +298,11 @@ class Service:
             return view.leases(wanted, after, limit)
         address = read_address(wanted.address)
         single = Cidr(*address, WIDTH[address.family])
-        found = (view.lease_meeting(space.pool.name, single) for space in self.pools.holding(address))
-        wanted_ones = [lease for lease in found if lease is not None and is_wanted(lease, wanted)]
-        return [lease for lease in wanted_ones[:1] if lease.id > after]
+        found: list[Lease] = []
+        for nested in self.pools.holding(address):
+            held = (view.lease_meeting(space.pool.name, single) for space in nested)
+            found += islice((lease for lease in held if lease is not None and is_wanted(lease, wanted)), 1)
+        return sorted((lease for lease in found if lease.id > after), key=attrgetter("id"))[:limit]
 
 
 def usage(space: Space) -> Usage:

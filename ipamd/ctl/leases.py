@@ -53,12 +53,15 @@ def who(client: Client, given: Namespace, output: Output) -> None:
 
 
 def lease_named(client: Client, text: str) -> Object:
-    """The lease of an id, or the one that an address belongs to. Raises Missing."""
+    """The lease of an id, or the one that an address belongs to. Raises Missing, also if there are several."""
     if text.isdigit():
         return client.call("GET", f"/v1/leases/{text}")
     found = documents(client.call("GET", with_query("/v1/leases", address=text)), "leases")
     if not found:
         raise Missing(f"there is no lease on {text}")
+    if found[1:]:
+        ids = ", ".join(str(each["id"]) for each in found)
+        raise Missing(f"{text} is leased in several address spaces: name a lease by its id, which are {ids}")
     return found[0]
 
 

@@ -24,7 +24,7 @@ LOG = logging.getLogger(__name__)
 
 TIMEOUT = 20.0  # seconds for a reply
 FOREVER = aiohttp.ClientTimeout(None)
-RETRY = 2.0  # seconds until the events of a daemon that is away are asked for again
+RETRY = 1.0  # seconds until the events of a daemon that is away are asked for again
 BASE = "http://docker"  # nobody looks the name up: it all goes to the socket
 EVENTS = '/events?filters={"type":["network","container"],"event":["connect","disconnect","start","rename","destroy"]}'
 ENDED = ("exited", "dead")
@@ -64,8 +64,8 @@ class Network(Struct, frozen=True, rename="pascal"):
 
     @property
     def pool_ids(self) -> list[str]:
-        """Its pools, as the driver was asked for them."""
-        space = GLOBAL if self.scope == "global" else LOCAL
+        """Its pools, as the driver was asked for them; a network of many hosts is of another address space."""
+        space = LOCAL if self.scope == "local" else GLOBAL
         return [pool_id(space, each.subnet, each.ip_range) for each in self.ipam.config or () if each.subnet]
 
 

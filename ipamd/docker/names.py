@@ -74,14 +74,22 @@ def forget(tx: Tx, lease: Lease) -> None:
         return
     pod = stored_object(stored.body)
     left = [address for address in addresses(pod) if address != lease.address]
-    if left == addresses(pod):
-        return
-    if left:
-        write_addresses(pod, left)
-        tx.put(POD, network, container, pod)
-    else:
-        tx.delete(POD, network, container)
-        _tidy(tx, network, names_of(pod))
+    if left != addresses(pod):
+        _leave(tx, network, container, pod, left)
+
+
+def tidy(tx: Tx, networks: Iterable[str], leases: Iterable[Lease]) -> None:
+    """Have no name in these networks lead to an address that is not among the leases under it.
+
+    Somebody else than Docker may have released a lease while its container lives.
+    """
+    held = {(lease.labels.get(NETWORK), lease.labels.get(CONTAINER), lease.address) for lease in leases}
+    for network in {fit(each) for each in networks}:
+        for stored in tx.list(POD, network):
+            pod = stored_object(stored.body)
+            listed = [each for each in addresses(pod) if (network, stored.name, each) in held]
+            if ours(tx, POD, network, stored.name) is not None and listed != addresses(pod):
+                _leave(tx, network, stored.name, pod, listed)
 
 
 def ours(view: View, kind: str, namespace: str, name: str) -> Stored | None:
@@ -96,6 +104,16 @@ def names_of(pod: Object) -> set[str]:
     """The names that lead to a Pod."""
     found = (key.partition("/") for key in child(pod, "metadata", "labels"))
     return {label for prefix, _, label in found if prefix == NAMED}
+
+
+def _leave(tx: Tx, network: str, container: str, pod: Object, left: list[str]) -> None:
+    """Leave a Pod these of its addresses; without any it goes, and its names with it."""
+    if left:
+        write_addresses(pod, left)
+        tx.put(POD, network, container, pod)
+        return
+    tx.delete(POD, network, container)
+    _drop_unused(tx, network, names_of(pod))
 
 
 def _write_pod(tx: Tx, network: str, labels: list[str], held: list[Lease], random: Random) -> None:
@@ -118,7 +136,7 @@ def _write_pod(tx: Tx, network: str, labels: list[str], held: list[Lease], rando
     for label in labels:
         _ensure_service(tx, network, label, random)
     tx.put(POD, network, container, pod)
-    _tidy(tx, network, names_of(before) - names_of(pod))
+    _drop_unused(tx, network, names_of(before) - names_of(pod))
 
 
 def still_named(view: View, listed: Sequence[str], network: str, container: str) -> list[str]:
@@ -135,7 +153,7 @@ def _ensure_service(tx: Tx, namespace: str, label: str, random: Random) -> None:
         tx.put(SERVICE.name, namespace, label, service(namespace, label, Moment(tx.now, new_uid(random))))
 
 
-def _tidy(tx: Tx, namespace: str, labels: Iterable[str]) -> None:
+def _drop_unused(tx: Tx, namespace: str, labels: Iterable[str]) -> None:
     """Take away the Services of these names that lead to no Pod any more."""
     pods = [stored_object(stored.body) for stored in tx.list(POD, namespace)]
     used = {label for pod in pods for label in names_of(pod)}

@@ -48,7 +48,7 @@ FILTERS = (
     Parameter("namespace", "only leases of owners in this namespace"),
     Parameter("kind", "only leases of owners of this kind"),
     Parameter("name", "only leases of owners of this name"),
-    Parameter("address", "only the lease that holds this address"),
+    Parameter("address", "only leases that hold this address: one in an address space"),
     Parameter("label", "only leases with this label, KEY=VALUE; several may be given"),
     Parameter("tag", "only leases with this tag"),
     Parameter("q", "only leases of which owner, node, description, labels or tags have this text, in any case"),

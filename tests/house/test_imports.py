@@ -183,11 +183,10 @@ DIRECTIONS = [
     ),
     (
         "ipamd.docker*",
-        ("ipamd.allocator", "ipamd.cni.listener", "ipamd.errors", "ipamd.http.routes", "ipamd.http.server",
-         "ipamd.json", "ipamd.kube.document", "ipamd.kube.kinds", "ipamd.kube.metadata", "ipamd.leases",
-         "ipamd.metrics",
-         "ipamd.model", "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service", "ipamd.stores",
-         "ipamd.docker*"),
+        ("ipamd.allocator", "ipamd.cni.listener", "ipamd.errors", "ipamd.events", "ipamd.http.routes",
+         "ipamd.http.server", "ipamd.json", "ipamd.kube.document", "ipamd.kube.kinds", "ipamd.kube.metadata",
+         "ipamd.leases", "ipamd.metrics", "ipamd.model", "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges",
+         "ipamd.service", "ipamd.stores", "ipamd.docker*"),
         "what dockerd asks for, as leases",
     ),
     (

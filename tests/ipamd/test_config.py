@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ipamd.config import DEFAULT_POOLS, CniTable, Endpoint, read_config, state_directory
+from ipamd.config import DEFAULT_POOLS, CniTable, DefaultPool, DockerTable, Endpoint, read_config, state_directory
 from ipamd.errors import ConfigError
 from ipamd.model import Pool
 
@@ -62,6 +62,11 @@ def test_flags_go_before_the_file(tmp_path: Path) -> None:
         ("pools = 3", "pools"),
         ("[cni]\nsokket = 'x'", r"\[cni\] has an unknown key 'sokket'; there are socket, gc_grace"),
         ("[cni]\ngc_grace = -1", "cni.gc_grace is a number of seconds, not -1"),
+        ("[docker]\nsock = 'x'", r"\[docker\] has an unknown key 'sock'; there are socket, api, grace, default_pools"),
+        ("[docker]\ngrace = -1", "docker.grace is a number of seconds, not -1"),
+        ("[docker]\ndefault_pools = [{base = 'x', size = 24}]", "docker.default_pools: "),
+        ("[docker]\ndefault_pools = [{base = '10.0.0.0/16', size = 8}]", "10.0.0.0/16 has no networks of length 8"),
+        ("[docker]\ndefault_pools = [{base = '10.0.0.0/16', size = 33}]", "10.0.0.0/16 has no networks of length 33"),
         ("retention = 'x'", "retention"),
         ("retention = 0", "retention is a number of changes, at least 1, not 0"),
         ("listen = '127.0.0.1'", "listen is HOST:PORT"),
@@ -86,6 +91,28 @@ def test_container_runtimes_are_served_where_the_file_or_the_flag_says(tmp_path:
     assert read_config(table, None, None).cni == CniTable("/x/cni.sock", 60)
     assert read_config(table, None, None, "/y/cni.sock").cni == CniTable("/y/cni.sock", 60)
     assert read_config(None, None, None, "/y/cni.sock").cni == CniTable("/y/cni.sock", 10)
+
+
+def test_dockerd_is_served_where_the_file_says(tmp_path: Path) -> None:
+    assert read_config(None, None, None).docker is None
+    assert read_config(written(tmp_path, "[docker]"), None, None).docker == DockerTable()
+    text = """
+        [docker]
+        socket = "/x/other.sock"
+        api = ""
+        grace = 0
+        default_pools = [{base = "10.0.0.0/8", size = 24}, {base = "fd00::/48", size = 64}]
+    """
+    pools = (DefaultPool("10.0.0.0/8", 24), DefaultPool("fd00::/48", 64))
+    assert read_config(written(tmp_path, text), None, None).docker == DockerTable("/x/other.sock", "", 0, pools)
+
+
+def test_what_the_shipped_file_shows_of_containers_are_the_defaults(tmp_path: Path) -> None:
+    _, _, tables = SHIPPED.read_text().partition("# [cni]\n")
+    lines = [line.removeprefix("# ") for line in f"[cni]\n{tables}".splitlines() if not line.startswith("# Docker:")]
+    config = read_config(written(tmp_path, "\n".join(lines)), None, None)
+
+    assert (config.cni, config.docker) == (CniTable(), DockerTable())
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -119,5 +119,6 @@ async def test_blocks_for_nodes_come_from_their_own_pool_if_there_is_one(service
 
 
 async def test_the_pool_that_holds_an_address_is_found(service: Service) -> None:
-    assert [found.pool.name for found in service.pools.holding(read_address("192.0.2.3"))] == ["tiny"]
-    assert service.pools.holding(read_address("203.0.113.1")) == []
+    found = service.pools.holding(read_address("192.0.2.3"))
+    assert [[space.pool.name for space in each] for each in found] == [["tiny"]]
+    assert not any(service.pools.holding(read_address("203.0.113.1")))

@@ -1,10 +1,11 @@
 """The use cases that other tests do not name: labels, lists, renewal."""
 
 import pytest
+from msgspec.structs import replace
 
 from ipamd.errors import Conflict, Invalid, UnknownLease, UnknownPool
 from ipamd.json import Object
-from ipamd.model import LeaseFilter, Owner, Wish
+from ipamd.model import LeaseFilter, Owner, Pool, Wish
 from ipamd.service import LABELS, Service
 from tests.ipamd.clock import Clock
 
@@ -36,6 +37,19 @@ async def test_leases_are_listed_by_what_they_are(service: Service) -> None:
         found(pool="nope")
     with pytest.raises(Invalid):
         found(address="nope")
+
+
+async def test_an_address_is_found_in_every_address_space(service: Service) -> None:
+    wish = Wish(pool="pods", address="10.244.0.9")
+    first, _ = await service.lease(Owner("Container", "c"), wish)
+    await service.create_pool(Pool("lab", ("10.244.0.0/24",), space="lab"))
+    second, _ = await service.lease(Owner("Container", "c"), replace(wish, pool="lab"))
+
+    def found(after: int, limit: int, pool: str | None = None) -> list[int]:
+        return [each.id for each in service.list_leases(LeaseFilter(address="10.244.0.9", pool=pool), after, limit)]
+
+    assert (found(0, 9), found(0, 1), found(first.id, 9)) == ([first.id, second.id], [first.id], [second.id])
+    assert found(0, 9, "lab") == [second.id]
 
 
 async def test_renewing_puts_off_the_end_by_the_ttl(service: Service, clock: Clock) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,31 +15,32 @@ from tests.system.surroundings import Machine
 
 LOOK = 0.05  # seconds between two looks at what is to become so
 LOOKS = 400
-IMAGE = "box:1"
+IMAGE = "busybox"
 APPLETS = ("sh", "sleep", "ping", "nslookup", "ip")
 LIFETIME = "120"  # seconds, after which a container ends by itself whatever becomes of the test
 PLAIN = (
     "--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs", "--userland-proxy=false",
     "--shutdown-timeout=1",
 )  # fmt: skip
+SOCKET = "unix:///run/docker.sock"
+CONTAINERD = "/run/docker/containerd/containerd.pid"  # its process, as dockerd notes it
 CONFIGURATION = """\
 dns_ttl = 0
 
 [docker]
-api = "{socket}"
 grace = 2
-default_pools = [{{base = "10.61.0.0/16", size = 24}}]
+default_pools = [{base = "10.61.0.0/16", size = 24}]
 """
 
 
 class DockerHost:
-    """The host. `/run/docker/plugins` is its own, so that others may run beside it."""
+    """The host. It has a `/run` of its own, where all sockets are at their usual places."""
 
     def __init__(self, directory: Path) -> None:
+        directory.mkdir()
         self.directory = directory
         self.machine = Machine()
-        self.socket = directory / "docker.sock"
-        (directory / "ipamd.toml").write_text(CONFIGURATION.format(socket=self.socket))
+        (directory / "ipamd.toml").write_text(CONFIGURATION)
         self.ipamd = Daemon(directory)
         self.ipamd.prefix = self.machine.prefix
         self.ipamd.flags = ["--config", str(directory / "ipamd.toml")]
@@ -48,13 +50,8 @@ class DockerHost:
 
     def start(self) -> None:
         """Start dockerd, and return when it answers."""
-        (self.directory / "pid").unlink(missing_ok=True)
-        places = [
-            "--data-root", str(self.directory / "data"), "--exec-root", str(self.directory / "exec"),
-            "--pidfile", str(self.directory / "pid"), "--host", f"unix://{self.socket}",
-        ]  # fmt: skip
         with (self.directory / "dockerd.log").open("ab") as log:
-            command = [*self.machine.prefix, "dockerd", *places, *PLAIN]
+            command = [*self.machine.prefix, "dockerd", "--data-root", str(self.directory / "data"), *PLAIN]
             self.dockerd = subprocess.Popen(command, stdout=log, stderr=log)
         self.until(lambda: self.tried("version").returncode == 0)
 
@@ -63,10 +60,9 @@ class DockerHost:
         self.dockerd.kill()
         self.dockerd.wait(20)
         # The next dockerd takes a containerd that has ended, and was not waited for yet, for one that runs.
-        noted = self.directory / "exec/containerd/containerd.pid"
         with suppress(ProcessLookupError):
-            os.kill(int(noted.read_text()), 9)
-        noted.unlink()
+            os.kill(int(self.machine.run("cat", CONTAINERD)), 9)
+        self.machine.run("rm", CONTAINERD, "/run/docker.pid")
 
     def stop(self) -> None:
         """Take it all down, and what dockerd may have left; nothing may have failed in ipamd."""
@@ -75,22 +71,13 @@ class DockerHost:
                 self.docker("rm", "-f", container)
             self.dockerd.terminate()
             self.dockerd.wait(30)
-        status = self.ipamd.stop()
-        for pid in self.leftovers():
+        status, said = self.ipamd.stop(), self.ipamd.errors.read_text()
+        for pid in self.machine.inhabitants():
             with suppress(ProcessLookupError):
                 os.kill(pid, 9)
         self.machine.stop()
         shutil.rmtree(self.directory, ignore_errors=True)  # an image takes more than its megabyte
-        assert status == 0
-
-    def leftovers(self) -> list[int]:
-        """The processes whose command line names the directory."""
-        found = []
-        for place in Path("/proc").glob("[0-9]*/cmdline"):
-            with suppress(OSError):
-                if str(self.directory).encode() in place.read_bytes():
-                    found.append(int(place.parent.name))
-        return found
+        assert (status, "Traceback" in said) == (0, False)
 
     def docker(self, *arguments: str) -> str:
         """Run a command of Docker; its output. CalledProcessError if it fails."""
@@ -100,8 +87,17 @@ class DockerHost:
 
     def tried(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of Docker that may fail."""
-        command = [*self.machine.prefix, "/usr/bin/docker", "--host", f"unix://{self.socket}", *arguments]
+        command = [*self.machine.prefix, "/usr/bin/docker", "--host", SOCKET, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def shell(self, script: str) -> str:
+        """Run a script of commands as a user types them; its output. It fails with the first that does."""
+        (self.directory / "bin").mkdir(exist_ok=True)
+        (self.directory / "bin/docker").unlink(missing_ok=True)
+        (self.directory / "bin/docker").symlink_to("/usr/bin/docker")
+        path = f"PATH={self.directory}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        where = ("env", path, f"DOCKER_HOST={SOCKET}", f"IPAMD_SERVER={self.ipamd.url}")
+        return self.machine.run(*where, "sh", "-ec", script)
 
     def network(self, name: str, *options: str) -> str:
         """Make a network with addresses of ipamd."""

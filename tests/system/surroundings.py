@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.kdns.server import Kdns
@@ -68,6 +68,15 @@ class Machine:
     def says(self, *command: str) -> str:
         """Run a command there that may fail; its output."""
         return subprocess.run([*self.prefix, *command], check=False, capture_output=True, text=True).stdout
+
+    def inhabitants(self) -> list[int]:
+        """The processes that were started in it and run still, but for the one that holds it."""
+        own, found = Path(f"/proc/{self._holder.pid}/ns/mnt").readlink(), []
+        for place in Path("/proc").glob("[0-9]*/ns/mnt"):
+            with suppress(OSError):  # it has ended meanwhile
+                if place.readlink() == own:
+                    found.append(int(place.parts[2]))
+        return [pid for pid in found if pid != self._holder.pid]
 
     def stop(self) -> None:
         """Take the machine down; what still runs in it is the test's to end."""

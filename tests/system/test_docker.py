@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.system.engine import DockerHost
+from tests.system.engine import IMAGE, DockerHost
 
 COREFILE = """\
 .:53 {{
@@ -21,11 +21,9 @@ COREFILE = """\
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerHost]:
     """A host whose ipamd must not have failed."""
-    made = DockerHost(tmp_path_factory.mktemp("d"))
+    made = DockerHost(tmp_path_factory.mktemp("d") / "host")
     yield made
-    said = made.ipamd.errors.read_text()
     made.stop()
-    assert "Traceback" not in said
 
 
 def found(host: DockerHost, name: str) -> set[str]:
@@ -75,9 +73,7 @@ def test_a_restart_keeps_an_address_that_was_asked_for_and_a_network_without_a_s
     assert host.run("next", "static") == "10.62.0.130"  # behind the gateway, which is in the range as well
     host.docker("restart", "fixed")
     assert host.address("fixed", "static") == "10.62.0.9"
-    assert (
-        "Address already in use" in host.tried("run", "--network", "static", "--ip", "10.62.0.9", "box:1", "sh").stderr
-    )
+    assert "Address already in use" in host.tried("run", "--network", "static", "--ip", "10.62.0.9", IMAGE, "sh").stderr
     assert (
         "Pool overlaps"
         in host.tried("network", "create", "--ipam-driver", "ipamd", "--subnet", "10.62.0.0/16", "x").stderr

@@ -64,6 +64,19 @@ def test_a_lease_is_taken_looked_up_renewed_and_released(ipamctl: Ipamctl) -> No
     assert ipamctl("who", "10.244.0.2") == Done(4, "", "ipamctl: nobody has 10.244.0.2\n")
 
 
+def test_an_address_that_is_leased_in_two_address_spaces_is_not_released_by_guess(
+    ipamctl: Ipamctl, daemon: Daemon
+) -> None:
+    daemon.request("POST", "/v1/pools", {"name": "lab", "cidrs": ["10.244.0.0/24"], "space": "lab"})
+    ids = [daemon.lease("a", pool, address="10.244.0.9").body["id"] for pool in ("pods", "lab")]
+    assert [row[0] for row in words(ipamctl("who", "10.244.0.9").out)[1:]] == ids
+
+    several = f"10.244.0.9 is leased in several address spaces: name a lease by its id, which are {', '.join(ids)}"
+    assert ipamctl("release", "10.244.0.9") == Done(4, "", f"ipamctl: {several}\n")
+    assert ipamctl("release", ids[1]).status == 0
+    assert ipamctl("release", "10.244.0.9").status == 0
+
+
 def test_an_address_and_a_block_are_asked_for(ipamctl: Ipamctl) -> None:
     asked = ipamctl("lease", "pods", "--owner", "Host/a", "--address", "10.244.9.9")
     block = ipamctl("lease", "pods", "--owner", "Host/b", "--prefix-length", "28")

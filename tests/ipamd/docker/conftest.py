@@ -1,6 +1,7 @@
 """A driver on a service with a few pools, called without a socket."""
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -59,9 +60,27 @@ class Dockerd:
         """Every lease: the name of whose it is."""
         return {str(lease): lease.owner.name for lease in self.service.list_leases(LeaseFilter(), 0, 10_000)}
 
+    def objects(self, kind: str) -> dict[str, Any]:
+        """All objects of a kind that Docker's names have led to, by NAMESPACE/NAME."""
+        stored = self.service.store.view(lambda view: [*view.list(kind)])
+        found = {f"{each.namespace}/{each.name}": json.loads(each.body) for each in stored}
+        return {key: body for key, body in found.items() if "managed-by" in str(body["metadata"].get("labels"))}
+
+    def names(self) -> dict[str, list[str]]:
+        """Every name, NETWORK/NAME, and the addresses of the Pods that its Service selects."""
+        pods = self.objects("Pod").values()
+        return {key: sorted(selected(body["spec"]["selector"], pods)) for key, body in self.objects("Service").items()}
+
     def pools(self) -> list[str]:
         """The pools of networks."""
         return [each.pool.name for each in self.service.list_pools() if each.pool.name.startswith("docker-")]
+
+
+def selected(selector: dict[str, str], pods: Iterable[Any]) -> Iterator[str]:
+    """The addresses of the Pods that bear all labels of a selector."""
+    for pod in pods:
+        if selector.items() <= pod["metadata"]["labels"].items():
+            yield from (each["ip"] for each in pod["status"].get("podIPs", ()))
 
 
 @pytest.fixture

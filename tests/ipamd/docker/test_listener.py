@@ -27,7 +27,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def configured(directory: Path, more: str = "") -> Daemon:
     daemon = Daemon(directory)
-    (directory / "ipamd.toml").write_text(f'[docker]\nsocket = "{directory}/plugins/ipamd.sock"\n{more}')
+    (directory / "ipamd.toml").write_text(f'[docker]\nsocket = "{directory}/plugins/ipamd.sock"\napi = ""\n{more}')
     daemon.flags = ["--config", str(directory / "ipamd.toml")]
     return daemon
 
