@@ -28,7 +28,6 @@ MISSING_PLUGINS = frozenset(
         "etcd",
         "geoip",
         "proxyproto",
-        
         "trace",
     }
 )

@@ -1,4 +1,4 @@
-"""What the memo sends of what the cache keeps: at any time the octets that the chain would have sent, and counted so."""
+"""What the memo sends of what the cache keeps: always the octets that the chain would have sent, and counted so."""
 
 import asyncio
 from typing import Any
