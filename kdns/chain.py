@@ -16,6 +16,7 @@ What else a plugin can do it says by having a method; the server looks for these
     async close()      awaited when the configuration is replaced or the server stops
     ready() -> bool    for the ready plugin
     transfer(zone, serial)  all records of a zone, for the transfer plugin; None of a zone that it does not have
+    watch(name, plugin)  a plugin behind it, to be linked in that one's place
     labels(request)    what it knows about a query, label to text, for the metadata plugin
     follow(forget)     given what to call with the index keys that just changed, in the same step as the change
 
@@ -34,6 +35,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kdns.errors import SERVFAIL, NoNext
+from kdns.tracing import Trace
 from kdns.wire import codes
 from kdns.wire.edns import Edns
 from kdns.wire.names import Name
@@ -177,6 +179,7 @@ class Request(NamedTuple):
     depth: int = 0  # how many internal lookups led here
     labels: dict[str, str] | None = None  # this query's metadata; None if nobody collects it
     signed_by: Name = b""  # the key, lower-cased, of the transaction signature that was checked; empty without one
+    trace: Trace | None = None  # of a query that *trace* follows
 
     def about(self, question: Question) -> "Request":
         """The same request with another question; see Reply.keeping for its form."""
@@ -184,8 +187,8 @@ class Request(NamedTuple):
 
     def within(self, zone: Name, view: str) -> "Request":
         """The same request in a server block's zone and view."""
-        question, client, server, _, size, ask, now, _, depth, labels, key = self
-        return Request(question, client, server, zone, size, ask, now, view, depth, labels, key)
+        question, client, server, _, size, ask, now, _, depth, labels, key, trace = self
+        return Request(question, client, server, zone, size, ask, now, view, depth, labels, key, trace)
 
     def asking(self, name: Name, qtype: int | None = None) -> "Request":
         """The same request with another question name (wire form) and, if given, type."""

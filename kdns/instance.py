@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from kdns.block import Block
-from kdns.chain import Page, Request, link
+from kdns.chain import Page, Plugin, Request, link
 from kdns.corefile import Args, Key, Served, ServerBlock, inspect
 from kdns.corefile.args import directives
 from kdns.corefile.keys import read_key
@@ -29,7 +29,7 @@ from kdns.wire.names import Name
 T = TypeVar("T")
 Log = Callable[[str, str], None]
 
-EXTRAS = {"dnstap", "etcd", "geoip", "grpc", "trace"}  # directives that need the extra of their name
+EXTRAS = {"dnstap", "etcd", "geoip", "grpc"}  # directives that need the extra of their name
 VENDOR_CLOUDS = {"azure": "Azure DNS", "clouddns": "Google Cloud DNS", "route53": "Amazon Route 53"}
 
 
@@ -41,6 +41,16 @@ class Surroundings(NamedTuple):
     directory: Path
     log: Log
     dns_port: int = 53
+
+
+def watched(chain: Mapping[str, Plugin]) -> list[Plugin]:
+    """The plugins of a chain, each watched by those in front of it that do so."""
+    found: list[Plugin] = []
+    for at, (name, plugin) in enumerate(chain.items()):
+        for before in [*chain.values()][:at]:
+            plugin = before.watch(name, plugin) if hasattr(before, "watch") else plugin
+        found.append(plugin)
+    return found
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Site:
     def blocks(self) -> dict[Key, Block]:
         """The block's chain under each of its keys."""
         chain = {name: plugin for name, plugin in self.plugins.items() if callable(plugin)}
-        handler = link(list(chain.values()), list(chain)[-1]) if chain else None
+        handler = link(watched(chain), list(chain)[-1]) if chain else None
         view = self.value(View)
         name, admits = (view.name, self._admits(view)) if view else ("", None)
         return {key: Block(key.zone, handler, name, admits) for each in self.keys for key in each}

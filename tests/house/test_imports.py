@@ -19,7 +19,8 @@ DIRECTIONS = [
     ("kdns.wire*", ("kdns.errors", "kdns.wire*"), "octets know nothing of servers"),
     ("kdns.metrics", ("kdns.errors",), "counted by everybody"),
     ("kdns.eager", (), "coroutines, whatever they do"),
-    ("kdns.chain", ("kdns.errors", "kdns.wire*"), "the plugin's shape"),
+    ("kdns.tracing", (), "values, and how collectors want them"),
+    ("kdns.chain", ("kdns.errors", "kdns.tracing", "kdns.wire*"), "the plugin's shape"),
     ("kdns.reach", ("kdns.wire*",), "zones compared"),
     ("kdns.runtime", (), "what the interpreter says of itself"),
     ("kdns.memo", ("kdns.chain", "kdns.wire*"), "octets under octets"),
@@ -62,7 +63,7 @@ DIRECTIONS = [
     (
         "kdns.transport*",
         ("kdns", "kdns.errors", "kdns.answer", "kdns.chain", "kdns.eager", "kdns.memo", "kdns.metrics",
-         "kdns.corefile*", "kdns.wire*", "kdns.transport*"),
+         "kdns.corefile*", "kdns.tracing", "kdns.wire*", "kdns.transport*"),
         "octets to and fro: a listener knows the answers, and no plugin",
     ),
     (
@@ -87,7 +88,8 @@ DIRECTIONS = [
     (
         "kdns.plugins.*",
         ("kdns", "kdns.about", "kdns.errors", "kdns.authority*", "kdns.chain", "kdns.counting", "kdns.eager",
-         "kdns.metrics", "kdns.reach", "kdns.runtime", "kdns.corefile*", "kdns.wire*", "kdns.cluster*", "kdns.zone*",
+         "kdns.metrics", "kdns.reach", "kdns.runtime", "kdns.tracing", "kdns.corefile*",
+         "kdns.wire*", "kdns.cluster*", "kdns.zone*",
          "kdns.caching*",
          "kdns.forwarding*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*", "kdns.transport*"),
         "a plugin knows the shape and the nouns, never another plugin",
@@ -200,8 +202,8 @@ DIRECTIONS = [
 
 # Modules without I/O: no event loop, socket, clock, chance or disk.
 PURE = (
-    "kdns.errors", "kdns.chain", "kdns.reach", "kdns.block", "kdns.memo", "kdns.stencils", "kdns.counting",
-    "kdns.wire*", "kdns.cluster*",
+    "kdns.errors", "kdns.chain", "kdns.tracing", "kdns.reach", "kdns.block", "kdns.memo", "kdns.stencils",
+    "kdns.counting", "kdns.wire*", "kdns.cluster*",
     "kdns.zone*", "kdns.corefile*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*",
     "kdns.transport.backoff", "kdns.transport.listwatch",
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.freesets",

@@ -28,7 +28,6 @@ MISSING_PLUGINS = frozenset(
         "etcd",
         "geoip",
         "proxyproto",
-        "trace",
     }
 )
 VENDOR_CLOUDS = frozenset({"azure", "clouddns", "route53"})  # not spoken: docs/compatibility.md says so
