@@ -176,6 +176,11 @@ class Space:
         self._vacate(block)
         self._count(block, namespace, -1)
 
+    def pass_on(self, block: Block, before: str, after: str) -> None:
+        """Record that the block, which stays leased, goes from an owner in one namespace to one in another."""
+        self._count(block, before, -1)
+        self._count(block, after, 1)
+
     def cool(self, block: Block, namespace: str = "") -> None:
         """Record that the block, which was leased, is leased no more and not free yet."""
         self._count(block, namespace, -1)

@@ -11,7 +11,9 @@ from random import SystemRandom
 from typing import NamedTuple
 
 from ipamd.clock import SteadyClock, running_time
+from ipamd.cni.attachments import ATTACHMENT
 from ipamd.cni.listener import Listener
+from ipamd.cni.metrics import CniMetrics
 from ipamd.cni.plugin import Plugin
 from ipamd.config import CniTable, Config, DockerTable, Endpoint
 from ipamd.docker.driver import Driver
@@ -33,6 +35,7 @@ from ipamd.ranges import read_cidr
 from ipamd.reconciling import Reconciler
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
+from ipamd.witnesses import Subject
 
 DAY = 86_400  # seconds
 
@@ -47,6 +50,7 @@ class Built(NamedTuple):
     metrics: Metrics
     reconciler: Reconciler
     events: Events
+    calls: CniMetrics
 
 
 async def serve(config: Config) -> None:
@@ -93,7 +97,12 @@ async def containers(built: Built, settings: CniTable | None) -> AsyncIterator[N
     if settings is None:
         yield
         return
-    listener = Listener(Plugin(built.service, settings.gc_grace).answer)
+
+    def heard(network: str, node: str, names: frozenset[str]) -> None:
+        built.reconciler.report(Subject(ATTACHMENT, network, node), names)
+
+    plugin = Plugin(built.service, settings.gc_grace, heard)
+    listener = Listener(built.calls.counted(plugin.answer))
     await listener.start(Path(settings.socket))
     try:
         yield
@@ -130,7 +139,8 @@ async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
         await prepare(service, config)
         kubernetes = KubernetesPaths(service)
         await kubernetes.start()
-        metrics = Metrics(service, [kubernetes.metrics])
+        calls = CniMetrics(running_time)
+        metrics = Metrics(service, [kubernetes.metrics, calls])
         watched = Events(clock)
         store.listen(Fullness(service.pools, watched).committed)
         reconciler = Reconciler(service, watched, clock, config.reconcile_grace)
@@ -138,7 +148,7 @@ async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
         application = build([kubernetes.surface(), rest.surface(service, metrics, further)], metrics)
         server = Server(application, rest.answers(service, metrics))
         try:
-            yield Built(service, server, metrics, reconciler, watched)
+            yield Built(service, server, metrics, reconciler, watched, calls)
         finally:
             await server.stop()
     finally:

@@ -91,6 +91,14 @@ class Leases:
             tx.on_rollback(lambda: space.take(block, namespace))
         self._pools.tidy(tx, space, self.release)
 
+    def pass_on(self, tx: Tx, lease: Lease, owner: Owner) -> Lease:
+        """Have a lease belong to another owner, who uses what the one before had. It makes no Pod exist any more."""
+        space, block = self._pools.space(lease.pool), block_of(lease)
+        before, after = lease.owner.namespace, owner.namespace
+        space.pass_on(block, before, after)
+        tx.on_rollback(lambda: space.pass_on(block, after, before))
+        return tx.put_lease(replace(lease, owner=owner, made_pod=False))
+
     def release_all(self, tx: Tx, owner: Owner, reason: str = RELEASED) -> Sequence[Lease]:
         """Release every lease of the owner, and return them; an owner without any is no error."""
         leases = tx.leases_of(owner)

@@ -88,11 +88,11 @@ def suspects(view: View, reports: Reports, now: float) -> Iterator[Suspect]:
 def why_gone(view: View, lease: Lease, reports: Reports, now: float) -> Word | None:
     """Why the owner of a lease is said to be gone, or None."""
     owner, key = lease.owner, holder(view, lease.owner)
+    if key is not None:  # a container may outlive its Pod
+        return attachment_gone(view, key, reports, now)
     word = pod_gone(view, owner, now) if owner.kind == pod_of_lease.POD else None
     if word is not None or owner.kind in OWN:
         return word
-    if key is not None:
-        return attachment_gone(view, key, reports, now)
     return reports.word(Subject(owner.kind, owner.namespace, lease.node), owner.name, lease.created)
 
 

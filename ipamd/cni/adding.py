@@ -63,7 +63,7 @@ def add(tx: Tx, daemon: Daemon, asker: Asker, plan: Plan, version: str) -> Added
     """Lease what the plan says. Raises CniError, with nothing kept, if an address of it cannot be had."""
     key = asker.key
     if asker.pod is not None:
-        supersede(tx, asker.pod)
+        supersede(tx, daemon.service.leases, asker.pod)
     record = find(tx, key)
     owner = owner_of(tx, key, asker.pod) if record is None else record.owner
     parts = [each for each in parts_of(tx, daemon, plan, asker.node) if each.wish.address or not plan.is_partial]

@@ -7,8 +7,12 @@ what a node has.
 An interface of a Pod is leased to the Pod, so that DNS knows it; a further interface of that Pod, or one of no Pod, is
 leased to the attachment itself. A second object says which attachment holds the leases of the Pod: when its sandbox is
 made anew they go over to the new container, and the DEL of the old one leaves them alone.
+
+The interface may outlive the Pod, if that is deleted by force or while its node cannot be reached. Then the leases
+belong to the attachment alone, and nobody else gets the addresses until a DEL or a GC.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ipamd import pod_of_lease
-from ipamd.leases import RELEASED
+from ipamd.leases import RELEASED, Leases
 from ipamd.model import Lease, Owner
 from ipamd.service import Service
 from ipamd.stores import Stored, Tx, View
@@ -111,17 +115,32 @@ def detach(tx: Tx, service: Service, key: Key, reason: str = RELEASED) -> None:
     tx.delete(ATTACHMENT, key.network, key.name)
 
 
-def supersede(tx: Tx, pod: Owner) -> None:
+def supersede(tx: Tx, leases: Leases, pod: Owner) -> None:
     """Have what an earlier Pod of the name holds belong to its attachment alone, for a new Pod has come in its place.
 
     The earlier one may still run where nobody can reach it: its addresses stay taken until its DEL or a GC.
     """
     holder = holder_of(tx, pod)
     record = find(tx, holder) if holder is not None else None
-    if holder is None or record is None or not pod.uid or record.owner.uid in ("", pod.uid):
-        return
-    for lease in leases_of(tx, holder, record):
-        tx.put_lease(replace(lease, owner=holder.owner, made_pod=False))
-        pod_of_lease.unbind(tx, lease)
-    tx.delete(POD_ATTACHMENT, pod.namespace, pod.name)
-    keep(tx, holder, replace(record, owner=holder.owner))
+    if record is not None and pod.uid and record.owner.uid not in ("", pod.uid):
+        for lease in outlive(tx, leases, pod):
+            pod_of_lease.unbind(tx, lease)
+
+
+def outlive(tx: Tx, leases: Leases, pod: Owner, addresses: Collection[str] | None = None) -> list[Lease]:
+    """Have what an attachment holds for a Pod belong to the attachment alone, for the Pod has it no more.
+
+    With `addresses` only the leases of these. Returns the leases that there were, as they were.
+    """
+    holder = holder_of(tx, pod)
+    record = find(tx, holder) if holder is not None else None
+    if holder is None or record is None:
+        return []
+    held = [lease for lease in leases_of(tx, holder, record) if lease.owner.kind == pod_of_lease.POD]
+    gone = held if addresses is None else [lease for lease in held if str(lease) in addresses]
+    for lease in gone:
+        leases.pass_on(tx, lease, holder.owner)
+    if len(gone) == len(held):
+        tx.delete(POD_ATTACHMENT, pod.namespace, pod.name)
+        keep(tx, holder, replace(record, owner=holder.owner))
+    return gone

@@ -11,7 +11,7 @@ unless that variable was set for it), IPAMD_STARTED, when it was started, in nan
 IPAMD_OWN_NETNS, 1 if CNI_NETNS is the network namespace that it runs in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from ipamd.cni.codes import Code
@@ -29,14 +29,22 @@ class Call(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What the executable is to print, and its exit status."""
+    """What the executable is to print, and its exit status; the code of the error that is printed, 0 for none."""
 
     status: int
     text: str
+    code: int = 0
 
     def octets(self) -> bytes:
         """The reply."""
         return bytes([self.status]) + self.text.encode()
+
+
+IsThere = Callable[[], bool]
+"""Whether the executable still waits for the reply."""
+
+Answer = Callable[[Call, IsThere], Awaitable[Outcome]]
+"""What is done for a call."""
 
 
 def length_of(head: bytes) -> int:

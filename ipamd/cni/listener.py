@@ -7,12 +7,11 @@ a connection that ends before is one whose executable is gone, and what was done
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 from ipamd.cni.codes import Code
-from ipamd.cni.frames import HEAD, Call, Outcome, length_of, read_call
+from ipamd.cni.frames import HEAD, Answer, Call, Outcome, length_of, read_call
 from ipamd.cni.results import show_error
 from ipamd.errors import CniError, StartError
 
@@ -21,9 +20,6 @@ OWNER_ONLY = 0o600
 GRACE = 5.0  # seconds that requests in flight have to end when the listener stops
 
 LOG = logging.getLogger(__name__)
-
-Answer = Callable[[Call, Callable[[], bool]], Awaitable[Outcome]]
-"""What is done for a call; the function tells whether whoever called is still there."""
 
 
 class Connection(asyncio.Protocol):

@@ -18,7 +18,7 @@ from ipamd.cni.arguments import pod_of, read_arguments
 from ipamd.cni.attachments import ATTACHMENT, Key, key_of
 from ipamd.cni.codes import Code
 from ipamd.cni.document import Dns, Network, read_network
-from ipamd.cni.frames import Call, Outcome
+from ipamd.cni.frames import Call, IsThere, Outcome
 from ipamd.cni.networks import Networks
 from ipamd.cni.plan import Plan
 from ipamd.cni.planning import plan_of, read_resolv_conf
@@ -31,8 +31,8 @@ from ipamd.model import Wish
 from ipamd.service import Service
 from ipamd.stores import Tx, View
 
-IsThere = Callable[[], bool]
-"""Whether the executable still waits for the reply."""
+Heard = Callable[[str, str, frozenset[str]], None]
+"""Who is told what there is: of a network, on a node, all attachments by their names."""
 
 COLLECTED = "collected"  # why a lease has ended that a GC did not name
 ALLOWING = ("1", "TRUE")  # CNI_NETNS_OVERRIDE, in capitals
@@ -74,11 +74,15 @@ class Request(NamedTuple):
 
 
 class Plugin:
-    """The commands, over one service. What was added less than `grace` seconds ago is never collected."""
+    """The commands, over one service.
 
-    def __init__(self, service: Service, grace: float) -> None:
+    What was added less than `grace` seconds ago is never collected. `heard` gets the list of every GC.
+    """
+
+    def __init__(self, service: Service, grace: float, heard: Heard) -> None:
         self._service = service
         self._grace = grace
+        self._heard = heard
         self._daemon = Daemon(service, Networks(service.pools))
         self._tombstones = Tombstones()
         self._commands: Mapping[str, Callable[[Request, IsThere], Awaitable[str]]] = {
@@ -97,9 +101,9 @@ class Plugin:
             command = self._commands[call.environment["CNI_COMMAND"]]
             return Outcome(0, await command(Request(call.environment, read_network(call.stdin)), is_there))
         except CniError as error:
-            return Outcome(1, show_error(version, error))
+            return refused(version, error)
         except IpamError as error:
-            return Outcome(1, show_error(version, refusal(error)))
+            return refused(version, refusal(error))
 
     async def _add(self, request: Request, is_there: IsThere) -> str:
         """Have what the configuration says leased to the attachment, and show it."""
@@ -156,6 +160,7 @@ class Plugin:
         network = request.network.name
         valid = frozenset(Key(network, each.container, each.ifname) for each in named)
         await self._service.store.update(partial(self._collect_in, request=request, valid=valid))
+        self._heard(network, request.node, frozenset(key.name for key in valid))
         return ""
 
     def _collect_in(self, tx: Tx, request: Request, valid: frozenset[Key]) -> None:
@@ -179,6 +184,11 @@ class Plugin:
         except IpamError as error:
             raise CniError(Code.UNAVAILABLE, error.detail, error.title) from None
         return ""
+
+
+def refused(version: str, error: CniError) -> Outcome:
+    """The outcome of a call that an error ends."""
+    return Outcome(1, show_error(version, error), int(error.code))
 
 
 def check_room(spaces: Sequence[Space], wish: Wish) -> None:

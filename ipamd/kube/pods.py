@@ -7,6 +7,9 @@ network has the addresses of its node, which are not leased.
 
 Where a pool gives addresses by node, they come from the blocks of the node that the Pod is on. A Pod that is on none
 waits: it is Pending, without an address, until it is bound to one; then it gets its addresses and runs.
+
+Where a container runtime has attached the Pod, its addresses are in use until the runtime detaches it: a Pod that is
+deleted before leaves them to the attachment.
 """
 
 from collections.abc import Iterator
@@ -14,6 +17,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
+from ipamd.cni.attachments import outlive
 from ipamd.errors import Malformed
 from ipamd.json import Json, Object
 from ipamd.kube.document import child, text
@@ -22,7 +26,7 @@ from ipamd.kube.metadata import LABEL, LABEL_RULE, Moment, metadata_causes
 from ipamd.kube.service_rules import ADDRESS_RULE, family_of, is_address
 from ipamd.kube.shapes import Node, Pod, view
 from ipamd.kube.status import Cause, conflict, forbidden_field, invalid, missing, unsupported, wrong_value
-from ipamd.kube.work import FAMILY_NUMBERS, Work, lease_for, refuse, release_addresses, release_all
+from ipamd.kube.work import FAMILY_NUMBERS, Work, lease_for, owner_of, refuse, release_addresses, release_all
 from ipamd.model import Family, Wish
 
 ASKED = "cni.projectcalico.org/ipAddrs"  # annotation: a JSON list of addresses, one a family
@@ -71,14 +75,18 @@ def admit_change(work: Work, old: Object, document: Object) -> None:
         return
     addresses = pod.addresses or before.addresses
     if addresses != before.addresses and not pod.spec.host_network:
-        release_addresses(work, POD, before.metadata, {*before.addresses} - {*addresses})
+        gone = {*before.addresses} - {*addresses}
+        outlive(work.tx, work.leases, owner_of(POD, before.metadata), gone)
+        release_addresses(work, POD, before.metadata, gone)
         leased(work, pod, [address for address in addresses if address not in before.addresses])
     write_addresses(child(document, "status"), [*addresses])
 
 
 def forget(work: Work, document: Object) -> None:
-    """Gives back what a deleted Pod had."""
-    release_all(work, POD, view(document, Pod).metadata)
+    """Gives back what a deleted Pod had, but for what a container of it still uses."""
+    meta = view(document, Pod).metadata
+    outlive(work.tx, work.leases, owner_of(POD, meta))
+    release_all(work, POD, meta)
 
 
 def pod_causes(pod: Pod) -> Iterator[Cause]:

@@ -154,7 +154,8 @@ DIRECTIONS = [
     ("ipamd.endpoints", ("ipamd.kube*",), "Service and Pods to slices"),
     (
         "ipamd.kube*",
-        ("ipamd.allocator", "ipamd.endpoints", "ipamd.errors", "ipamd.json", "ipamd.leases", "ipamd.model",
+        ("ipamd.allocator", "ipamd.cni.attachments", "ipamd.endpoints", "ipamd.errors", "ipamd.json", "ipamd.leases",
+         "ipamd.model",
          "ipamd.pools", "ipamd.ranges", "ipamd.selectors", "ipamd.stores", "ipamd.kube*"),
         "the Kubernetes API apart from HTTP",
     ),

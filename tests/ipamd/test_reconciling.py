@@ -1,6 +1,6 @@
 """Leases without owners are found, and freed when two words a grace apart have said so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -180,17 +180,39 @@ async def test_the_lease_of_a_pod_that_is_not_there_is_freed_at_the_second_look(
     assert tenure.reason.startswith(why)
 
 
-async def attach(world: World, container: str, args: str | None = None) -> None:
-    request = call(network({"type": "ipamd", "pool": "pods"}, name="net"), CONTAINERID=container, ARGS=args)
-    node = Call({**request.environment, "IPAMD_NODE": "n1"}, request.stdin)
-    outcome = await Plugin(world.service, 10.0).answer(node, lambda: True)
-    assert outcome.status == 0, outcome
+class Node:
+    """A node with a container runtime, whose lists the world's reconciler hears."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+        def heard(network: str, node: str, names: frozenset[str]) -> None:
+            world.reconciler.report(Subject(ATTACHMENT, network, node), names)
+
+        self.plugin = Plugin(world.service, 10.0, heard)
+
+    async def attach(self, container: str, args: str | None = None) -> None:
+        await self.call("ADD", CONTAINERID=container, ARGS=args)
+
+    async def collect(self, *containers: str) -> None:
+        """A GC that names these containers."""
+        valid = [{"containerID": each, "ifname": "eth0"} for each in containers]
+        await self.call("GC", {"cni.dev/valid-attachments": valid})
+
+    async def call(self, command: str, more: Mapping[str, object] | None = None, **variables: str | None) -> None:
+        config = network({"type": "ipamd", "pool": "pods"}, "1.1.0", "net", **(more or {}))
+        request = call(config, COMMAND=command, **variables)
+        outcome = await self.plugin.answer(
+            Call({**request.environment, "IPAMD_NODE": "n1"}, request.stdin), lambda: True
+        )
+        assert outcome.status == 0, outcome
 
 
 async def test_containers_that_are_in_no_list_of_their_node_are_detached(world: World) -> None:
-    await attach(world, "c1")
-    await attach(world, "c2")
-    await attach(world, "c3", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0")
+    node = Node(world)
+    await node.attach("c1")
+    await node.attach("c2")
+    await node.attach("c3", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0")
     world.clock.now += 1
     world.report(Subject(ATTACHMENT, "net", "n2"))
     assert await world.suspected() == []
@@ -202,6 +224,38 @@ async def test_containers_that_are_in_no_list_of_their_node_are_detached(world: 
     assert sorted(await world.later(0)) == ["c2/eth0", "web-0"]
     assert [each.name for each in world.service.store.view(lambda view: view.list(ATTACHMENT))] == ["c1/eth0"]
     assert world.held() == ["c1/eth0"]
+
+
+async def test_a_gc_is_a_word_about_its_node_and_network(world: World) -> None:
+    node = Node(world)
+    await node.attach("c1")
+    await node.attach("c2")
+    world.clock.now += 1
+    await node.collect("c1")  # too early for the GC itself to collect what was just added
+    assert (await world.suspected(), world.held()) == ([("c2/eth0", False)], ["c1/eth0", "c2/eth0"])
+
+    await node.collect("c1", "c2")
+    assert await world.suspected() == []
+    world.clock.now += 10
+    await node.collect("c1")
+    assert (await world.suspected(), world.held()) == ([], ["c1/eth0"])
+
+
+async def test_a_container_that_its_node_lists_outlives_its_pod(world: World) -> None:
+    node = Node(world)
+    await node.attach("c1", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0")
+    await world.service.store.update(forget_pod)
+    for _ in range(3):
+        world.clock.now += GRACE
+        await node.collect("c1")
+        assert await world.later(0) == []
+
+    world.clock.now += 1
+    world.report(NETWORK)
+    await world.later(0)
+    world.clock.now += GRACE
+    world.report(NETWORK)
+    assert (await world.later(0), world.held()) == (["web-0"], [])
 
 
 async def test_from_an_old_copy_nothing_is_freed_until_its_age_is_accepted(world: World) -> None:

@@ -107,6 +107,19 @@ def test_pods_resolve_each_other_from_inside(host: Host) -> None:
     assert host.leases("pods") == {}
 
 
+def test_a_pod_that_is_deleted_by_force_leaves_its_address_to_the_container_that_still_runs(host: Host) -> None:
+    host.request("POST", "/api/v1/namespaces/default/pods", pod("a"))
+    address = host.attach(PODS, "a", CNI_ARGS=arguments("a"))["ips"][0]["address"].partition("/")[0]
+    host.request("DELETE", "/api/v1/namespaces/default/pods/a")
+
+    assert host.leases("pods") == {address: "a/eth0"}
+    host.attach(PODS, "b", CNI_ARGS=arguments("b"))
+    host.ping("b", address)
+    for name in ("a", "b"):
+        host.detach(PODS, name, CNI_ARGS=arguments(name))
+    assert host.leases("pods") == {}
+
+
 def test_what_the_ipam_plugin_refuses_the_runtime_hears(host: Host) -> None:
     full = {**BRIDGE, "ipam": {"type": "ipamd", "subnet": "10.77.0.0/30"}}
     host.attach(full, "one")

@@ -19,7 +19,8 @@ class Runtime:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.plugin = Plugin(service, GRACE)
+        self.heard: list[tuple[str, str, frozenset[str]]] = []
+        self.plugin = Plugin(service, GRACE, lambda *told: self.heard.append(told))
         self.clients_are_there = True
         self.own_netns = False
         self.starts = 0
