@@ -249,6 +249,14 @@ class Space:
             detail = f"namespace {owner.namespace!r} has {held} leases of pool {rules.name}, its quota is {quota}"
             raise QuotaExceeded(detail, pool=rules.name, namespace=owner.namespace, quota=quota, leases=held)
 
+    def check_kept(self, owner: Owner | None, block: Block) -> None:
+        """Raise Reserved if the block is kept for another owner."""
+        index, offset = self._place(block)
+        kind, namespace, name = self._kept[index].holder(offset, block.bits) or ANYBODY
+        if kind and (owner is None or (owner.kind, owner.namespace, owner.name) != (kind, namespace, name)):
+            detail = f"{show_address(self.family, block.first)} is reserved for {Owner(kind, name, namespace)}"
+            raise ReservedForAnother(detail, pool=self.pool.name)
+
     def take_all(self, held: Sequence[tuple[int, int]]) -> None:
         """Record many used blocks at once, oldest first, as when a store is opened: (first address, prefix length)."""
         singles = sorted(first for first, length in held if length == self.width)
@@ -306,11 +314,8 @@ class Space:
         if address.value & ((1 << bits) - 1):
             raise Invalid(f"{address} does not begin a block of length /{self.width - bits}")
         block = Block(address.value, bits)
+        self.check_kept(owner, block)
         index, offset = self._place(block)
-        kind, namespace, name = self._kept[index].holder(offset, bits) or ANYBODY
-        if kind and (owner is None or (owner.kind, owner.namespace, owner.name) != (kind, namespace, name)):
-            detail = f"{address} is reserved for {Owner(kind, name, namespace)}"
-            raise ReservedForAnother(detail, pool=self.pool.name)
         free = self._set(index, offset, bits)
         if free.is_withheld(offset, bits):
             raise Withheld(f"{address} is not handed out by pool {self.pool.name}", pool=self.pool.name)

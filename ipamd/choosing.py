@@ -22,6 +22,7 @@ from ipamd.errors import (
     NotAdmitted,
     OutsidePool,
     QuotaExceeded,
+    Reserved,
     Taken,
     Unfit,
 )
@@ -124,7 +125,8 @@ def _may_have(view: View, space: Space, block: Block, owner: Owner, wish: Wish) 
         check_admitted(view, space, owner, wish)
         bits = space.bits(wish)
         space.check_gives(owner, bits)
-    except ELSEWHERE:
+        space.check_kept(owner, block)
+    except (*ELSEWHERE, Reserved):
         return False
     return bits == block.bits
 

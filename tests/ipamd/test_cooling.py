@@ -10,10 +10,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 
 from ipamd.errors import Cools, Exhausted, Taken
 from ipamd.log import Log
-from ipamd.model import Owner, Pool, Wish
+from ipamd.model import Owner, Pool, Reservation, Wish
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
 from tests.ipamd.clock import Clock
@@ -59,6 +60,16 @@ async def test_its_last_owner_gets_it_again_at_once(cooled: Service) -> None:
     assert again.id != lease.id
     with pytest.raises(Exhausted):
         await cooled.lease(DB, Wish(pool="two"))
+
+
+async def test_what_was_reserved_for_another_meanwhile_is_not_taken_up_again(cooled: Service, clock: Clock) -> None:
+    lease, _ = await cooled.lease(WEB, Wish(pool="two"))
+    await cooled.release(lease.id)
+    await cooled.ensure_pools([replace(TWO, reservations=(Reservation(lease.address, DB.kind, "", DB.name),))])
+    with pytest.raises(Cools):
+        await cooled.lease(WEB, Wish(pool="two"))
+    clock.now += TTL
+    assert (await cooled.lease(DB, Wish(pool="two")))[0].address == lease.address
 
 
 async def test_a_pool_may_want_more_time_than_dns(cooled: Service, clock: Clock) -> None:
