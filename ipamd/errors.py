@@ -105,6 +105,12 @@ class KeyReused(IpamError):
     status, code, title = 422, "idempotency-key-reused", "The key belongs to another request"
 
 
+class Overtaken(IpamError):
+    """The request was undone, by its Idempotency-Key, before it came."""
+
+    status, code, title = 409, "overtaken", "The request was undone already"
+
+
 class Compacted(IpamError):
     """The change log no longer reaches back to the revision that was asked for; list again."""
 

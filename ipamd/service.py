@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ipamd import bulk, pod_of_lease
 from ipamd.allocator import Space
-from ipamd.errors import Conflict, DryRunLease, Invalid, IpamError, KeyReused
+from ipamd.errors import Conflict, DryRunLease, Invalid, IpamError, KeyReused, Overtaken
 from ipamd.explaining import Verdict, verdict
 from ipamd.forecast import WINDOW, full_at
 from ipamd.json import stored_object
@@ -27,11 +27,19 @@ from ipamd.ranges import Cidr, read_address
 from ipamd.selectors import KEY, VALUE
 from ipamd.stores import Kept, Store, Tx, View
 
+UNDONE = 204  # the status under which a key is kept whose request was undone
 KEPT = 86_400  # seconds for which the reply to a request with an Idempotency-Key is kept
 LABELS = 64  # on one lease at most
 
 IP_ADDRESS = "IPAddress"  # the object that keeps an address, and is named by it
 SHOWN = {"Service": "clusterIPs", "Node": "podCIDRs"}  # where the spec of an object shows its leases for good
+
+
+class Given(NamedTuple):
+    """A lease as a request was given it: its id, and the generation that it was at."""
+
+    lease: int
+    generation: int
 
 
 class Usage(NamedTuple):
@@ -151,7 +159,7 @@ class Service:
         """What a request of this key is answered, now and for KEPT seconds each time that it comes again.
 
         `digest` is of the whole request, `show` makes the reply. Raises KeyReused for another request of the same key,
-        and what `lease` raises: a refusal is not kept.
+        Overtaken for one that was undone, and what `lease` raises: a refusal is not kept.
         """
         check_labels(wish.labels)
 
@@ -160,11 +168,29 @@ class Service:
             if kept is None:
                 kept = show(*self._lease(tx, owner, wish))
                 tx.keep_reply(key, kept, tx.now + KEPT)
+            elif kept.status == UNDONE:
+                raise Overtaken(f"what the Idempotency-Key {key!r} asks for was released before it came")
             elif kept.digest != digest:
                 raise KeyReused(f"the Idempotency-Key {key!r} came before with another request; take a new one")
             return kept
 
         return await self.store.update(once)
+
+    async def undo(self, key: str, made: Callable[[Kept], Given | None]) -> None:
+        """Release what a request of this key leased, and refuse that request if it comes only now, or again.
+
+        `made` reads a reply: what the request made, if anything. For KEPT seconds it is remembered. Raises Conflict if
+        the owner got or renewed the lease since, or if an object shows the address.
+        """
+
+        def undone(tx: Tx) -> None:
+            kept = tx.reply(key)
+            given = made(kept) if kept is not None and kept.status != UNDONE else None
+            if given is not None and tx.lease(given.lease) is not None:
+                self._release(tx, given.lease, given.generation)
+            tx.keep_reply(key, Kept(b"", UNDONE, b""), tx.now + KEPT)
+
+        await self.store.update(undone)
 
     async def lease_batch(
         self, asked: Sequence[tuple[Owner, Wish]], *, atomic: bool, is_trial: bool

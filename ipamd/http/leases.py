@@ -20,6 +20,7 @@ from ipamd.errors import (
     Malformed,
     NotAdmitted,
     OutsidePool,
+    Overtaken,
     QuotaExceeded,
     Reserved,
     Taken,
@@ -31,7 +32,7 @@ from ipamd.http.codec import JSON, LeaseBody, LeaseList, LeaseRequest, RenewRequ
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.http.shortcut import Reply
 from ipamd.model import Lease, LeaseFilter
-from ipamd.service import Service
+from ipamd.service import Given, Service
 from ipamd.stores import Kept
 
 PAGE = 500  # leases in a page unless `limit` says otherwise
@@ -95,8 +96,7 @@ class LeaseHandlers:
 
     async def _create_once(self, body: bytes, encoding: str | None, key: str) -> web.Response:
         """The reply to a request that may come again: the same each time, also after a restart."""
-        if not 0 < len(key) <= LONGEST_KEY:
-            raise Malformed(f"an Idempotency-Key has 1 to {LONGEST_KEY} characters")
+        check_key(key)
         wanted = read(body, encoding, LeaseRequest)
 
         def show(lease: Lease, is_new: bool) -> Kept:
@@ -105,6 +105,13 @@ class LeaseHandlers:
 
         kept = await self._service.lease_once(wanted.holder(), wanted.wish(), key, sha256(body).digest(), show)
         return web.Response(body=kept.body, status=kept.status, content_type=JSON)
+
+    async def undo(self, request: web.Request) -> web.Response:
+        """Release what the request of an Idempotency-Key made; if it comes after this, it makes nothing."""
+        key = request.headers.get("Idempotency-Key", "")
+        check_key(key)
+        await self._service.undo(key, made_by)
+        return web.Response(status=204)
 
     async def get(self, request: web.Request) -> web.Response:
         """A lease."""
@@ -128,7 +135,8 @@ def routes(service: Service) -> tuple[Route, ...]:
     to = LeaseHandlers(service)
     all_leases, one_lease, renewal = "/v1/leases", "/v1/leases/{id}", "/v1/leases/{id}/renew"
     listing: Refusals = (Malformed, Invalid, UnknownPool)
-    creating: Refusals = (*READING, *ALLOCATING, KeyReused, *WRITING)
+    creating: Refusals = (*READING, *ALLOCATING, KeyReused, Overtaken, *WRITING)
+    undoing: Refusals = (Malformed, Conflict, *WRITING)
     renewing: Refusals = (*READING, UnknownLease, Conflict, *WRITING)
     releasing: Refusals = (Malformed, UnknownLease, Conflict, *WRITING)
     made = {201: LeaseBody, 200: LeaseBody}
@@ -136,6 +144,7 @@ def routes(service: Service) -> tuple[Route, ...]:
     return (
         Route("GET", all_leases, "List leases", to.list, {200: LeaseList}, None, FILTERS, listing),
         Route("POST", all_leases, "Create a lease", to.create, made, LeaseRequest, TRIAL, creating),
+        Route("DELETE", all_leases, "Undo a request by its Idempotency-Key", to.undo, {204: None}, refusals=undoing),
         Route("GET", one_lease, "Get a lease", to.get, one, None, ID, (UnknownLease,)),
         Route("POST", renewal, "Renew a lease", to.renew, one, RenewRequest, ID, renewing),
         Route("DELETE", one_lease, "Release a lease", to.release, {204: None}, None, (*ID, GENERATION), releasing),
@@ -147,6 +156,18 @@ def shown_lease(outcome: tuple[Lease, bool]) -> Reply:
     lease, is_new = outcome
     location = ("Location", f"/v1/leases/{lease.id}")
     return Reply(201 if is_new else 200, msgspec.json.encode(lease_body(lease)), JSON, (location,))
+
+
+def check_key(key: str) -> None:
+    """Raise Malformed for what is no Idempotency-Key."""
+    if not 0 < len(key) <= LONGEST_KEY:
+        raise Malformed(f"an Idempotency-Key has 1 to {LONGEST_KEY} characters")
+
+
+def made_by(kept: Kept) -> Given | None:
+    """The lease that a request made, by its reply; None if the owner had it already."""
+    body = msgspec.json.decode(kept.body, type=LeaseBody)
+    return Given(int(body.id), body.generation) if kept.status == 201 else None
 
 
 def lease_id(request: web.Request) -> int:

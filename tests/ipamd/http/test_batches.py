@@ -77,6 +77,39 @@ def test_a_request_with_a_key_is_answered_alike_however_often_it_comes(daemon: D
     assert daemon.request("POST", "/v1/leases", wanted, {"Idempotency-Key": "k" * 256}).body["code"] == "malformed"
 
 
+def undo(daemon: Daemon, key: str) -> Reply:
+    return daemon.request("DELETE", "/v1/leases", headers={"Idempotency-Key": key})
+
+
+def test_a_request_is_undone_by_its_key_whichever_of_the_two_comes_first(daemon: Daemon) -> None:
+    wanted = {"pool": "pods", "owner": owner("undone")}
+    for key, is_late in (("early", False), ("late", True)):
+        if not is_late:
+            assert daemon.request("POST", "/v1/leases", wanted, {"Idempotency-Key": key}).status == 201
+        assert undo(daemon, key).status == undo(daemon, key).status == 204
+        daemon.restart()
+        refused = daemon.request("POST", "/v1/leases", wanted, {"Idempotency-Key": key})
+        assert (refused.status, refused.body["code"]) == (409, "overtaken")
+        assert used(daemon, "pods") == 0
+
+
+def test_to_undo_a_request_frees_only_what_that_request_made(daemon: Daemon) -> None:
+    wanted = {"pool": "pods", "owner": owner("kept"), "ttl": 600}
+    ids = [daemon.request("POST", "/v1/leases", wanted, {"Idempotency-Key": key}).body["id"] for key in ("a", "b")]
+    assert (ids[0], undo(daemon, "b").status) == (ids[1], 204)
+    assert daemon.request("POST", f"/v1/leases/{ids[0]}/renew", {}).status == 200
+
+    stale = undo(daemon, "a")
+    assert (stale.status, stale.body["code"], used(daemon, "pods")) == (409, "conflict", 1)
+    daemon.request("DELETE", f"/v1/leases/{ids[0]}")
+    assert undo(daemon, "a").status == 204
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": ""}, {"Idempotency-Key": "k" * 256}])
+def test_what_is_to_be_undone_has_to_be_named(ipamd: Daemon, headers: dict[str, str]) -> None:
+    assert ipamd.request("DELETE", "/v1/leases", headers=headers).body["code"] == "malformed"
+
+
 def test_a_late_release_frees_nothing(ipamd: Daemon) -> None:
     lease = ipamd.request("POST", "/v1/leases", {"pool": "many", "owner": owner("late"), "ttl": 600}).body
     path = f"/v1/leases/{lease['id']}"
