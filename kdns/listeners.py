@@ -78,7 +78,7 @@ class Listener:
         self.answers.any_class = behind.any_class
         self.answers.keeps = not behind.has_views
         for server in self._servers:
-            server.adopt(behind.timeouts)
+            server.adopt(behind.timeouts, behind.proxying())
         self.answers.stencils.clear()
         for memo in self.memos:
             memo.clear()

@@ -14,11 +14,13 @@ from kdns.metrics import Metrics
 from kdns.plugins.grpc_server import GrpcServer
 from kdns.plugins.https import Https
 from kdns.plugins.https3 import Https3
+from kdns.plugins.proxyproto import Proxyproto
 from kdns.plugins.quic import Quic
 from kdns.plugins.shed import Shed
 from kdns.plugins.tls import Tls
 from kdns.transport.backlog import Backlog
 from kdns.transport.certificates import VERIFY, Certificates
+from kdns.transport.proxied import Proxying
 from kdns.transport.sockets import Endpoint, open_tcp, open_udp
 from kdns.transport.tcp import TcpListener, Timeouts
 from kdns.transport.udp import UdpListener
@@ -59,7 +61,12 @@ class Behind(NamedTuple):
     def value(self, kind: type[Any]) -> Any:
         """The value of a type, or what holds without its directive: one without properties, or None."""
         found = next((value for value in self.values if isinstance(value, kind)), None)
-        return kind() if found is None and kind not in (Tls, Shed) else found
+        return kind() if found is None and kind not in (Tls, Shed, Proxyproto) else found
+
+    def proxying(self) -> Proxying | None:
+        """What one of its sockets does about the proxies in front of the place, if there are any."""
+        found: Proxyproto | None = self.value(Proxyproto)
+        return None if found is None else found.proxying()
 
 
 class Server(Protocol):
@@ -68,8 +75,8 @@ class Server(Protocol):
     async def start(self) -> None:
         """Answer from now on."""
 
-    def adopt(self, timeouts: Timeouts) -> None:
-        """Give connections from now on these times."""
+    def adopt(self, timeouts: Timeouts, proxying: Proxying | None) -> None:
+        """Give connections from now on these times, and believe these proxies."""
 
     def stop(self) -> None:
         """Take no more queries; what is under way is still answered."""
@@ -110,6 +117,7 @@ def _udp(place: Place, behind: Behind, around: Around) -> list[Server]:
             around.memo(),
             around.clock,
             backlog=Backlog(_dropped(around.metrics, place)) if shed else None,
+            proxying=behind.proxying(),
         )
         for sock in sockets
     ]
@@ -125,8 +133,8 @@ def _tcp(place: Place, behind: Behind, around: Around) -> list[Server]:
             around.memo(),
             around.clock,
             behind.timeouts,
-            tls.context() if tls else None,
-            tls.renew if tls else None,
+            tls.context if tls else None,
+            behind.proxying(),
         )
         for sock in sockets
     ]
@@ -161,6 +169,7 @@ def _web(
             behind.timeouts,
             limits,
             tls.context if tls else None,
+            behind.proxying(),
         )
         for sock in sockets
     ]
@@ -198,6 +207,7 @@ def _quic_sockets(
             module.Served(around.answers, around.memo(), around.clock, limits, count),
             behind.timeouts,
             connection,
+            behind.proxying(),
         )
         for sock in sockets
     ]

@@ -12,10 +12,10 @@ with an Extended DNS Error (RFC 8914), and drop does not answer. What no line fi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 
 from kdns.chain import Client, Handler, Plugin, Reply, Request
 from kdns.corefile import Args, Directive, Line
+from kdns.corefile.networks import Networks
 from kdns.errors import Dropped
 from kdns.metrics import Metrics
 from kdns.reach import Reach
@@ -31,28 +31,7 @@ _WRITTEN = {"block": (codes.REFUSED, BLOCKED), "filter": (codes.NOERROR, FILTERE
 _COUNTED = {"block": "blocked", "filter": "filtered", "drop": "dropped"}
 
 
-class Nets:
-    """A set of networks, asked in a step a prefix length."""
-
-    def __init__(self, cidrs: Sequence[str]) -> None:
-        """ValueError for what is neither an address nor a CIDR; host bits do not matter."""
-        found: dict[tuple[int, int], set[int]] = {}
-        for cidr in cidrs:
-            net = ip_network(cidr, strict=False)
-            shift = net.max_prefixlen - net.prefixlen
-            found.setdefault((net.version, shift), set()).add(int(net.network_address) >> shift)
-        self._prefixes = [(version, shift, prefixes) for (version, shift), prefixes in found.items()]
-
-    def holds(self, address: str) -> bool:
-        """Whether an address (without zone) is in one of the networks. ValueError if it is none."""
-        wanted = ip_address(address)
-        number = int(wanted)
-        return any(
-            version == wanted.version and number >> shift in prefixes for version, shift, prefixes in self._prefixes
-        )
-
-
-EVERYWHERE = Nets(("0.0.0.0/0", "::/0"))
+EVERYWHERE = Networks(("0.0.0.0/0", "::/0"))
 
 
 @dataclass(frozen=True)
@@ -61,7 +40,7 @@ class Policy:
 
     action: str
     types: frozenset[int] | None
-    nets: Nets
+    nets: Networks
 
 
 @dataclass(frozen=True)
@@ -117,7 +96,7 @@ class Acl:
                 (
                     policy.action
                     for policy in policies
-                    if (policy.types is None or qtype in policy.types) and policy.nets.holds(address)
+                    if (policy.types is None or qtype in policy.types) and address in policy.nets
                 ),
                 None,
             )
@@ -174,11 +153,11 @@ def _types(line: Line, sections: Mapping[str, list[str]]) -> frozenset[int] | No
     return None if "*" in words else frozenset(map(codes.type_number, words))
 
 
-def _nets(line: Line, sections: Mapping[str, list[str]]) -> Nets:
+def _nets(line: Line, sections: Mapping[str, list[str]]) -> Networks:
     words = sections.get("net", ["*"])
     for word in words:
         try:
-            Nets([] if word == "*" else [word])
+            Networks([] if word == "*" else [word])
         except ValueError:
             raise line.error(f'illegal CIDR notation "{word}"') from None
-    return EVERYWHERE if "*" in words else Nets(words)
+    return EVERYWHERE if "*" in words else Networks(words)

@@ -11,12 +11,14 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, cast
-from weakref import WeakSet
 
 from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
+from kdns.transport.acceptor import Acceptor, ends_of
+from kdns.transport.proxied import Proxying
 from kdns.wire.frame import Frames, framed
+from kdns.wire.proxy import Ends
 
 MAX_WAITING = 128  # queries of one connection taken from the socket and not yet answered
 
@@ -31,13 +33,23 @@ class Timeouts(NamedTuple):
 
 
 class TcpConnection(asyncio.Protocol):
-    """One client's connection."""
+    """One client's connection, between `ends` if these are not its socket's. `gone` is called when it is lost."""
 
-    def __init__(self, answers: Answers, memo: Memo, clock: Callable[[], float], timeouts: Timeouts):
+    def __init__(
+        self,
+        answers: Answers,
+        memo: Memo,
+        clock: Callable[[], float],
+        timeouts: Timeouts,
+        ends: Ends | None,
+        gone: Callable[["TcpConnection"], None],
+    ) -> None:
         self._answers = answers
         self._memo = memo
         self._clock = clock
         self._timeouts = timeouts
+        self._ends = ends
+        self._gone = gone
         self._left = timeouts.max_queries
         self._frames = Frames()
         self._waiting: deque[bytes] = deque()
@@ -50,8 +62,8 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self._client = Client(peer[0], peer[1], "tcp", local[0], local[1])
+        source, destination = self._ends or ends_of(transport)
+        self._client = Client(*source, "tcp", *destination)
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + self._timeouts.read
         self._timer = self._loop.call_at(self._deadline, self._check_time)
@@ -59,6 +71,7 @@ class TcpConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
         self._waiting.clear()
+        self._gone(self)
 
     def data_received(self, data: bytes) -> None:
         whole = self._frames.feed(data)
@@ -153,9 +166,8 @@ class TcpConnection(asyncio.Protocol):
 
 
 class TcpListener:
-    """One listening TCP socket, its memo and its connections. With `tls`, each connection is a TLS one.
-
-    `renew` is called before a connection's handshake, to look whether `tls` has to show another certificate.
+    """One listening TCP socket, its memo and its connections. With `tls`, each connection is a TLS one, under the
+    context that it gives then. `proxying` tells of proxies in front of it.
     """
 
     def __init__(
@@ -165,41 +177,31 @@ class TcpListener:
         memo: Memo,
         clock: Callable[[], float],
         timeouts: Timeouts,
-        tls: ssl.SSLContext | None = None,
-        renew: Callable[[], None] | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
+        proxying: Proxying | None = None,
     ) -> None:
-        self._sock = sock
         self._answers = answers
         self._memo = memo
         self._clock = clock
-        self._tls = tls
-        self._renew = renew
         self._timeouts = timeouts
-        self._connections: WeakSet[TcpConnection] = WeakSet()
-        self._server: asyncio.Server | None = None
+        self._acceptor = Acceptor(sock, self._connection, tls, timeouts.read, proxying)
 
     async def start(self) -> None:
         """Accept from now on."""
-        self._server = await asyncio.get_running_loop().create_server(self._connection, sock=self._sock, ssl=self._tls)
+        self._acceptor.start()
 
-    def adopt(self, timeouts: Timeouts) -> None:
-        """Give connections from now on these times."""
+    def adopt(self, timeouts: Timeouts, proxying: Proxying | None) -> None:
+        """Give connections from now on these times, and believe these proxies."""
         self._timeouts = timeouts
+        self._acceptor.patience, self._acceptor.proxying = timeouts.read, proxying
 
     def stop(self) -> None:
         """Accept no more; each connection ends behind the query that it is at. The port is given back."""
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self._connections):
-            connection.finish()
+        self._acceptor.stop()
 
     def close(self) -> None:
         """Give back the port of a listener that never started."""
-        self._sock.close()
+        self._acceptor.close()
 
-    def _connection(self) -> TcpConnection:
-        if self._renew is not None:
-            self._renew()
-        connection = TcpConnection(self._answers, self._memo, self._clock, self._timeouts)
-        self._connections.add(connection)
-        return connection
+    def _connection(self, ends: Ends | None, gone: Callable[["TcpConnection"], None]) -> TcpConnection:
+        return TcpConnection(self._answers, self._memo, self._clock, self._timeouts, ends, gone)

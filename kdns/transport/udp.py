@@ -21,7 +21,9 @@ from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
 from kdns.transport.backlog import Backlog, Waiting
+from kdns.transport.proxied import Proxying
 from kdns.transport.sockets import IP_PKTINFO, IPV6_PKTINFO
+from kdns.wire import proxy
 
 try:
     from kdns.transport.drain import Drain
@@ -38,7 +40,9 @@ Control = list[tuple[int, int, bytes]]
 
 
 class UdpListener:
-    """One UDP socket and its memo. `native` is what takes its batches, None, or a `backlog`: this module."""
+    """One UDP socket and its memo. `native` is what takes its batches; with None, a `backlog` or `proxying` it is this
+    module.
+    """
 
     def __init__(
         self,
@@ -48,6 +52,7 @@ class UdpListener:
         clock: Callable[[], float],
         native: "type[Drain] | None" = NATIVE,
         backlog: Backlog | None = None,
+        proxying: Proxying | None = None,
     ) -> None:
         self._sock = sock
         self._answers = answers
@@ -58,17 +63,16 @@ class UdpListener:
         self._now = 0.0  # when the batch under way was begun
         self._native = native(sock.fileno()) if native is not None and backlog is None else None
         self._backlog = backlog
+        self._proxying = proxying
 
     async def start(self) -> None:
         """Answer from now on."""
-        loop = asyncio.get_running_loop()
-        if self._native is not None:
-            loop.add_reader(self._sock, partial(self._drain_batch, self._native))
-        else:
-            loop.add_reader(self._sock, self._drain_any if self._wildcard else self._drain)
+        asyncio.get_running_loop().add_reader(self._sock, self._reader())
 
-    def adopt(self, timeouts: object) -> None:
-        """Nothing: there are no connections."""
+    def adopt(self, timeouts: object, proxying: Proxying | None) -> None:
+        """Believe these proxies from now on; there are no connections that take time."""
+        self._proxying = proxying
+        asyncio.get_running_loop().add_reader(self._sock, self._reader())
 
     def stop(self) -> None:
         """Read no more; replies under way can still be sent until `close`."""
@@ -79,6 +83,14 @@ class UdpListener:
         if self._backlog:
             asyncio.get_running_loop().remove_writer(self._sock)
         self._sock.close()
+
+    def _reader(self) -> Callable[[], None]:
+        """What takes the queries."""
+        if self._proxying is not None:
+            return partial(self._drain_proxied, self._proxying)
+        if self._native is not None:
+            return partial(self._drain_batch, self._native)
+        return self._drain_any if self._wildcard else self._drain
 
     def _drain_batch(self, native: "Drain") -> None:
         self._now = now = self._clock()
@@ -143,6 +155,25 @@ class UdpListener:
             client = Client(address[0], address[1], "udp", _destination(control), self._local[1])
             reply = partial(self._send_from_late, control, address)
             self._answers.respond(packet, client, now, self._memo, reply)
+
+    def _drain_proxied(self, proxying: Proxying) -> None:
+        if self._backlog is not None and self._backlog.is_full:
+            self._shed(self._backlog)
+            return
+        now = self._clock()
+        for _ in range(BATCH):
+            try:
+                datagram, control, _flags, address = self._sock.recvmsg(MAX_QUERY + proxy.LONGEST, _ANCILLARY)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
+            found = proxying.datagram(datagram, address, now)
+            if found is None:
+                continue
+            packet, source = found
+            client = Client(*source, "udp", _destination(control) or self._local[0], self._local[1])
+            self._answers.respond(packet, client, now, self._memo, partial(self._send_from_late, control, address))
 
     def _send(self, reply: bytes, address: Any) -> None:
         try:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.asyncio.server import QuicServer
@@ -31,11 +31,13 @@ from kdns.chain import Client
 from kdns.errors import WireError
 from kdns.memo import Memo
 from kdns.transport.certificates import Certificates
+from kdns.transport.proxied import Proxying
 from kdns.transport.tcp import Timeouts
 from kdns.web.exchange import Application, Response
 from kdns.web.http2 import plain
 from kdns.wire import edns, question
 from kdns.wire.frame import Frames, framed
+from kdns.wire.proxy import End
 
 DOQ, H3 = "doq", "h3"  # ALPN
 NO_ERROR, INTERNAL_ERROR, PROTOCOL_ERROR, EXCESSIVE_LOAD = 0, 1, 2, 4  # RFC 9250 section 4.3
@@ -63,6 +65,7 @@ class Served:
         self.limits = limits
         self.count = count
         self.connections: set[Connection] = set()
+        self.proxied: End | None = None  # who, a proxy says, sent the datagram that is being looked at
         self._asking = 0
         self._waiting: deque[tuple[bytes, Client, Callable[[Sent], None]]] = deque()
 
@@ -92,12 +95,15 @@ class Connection(QuicConnectionProtocol):
         self._served = served
         self._timeouts = timeouts
         self._local = local
+        self._proxied: End | None = None
         self._client = Client("", 0)
         self._open: dict[int, asyncio.TimerHandle] = {}  # streams whose query or reply is under way
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """Octets of the client, which may have moved to another address (RFC 9000 section 9)."""
-        self._client = Client(addr[0], addr[1], "udp", *self._local, is_stream=True)
+        self._proxied = self._served.proxied or self._proxied
+        source = self._proxied or addr
+        self._client = Client(source[0], source[1], "udp", *self._local, is_stream=True)
         super().datagram_received(data, addr)
 
     def quic_event_received(self, event: QuicEvent) -> None:
@@ -254,8 +260,10 @@ class QuicListener:
         served: Served,
         timeouts: Timeouts,
         connection: Callable[..., Connection],
+        proxying: Proxying | None = None,
     ) -> None:
         self._sock = sock
+        self._proxying = proxying
         self._configuration = configuration
         self._served = served
         self._connection = connection
@@ -265,12 +273,13 @@ class QuicListener:
     async def start(self) -> None:
         """Answer from now on."""
         _, self._server = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _Server(self._configuration, self._made), sock=self._sock
+            lambda: _Server(self._configuration, self._made, self._admitted), sock=self._sock
         )
 
-    def adopt(self, timeouts: Timeouts) -> None:
-        """Give connections from now on these times."""
+    def adopt(self, timeouts: Timeouts, proxying: Proxying | None) -> None:
+        """Give connections from now on these times, and believe these proxies."""
         self._timeouts = timeouts
+        self._proxying = proxying
 
     def stop(self) -> None:
         """Close every connection; the port is given back."""
@@ -287,17 +296,38 @@ class QuicListener:
     def _made(self, quic: Any, **_: object) -> Connection:
         return self._connection(quic, self._served, self._timeouts, self._sock.getsockname()[:2])
 
+    def _admitted(self, datagram: bytes, peer: Any) -> bytes | None:
+        """What a datagram says to QUIC; None if nothing, or if its PROXY header is not as it should be."""
+        if self._proxying is None:
+            return datagram
+        found = self._proxying.datagram(datagram, peer, self._served.clock())
+        if found is None:
+            return None
+        payload, sender = found
+        self._served.proxied = sender if sender != peer[:2] else None
+        return payload
+
 
 class _Server(QuicServer):
-    """aioquic's, with a configuration that is asked for anew: its certificate may have changed."""
+    """aioquic's, with a configuration that is asked for anew: its certificate may have changed. `admitted` gives what
+    of a datagram (and its source) is for QUIC.
+    """
 
-    def __init__(self, configuration: Callable[[], QuicConfiguration], create_protocol: Callable[..., Connection]):
+    def __init__(
+        self,
+        configuration: Callable[[], QuicConfiguration],
+        create_protocol: Callable[..., Connection],
+        admitted: Callable[[bytes, Any], bytes | None],
+    ) -> None:
         super().__init__(configuration=configuration(), create_protocol=create_protocol)
         self._current = configuration
+        self._admitted = admitted
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
-        self._configuration = self._current()
-        super().datagram_received(data, addr)
+        payload = self._admitted(cast(bytes, data), addr)
+        if payload:
+            self._configuration = self._current()
+            super().datagram_received(payload, addr)
 
 
 def _is_fit(packet: bytes) -> bool:

@@ -13,13 +13,15 @@ from typing import NamedTuple, Protocol, cast
 from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
+from kdns.transport.acceptor import Acceptor, ends_of
+from kdns.transport.proxied import Proxying
 from kdns.transport.tcp import Timeouts
 from kdns.web.exchange import Application
 from kdns.web.http1 import Ask, Http1
 from kdns.web.http2 import Http2
+from kdns.wire.proxy import Ends
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 section 3.4
-HANDSHAKE = 10.0  # seconds that TLS may take to begin
 HTTP1, HTTP2 = "http/1.1", "h2"
 
 
@@ -48,7 +50,7 @@ class Limits(NamedTuple):
 
 
 class WebConnection(asyncio.Protocol):
-    """One client's connection. `gone` is called when it has ended."""
+    """One client's connection, between `ends` if these are not its socket's. `gone` is called when it is lost."""
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class WebConnection(asyncio.Protocol):
         clock: Callable[[], float],
         timeouts: Timeouts,
         streams: int,
+        ends: Ends | None,
         gone: Callable[["WebConnection"], None],
     ) -> None:
         self._application = application
@@ -66,6 +69,7 @@ class WebConnection(asyncio.Protocol):
         self._clock = clock
         self._timeouts = timeouts
         self._streams = streams
+        self._ends = ends
         self._gone = gone
         self._dialect: Dialect | None = None
         self._first = b""
@@ -74,8 +78,8 @@ class WebConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self._client = Client(peer[0], peer[1], "tcp", local[0], local[1])
+        source, destination = self._ends or ends_of(transport)
+        self._client = Client(*source, "tcp", *destination)
         self._loop = asyncio.get_running_loop()
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
@@ -160,7 +164,10 @@ class WebConnection(asyncio.Protocol):
 
 
 class WebListener:
-    """One listening TCP socket and its connections; while `limits.connections` are open, others wait to be accepted."""
+    """One listening TCP socket and its connections; while `limits.connections` are open, others wait to be accepted.
+
+    `tls` gives the context for a connection that begins now; `proxying` tells of proxies in front of it.
+    """
 
     def __init__(
         self,
@@ -172,71 +179,34 @@ class WebListener:
         timeouts: Timeouts,
         limits: Limits,
         tls: Callable[[], ssl.SSLContext] | None = None,
+        proxying: Proxying | None = None,
     ) -> None:
-        self._sock = sock
         self._application = application
         self._answers = answers
         self._memo = memo
         self._clock = clock
         self._limits = limits
-        self._tls = tls
         self._timeouts = timeouts
-        self._connections: set[WebConnection] = set()
-        self._welcoming: set[asyncio.Task[None]] = set()
-        self._taken = 0  # connections, from before they are accepted until they have ended
-        self._left = asyncio.Event()  # one has ended
-        self._accepting: asyncio.Task[None] | None = None
+        self._acceptor = Acceptor(sock, self._connection, tls, timeouts.read, proxying, limits.connections)
 
     async def start(self) -> None:
         """Accept from now on."""
-        self._accepting = asyncio.get_running_loop().create_task(self._accept())
+        self._acceptor.start()
 
-    def adopt(self, timeouts: Timeouts) -> None:
-        """Give connections from now on these times."""
+    def adopt(self, timeouts: Timeouts, proxying: Proxying | None) -> None:
+        """Give connections from now on these times, and believe these proxies."""
         self._timeouts = timeouts
+        self._acceptor.patience, self._acceptor.proxying = timeouts.read, proxying
 
     def stop(self) -> None:
-        """Accept no more; each connection ends behind the requests that it has under way."""
-        for task in (self._accepting, *self._welcoming):
-            if task is not None:
-                task.cancel()
-        for connection in list(self._connections):
-            connection.finish()
+        """Accept no more; each connection ends behind the requests that it has under way. The port is given back."""
+        self._acceptor.stop()
 
     def close(self) -> None:
-        """Give the port back."""
-        self._sock.close()
+        """Give back the port of a listener that never started."""
+        self._acceptor.close()
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            while self._limits.connections and self._taken >= self._limits.connections:
-                self._left.clear()
-                await self._left.wait()
-            self._taken += 1
-            try:
-                sock, _ = await loop.sock_accept(self._sock)
-            except OSError:  # the client is gone already, or too many files are open: others may still come
-                self._leave()
-                await asyncio.sleep(0.01)
-                continue
-            task = loop.create_task(self._welcome(sock))
-            self._welcoming.add(task)
-            task.add_done_callback(self._welcoming.discard)
-
-    async def _welcome(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        context = self._tls() if self._tls is not None else None
-        patience = {"ssl_handshake_timeout": HANDSHAKE} if context is not None else {}
-        try:
-            _, connection = await loop.connect_accepted_socket(self._connection, sock, ssl=context, **patience)
-        except (OSError, asyncio.CancelledError):  # no TLS, or a client that went away
-            sock.close()
-            self._leave()
-            return
-        self._connections.add(connection)
-
-    def _connection(self) -> WebConnection:
+    def _connection(self, ends: Ends | None, gone: Callable[["WebConnection"], None]) -> WebConnection:
         return WebConnection(
             self._application,
             self._answers,
@@ -244,13 +214,6 @@ class WebListener:
             self._clock,
             self._timeouts,
             self._limits.streams,
-            self._ended,
+            ends,
+            gone,
         )
-
-    def _ended(self, connection: WebConnection) -> None:
-        self._connections.discard(connection)
-        self._leave()
-
-    def _leave(self) -> None:
-        self._taken -= 1
-        self._left.set()

@@ -27,7 +27,6 @@ MISSING_PLUGINS = frozenset(
         "dnstap",
         "etcd",
         "geoip",
-        "proxyproto",
     }
 )
 VENDOR_CLOUDS = frozenset({"azure", "clouddns", "route53"})  # not spoken: docs/compatibility.md says so

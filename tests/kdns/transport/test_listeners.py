@@ -15,6 +15,7 @@ from kdns.chain import Keep, Reply, Request, link, repeatable
 from kdns.errors import StartError
 from kdns.memo import Memo
 from kdns.metrics import Metrics
+from kdns.transport.proxied import Mode, Proxying, Sessions
 from kdns.transport.sockets import Endpoint, open_tcp, open_udp
 from kdns.transport.tcp import TcpListener, Timeouts
 from kdns.transport.udp import UdpListener
@@ -142,6 +143,28 @@ async def test_a_wildcard_socket_replies_from_the_address_asked(listening: Calla
         server.plugin.keep = Keep()
         assert number_in(await udp_ask(port, DNSRecord.question("a.example").pack(), address)) == 1
     assert server.plugin.asked[0].client.local_address == address
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "::1"])
+async def test_behind_a_proxy_replies_go_to_it_and_the_client_is_who_it_names(
+    listening: Callable[..., Any], address: str
+) -> None:
+    server = await listening("")
+    udp = server.udp[1 if ":" in address else 0]
+    udp.adopt(Timeouts(), Proxying(lambda peer: Mode.USE, print, Sessions(0, 1)))
+    header = b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0c" + bytes((192, 0, 2, 7, 192, 0, 2, 53, 1, 0, 3, 85))
+    packet = DNSRecord.question("a.example").pack()
+
+    for octets, client in ((header + packet, "192.0.2.7"), (packet, address.replace(".2", ".1"))):
+        reply = await udp_ask(udp._local[1], octets, address)
+        assert (reply[:2], number_in(reply)) == (packet[:2], len(server.plugin.asked))
+        assert (server.plugin.asked[-1].client.address, server.plugin.asked[-1].client.local_address) == (
+            client,
+            address,
+        )
+    udp.adopt(Timeouts(), None)
+    assert await udp_ask(udp._local[1], packet, address)
+    assert len(server.plugin.asked) == 3
 
 
 async def test_a_slow_answer_holds_up_no_other_on_udp(listening: Callable[..., Any]) -> None:

@@ -33,7 +33,7 @@ async def test_a_client_that_ends_its_tls_connection_leaves_no_trace_in_the_log(
     (sock,) = open_tcp(Endpoint("127.0.0.1", 0))
     port = sock.getsockname()[1]
     tls = certificates.server_side(file)
-    listener = TcpListener(sock, answers, Memo(1 << 20), time.monotonic, Timeouts(), tls)
+    listener = TcpListener(sock, answers, Memo(1 << 20), time.monotonic, Timeouts(), lambda: tls)
     await listener.start()
     with caplog.at_level(logging.DEBUG):
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=certificates.client_side(file))

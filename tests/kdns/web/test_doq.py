@@ -24,6 +24,7 @@ from kdns.chain import Reply, Request, link
 from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.transport.certificates import Certificates, Files
+from kdns.transport.proxied import Mode, Proxying, Sessions
 from kdns.transport.sockets import Endpoint, open_udp
 from kdns.transport.tcp import Timeouts
 from kdns.web import doq
@@ -72,17 +73,21 @@ class Listening:
     def fault(self, label: str, fault: Exception) -> None:
         raise fault
 
-    def client(self) -> Any:
-        made = QuicConfiguration(is_client=True, alpn_protocols=[self.protocol], server_name="dns.example")
+    def client(self, through: Callable[[Any], Any] = lambda transport: transport, idle: float = 60.0) -> Any:
+        made = QuicConfiguration(
+            is_client=True, alpn_protocols=[self.protocol], server_name="dns.example", idle_timeout=idle
+        )
         made.load_verify_locations(cafile=str(self.file))
-        return connect("127.0.0.1", self.port, configuration=made, create_protocol=Client)
+        speaks = partial(Client, through=through)
+        return connect("127.0.0.1", self.port, configuration=made, create_protocol=speaks)
 
 
 class Client(QuicConnectionProtocol):
     """A client that keeps what it gets: octets by stream, and why the connection ended."""
 
-    def __init__(self, *args: Any, **more: Any) -> None:
+    def __init__(self, *args: Any, through: Callable[[Any], Any], **more: Any) -> None:
         super().__init__(*args, **more)
+        self._through = through
         self.got: dict[int, bytes] = {}
         self.whole: dict[int, asyncio.Future[bytes]] = {}
         self.code: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -95,6 +100,9 @@ class Client(QuicConnectionProtocol):
                     self.whole[number].set_result(self.got[number])
             case ConnectionTerminated():
                 self.code.set_result(event.error_code)
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(self._through(transport))
 
     def send(self, octets: bytes, *, end: bool = True) -> "asyncio.Future[bytes]":
         number = self._quic.get_next_available_stream_id()
@@ -131,6 +139,44 @@ async def kdig(port: int, *flags: str) -> str:
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     said, _ = await process.communicate()
     return said.decode()
+
+
+class Proxied:
+    """A client's transport that is a proxy on the way: it puts a header before its first datagrams."""
+
+    def __init__(self, transport: Any, headers: list[bytes]) -> None:
+        self._transport = transport
+        self._headers = headers
+
+    def sendto(self, octets: bytes, address: Any) -> None:
+        header = self._headers.pop() if self._headers else b""
+        self._transport.sendto(header + octets, address)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@pytest.mark.parametrize("headers", [1, 1000])
+async def test_a_proxy_s_client_is_seen_with_one_header_or_one_each(listen: Listen, headers: int) -> None:
+    header = b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0c" + bytes((192, 0, 2, 7, 192, 0, 2, 53, 1, 0, 3, 85))
+    proxying = Proxying(lambda address: Mode.USE, print, Sessions(0, 1))
+    async with listen() as server:
+        server.listener.adopt(Timeouts(), proxying)
+        async with server.client(lambda transport: Proxied(transport, [header] * headers)) as client:
+            await client.send(framed(QUERY))
+    assert {request.client[:2] for request in server.zone.asked} == {("192.0.2.7", 256)}
+
+
+async def test_a_datagram_with_a_header_that_is_refused_is_not_quic(listen: Listen) -> None:
+    warned: list[str] = []
+    header = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+    async with listen() as server:
+        server.listener.adopt(Timeouts(), Proxying(lambda address: Mode.REJECT, warned.append, Sessions(0, 1)))
+        with pytest.raises(ConnectionError):
+            async with server.client(lambda transport: Proxied(transport, [header] * 1000), idle=0.2):
+                pass
+    assert "rejected by Proxy Protocol connection policy" in warned[0]
+    assert not server.zone.asked
 
 
 async def test_kdig_gets_the_whole_of_a_large_answer(listen: Listen) -> None:

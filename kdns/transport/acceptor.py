@@ -1,0 +1,133 @@
+"""Connections accepted from a listening socket: whose they are, TLS begun, no more than so many at a time.
+
+asyncio's own server can neither wait with accepting nor look at what comes before TLS. While the most connections are
+open, others wait in the kernel.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from kdns.errors import WireError
+from kdns.transport.proxied import Proxying
+from kdns.wire.proxy import End, Ends
+
+BATCH = 100  # connections accepted at one wake-up: what is under way gets its turn
+RELIEF = 0.1  # seconds until the next look when the process has no more files
+HANDSHAKE = 10.0  # seconds that TLS may take to begin
+
+
+class Connection(Protocol):
+    """What speaks on an accepted connection: an asyncio.Protocol that can be told to end."""
+
+    def finish(self) -> None:
+        """Answer what is under way, and close."""
+
+
+class Acceptor:
+    """One listening socket. `connection(ends, gone)` makes what speaks on a connection, and calls `gone` with itself
+    when that was lost. `most`: how many connections at a time; 0 for any number. `patience`: seconds until a PROXY
+    header is there; this and `proxying` may be assigned anew.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        connection: Callable[[Ends | None, Callable[[Connection], None]], Any],
+        tls: Callable[[], ssl.SSLContext] | None,
+        patience: float,
+        proxying: Proxying | None = None,
+        most: int = 0,
+    ) -> None:
+        self._sock = sock
+        self._connection = connection
+        self._tls = tls
+        self.patience = patience
+        self.proxying = proxying
+        self._most = most
+        self._connections: set[Connection] = set()
+        self._welcoming: set[asyncio.Task[None]] = set()
+        self._taken = 0  # connections, from when they are accepted until they have ended
+        self._listening = False  # more may be accepted
+        self._stopped = False
+
+    def start(self) -> None:
+        """Accept from now on."""
+        self._listen()
+
+    def stop(self) -> None:
+        """Accept no more; each connection ends behind what it is at. The port is given back."""
+        self._pause()
+        self._stopped = True
+        for task in self._welcoming:
+            task.cancel()
+        for connection in list(self._connections):
+            connection.finish()
+        self.close()
+
+    def close(self) -> None:
+        """Give the port back, also of a socket that never was accepted from."""
+        self._sock.close()
+
+    def _listen(self) -> None:
+        if not self._listening and not self._stopped:
+            self._listening = True
+            asyncio.get_running_loop().add_reader(self._sock, self._accept)
+
+    def _pause(self) -> None:
+        if self._listening:
+            self._listening = False
+            asyncio.get_running_loop().remove_reader(self._sock)
+
+    def _accept(self) -> None:
+        """Take the connections that wait."""
+        loop = asyncio.get_running_loop()
+        for _ in range(BATCH):
+            if self._most and self._taken >= self._most:
+                self._pause()
+                return
+            try:
+                sock, _address = self._sock.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError:  # too many files are open: others may be closed soon
+                self._pause()
+                loop.call_later(RELIEF, self._listen)
+                return
+            sock.setblocking(False)
+            self._taken += 1
+            task = loop.create_task(self._welcome(sock))
+            self._welcoming.add(task)
+            task.add_done_callback(self._welcoming.discard)
+
+    async def _welcome(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            ends = await self.proxying.connection(sock, self.patience) if self.proxying is not None else None
+            context = self._tls() if self._tls is not None else None
+            patience = {"ssl_handshake_timeout": HANDSHAKE} if context is not None else {}
+            made = partial(self._connection, ends, self._gone)
+            _, connection = await loop.connect_accepted_socket(made, sock, ssl=context, **patience)
+        except (OSError, WireError, asyncio.CancelledError):  # no TLS, no such proxy, or a client that went away
+            sock.close()
+            self._leave()
+            return
+        self._connections.add(connection)
+
+    def _gone(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._taken -= 1
+        if not self._listening:
+            self._listen()
+
+
+def ends_of(transport: asyncio.BaseTransport) -> tuple[End, End]:
+    """Both ends of a connection as its socket knows them."""
+    peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+    return (peer[0], peer[1]), (local[0], local[1])
