@@ -21,7 +21,7 @@ from ipamd.docker.engine import Engine
 from ipamd.docker.listener import Listener as DockerListener
 from ipamd.docker.networks import Predefined
 from ipamd.docker.witness import Witness
-from ipamd.errors import IpamError, StartError
+from ipamd.errors import IpamError, StartError, StoreUnavailable
 from ipamd.events import Events, Fullness
 from ipamd.expiry import Expiry, Upkeep
 from ipamd.http import events, reconcile, rest
@@ -135,8 +135,7 @@ async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
         LOG.error("the store is an old copy of itself, nothing is given from it: %s", store.old_because)
     try:
         clock.begin(store.view(lambda view: view.clock))
-        service = Service(store, Log(store, config.retention), SystemRandom(), config.dns_ttl)
-        await prepare(service, config)
+        service = await prepared(store, config)
         kubernetes = KubernetesPaths(service)
         await kubernetes.start()
         calls = CniMetrics(running_time)
@@ -155,9 +154,14 @@ async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
         await store.close()
 
 
-async def prepare(service: Service, config: Config) -> None:
-    """Have what must be there before the first request. Raises StartError if the store contradicts it."""
+async def prepared(store: SqliteStore, config: Config) -> Service:
+    """A service that has what must be there before the first request. StartError if the store does not let it."""
+    try:
+        service = Service(store, Log(store, config.retention), SystemRandom(), config.dns_ttl)
+    except StoreUnavailable as error:
+        raise StartError(f"the store {config.store} cannot be read: {error}") from None
     try:
         await service.ensure_pools(config.pools)
     except IpamError as error:
         raise StartError(f"the pools of the configuration cannot be had: {error}") from None
+    return service

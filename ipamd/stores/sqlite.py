@@ -22,11 +22,11 @@ from typing import Generic, Protocol, TypeVar
 
 import apsw
 
-from ipamd.errors import IpamError, StartError
+from ipamd.errors import IpamError
 from ipamd.stores import Changes, Follower, Listener, Tx, View
 from ipamd.stores.high_water import HighWater
 from ipamd.stores.sqlite_copy import copy
-from ipamd.stores.sqlite_file import FAILURES, alone, locked, opened, reply_to
+from ipamd.stores.sqlite_file import FAILURES, alone, locked, opened, opening, reply_to
 from ipamd.stores.sqlite_schema import MARK_AS_NOTED, MARK_AS_OLD
 from ipamd.stores.sqlite_tx import SqliteTx
 from ipamd.stores.sqlite_view import SqliteView
@@ -99,28 +99,31 @@ class SqliteStore:
     """A store in one SQLite file. To be opened and used on one event loop."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time) -> None:
-        """Open the file, or make it. Raises StartError if it cannot be opened, is in use, or has a newer schema."""
+        """Open the file, or make it. Raises StartError if it cannot be read whole, is in use, or has a newer schema."""
         self._path = path
         self._clock = clock
-        with ExitStack() as opening:
-            self._lock = locked(path)
-            opening.callback(os.close, self._lock)
-            self._water = HighWater(path)
-            opening.callback(self._water.close)
-            self._writer, self._reader = opened(path)
-            opening.pop_all()
         self._followers: list[Follower] = []
         self._listeners: list[Listener] = []
-        self._tx = SqliteTx(self._writer, self._followers)
-        self._view = SqliteView(self._reader)
         self._queue: deque[Waiting] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._commit: asyncio.Future[float] | None = None
         self._is_scheduled = False
-        self.revision = self._view.meta("revision")
-        self.compacted = self._view.meta("compacted")
-        self._identity = self._view.identity
-        self._find_age()
+        with ExitStack() as held:
+            self._lock = locked(path)
+            held.callback(os.close, self._lock)
+            self._water = HighWater(path)
+            held.callback(self._water.close)
+            with opening(path):
+                self._writer, self._reader = opened(path)
+                held.callback(self._writer.close)
+                held.callback(self._reader.close)
+                self._tx = SqliteTx(self._writer, self._followers)
+                self._view = SqliteView(self._reader)
+                self.revision = self._view.meta("revision")
+                self.compacted = self._view.meta("compacted")
+                self._identity = self._view.identity
+                self._find_age()
+            held.pop_all()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     @property
     def old_because(self) -> str:
@@ -221,19 +224,16 @@ class SqliteStore:
                 self._water.note(self._identity, self._tx.revision)
 
     def _find_age(self) -> None:
-        """See whether the store is an old copy, and have it remember that. Raises StartError."""
+        """See whether the store is an old copy, and have it remember that."""
         was_noted, is_old = (self._view.flag(name) for name in ("noted", "old"))
         reason = self._water.why_old(self._identity, self.revision, was_noted)
         self._tx.old_because = "it was put back from a copy" if is_old else reason
-        try:
-            if self.old_because:
-                self._writer.execute(MARK_AS_OLD)
-                return
-            self._water.note(self._identity, self.revision)
-            if not was_noted:
-                self._writer.execute(MARK_AS_NOTED)
-        except (OSError, *FAILURES) as failure:
-            raise StartError(f"cannot open the store {self._path}: {failure}") from failure
+        if self.old_because:
+            self._writer.execute(MARK_AS_OLD)
+            return
+        self._water.note(self._identity, self.revision)
+        if not was_noted:
+            self._writer.execute(MARK_AS_NOTED)
 
     def _committed(self, batch: list[Waiting], commit: asyncio.Future[float]) -> None:
         """The COMMIT came back from the thread: publish what it made durable, or take it back."""
