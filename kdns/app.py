@@ -15,7 +15,6 @@ import random
 import resource
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,9 +27,11 @@ from kdns.instance import Instance, Surroundings, set_up
 from kdns.listeners import Listeners, banner, places
 from kdns.metrics import Metrics
 from kdns.plugins import ORDER
-from kdns.plugins.debug import Debug
 from kdns.plugins.reload import Reload
 from kdns.transport.admin import Admin
+from kdns.transport.sockets import Shares
+from kdns.worker import Legacy
+from kdns.workers import Workers
 
 DEFAULT_COREFILE = ".:{port} {{\nwhoami\nlog\n}}\n"
 
@@ -54,7 +55,9 @@ class App:
         self._options = options
         self._metrics = Metrics()
         self._around = Surroundings(self._metrics, os.environ, Path.cwd(), log, options.dns_port)
-        self._listeners = Listeners(self._metrics, self._fault)
+        self._shares = Shares()
+        self._listeners = Listeners(self._metrics, self._fault, self._shares)
+        self._workers = Workers(self._metrics, log)
         self._admin = Admin()
         self._signalled = asyncio.Event()  # SIGUSR1 came
         self._instance = Instance(())
@@ -76,7 +79,7 @@ class App:
         keeping.cancel()
         await self._instance.lameduck()
         await asyncio.wait({keeping})  # a reload under way is given up, and what it had made is closed
-        await self._listeners.stop()
+        await asyncio.gather(self._workers.end(), self._listeners.stop())
         await self._instance.close(_tell)
         await self._admin.close()
         return status
@@ -105,6 +108,8 @@ class App:
             info.set(("sha512", self._digest), 1)
         await old.close(_tell)
         _spare_the_collector(again=bool(old.sites))
+        if self._shares.most > 1 or self._workers.count:
+            await self._workers.replace(self._shares.most - 1, Legacy(blocks, self._around, fresh, self._shares))
         await fresh.serving()
 
     async def _keep_current(self) -> None:
@@ -172,11 +177,8 @@ class App:
 
     def _fault(self, listener: str, fault: Exception) -> None:
         """A query's handling failed unexpectedly: tell of it; with `debug` somewhere, end."""
-        sites = self._instance.sites
-        hunting = any(site.value(Debug) for site in sites)
-        traced = hunting or any(getattr(site.plugins.get("errors"), "stacktrace", False) for site in sites)
-        trace = "".join(traceback.format_exception(fault)) if traced else ""
-        log("ERROR", f'Recovered from panic in server: "{listener}" {fault!r}\n{trace}'.rstrip())
+        text, hunting = self._instance.recovered(listener, fault)
+        log("ERROR", text)
         if hunting and not self._stopped.done():
             self._stopped.set_result(EXIT_FORCED)
 

@@ -5,6 +5,7 @@ fails on the way leaves nothing behind.
 """
 
 import asyncio
+import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -21,6 +22,7 @@ from kdns.errors import ConfigError
 from kdns.metrics import Metrics
 from kdns.plugins import ORDER
 from kdns.plugins.bind import Bind
+from kdns.plugins.debug import Debug
 from kdns.plugins.metadata import Metadata
 from kdns.plugins.root import Root
 from kdns.plugins.view import View
@@ -91,14 +93,35 @@ class Site:
 
 @dataclass
 class Instance:
-    """All sites of a configuration, and the tasks that their loops run in."""
+    """All sites of a configuration, and the tasks that their loops run in.
+
+    Of several processes that serve it the first has the plugins that show pages or read a source for all; in the
+    others (`first` is False) these only answer, by what the first one tells them.
+    """
 
     sites: tuple[Site, ...]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    first: bool = True
 
     def power(self, name: str) -> list[Callable[..., Any]]:
         """The methods of this name that any plugin has, block by block."""
         return [method for site in self.sites for method in site.power(name)]
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether several processes may serve it: no plugin has something that only one can have."""
+        return all(getattr(plugin, "divisible", True) for site in self.sites for plugin in site.plugins.values())
+
+    def shared(self) -> list[Any]:
+        """The plugins that tell those of other processes what they read, in an order that is the same in each."""
+        return [plugin for site in self.sites for plugin in site.plugins.values() if hasattr(plugin, "take")]
+
+    def recovered(self, listener: str, fault: Exception) -> tuple[str, bool]:
+        """What to say of a query whose handling failed unexpectedly, and whether that ends the server (debug)."""
+        hunting = any(site.value(Debug) for site in self.sites)
+        traced = hunting or any(getattr(site.plugins.get("errors"), "stacktrace", False) for site in self.sites)
+        trace = "".join(traceback.format_exception(fault)) if traced else ""
+        return f'Recovered from panic in server: "{listener}" {fault!r}\n{trace}'.rstrip(), hunting
 
     def pages(self) -> list[Page]:
         """The admin pages of all plugins."""
@@ -109,14 +132,23 @@ class Instance:
         for follow in self.power("follow"):
             follow(forget)
         loop = asyncio.get_running_loop()
-        self.tasks = [loop.create_task(run()) for run in self.power("run")]
+        self.tasks = [loop.create_task(run()) for run in self._own("run")]
         for task in self.tasks:
             task.add_done_callback(lambda ended: None if ended.cancelled() else on_end(_ending(ended)))
-        starting = [loop.create_task(start()) for start in self.power("start")]
+        starting = [loop.create_task(start()) for start in self._own("start")]
         try:
             await asyncio.gather(*starting)
         finally:  # where one fails, the others are not left to go on by themselves
             await _end(starting)
+
+    def _own(self, name: str) -> list[Callable[..., Any]]:
+        """The methods of this name that are this process's to call."""
+        if self.first:
+            return self.power(name)
+        elsewhere = ("pages", "take")
+        plugins = [plugin for site in self.sites for plugin in site.plugins.values()]
+        own = [plugin for plugin in plugins if not any(hasattr(plugin, power) for power in elsewhere)]
+        return [getattr(plugin, name) for plugin in own if hasattr(plugin, name)]
 
     async def serving(self) -> None:
         """Tell the plugins that want to know that the listeners answer."""
@@ -129,7 +161,7 @@ class Instance:
     async def close(self, on_fault: Callable[[str], None]) -> None:
         """End the loops and close what the plugins hold open; `on_fault` is told of those that cannot be closed."""
         await _end(self.tasks)
-        closed = await asyncio.gather(*(close() for close in self.power("close")), return_exceptions=True)
+        closed = await asyncio.gather(*(close() for close in self._own("close")), return_exceptions=True)
         for fault in closed:
             if isinstance(fault, Exception):
                 on_fault(f"a plugin could not be closed: {fault!r}")
@@ -146,7 +178,9 @@ def _ending(task: asyncio.Task[None]) -> str:
     return f"a background loop ended: {task.exception()!r}"
 
 
-def set_up(blocks: Sequence[ServerBlock], around: Surroundings, before: Sequence[Site] = ()) -> Instance:
+def set_up(
+    blocks: Sequence[ServerBlock], around: Surroundings, before: Sequence[Site] = (), *, first: bool = True
+) -> Instance:
     """Every block set up. ConfigError in CoreDNS's words, prefixed with the plugin that complains.
 
     `before` are the sites of the configuration that this one is to replace.
@@ -161,7 +195,7 @@ def set_up(blocks: Sequence[ServerBlock], around: Surroundings, before: Sequence
     for site in sites:
         for meet in site.power("meet"):
             meet(site.plugins)
-    return Instance(sites)
+    return Instance(sites, first=first)
 
 
 def _inherit(sites: Sequence[Site], before: Sequence[Site]) -> None:

@@ -5,6 +5,7 @@ configuration no longer wants is closed, what it wants in addition is opened bef
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain
 
@@ -18,6 +19,7 @@ from kdns.metrics import Metrics
 from kdns.plugins import timeouts
 from kdns.plugins.multisocket import Multisocket
 from kdns.serving import Around, Behind, Place, opened
+from kdns.transport.sockets import Shares
 from kdns.transport.tcp import Timeouts
 from kdns.wire import names
 from kdns.wire.names import Name
@@ -40,10 +42,16 @@ def places(instance: Instance) -> dict[Place, Behind]:
             {**before.blocks, block.zone: (*own, block)},
             before.any_class or any(name in site.plugins for name in OTHER_CLASSES),
             _timeouts(site, before.timeouts),
-            max(before.sockets, multiple.sockets if (multiple := site.value(Multisocket)) else 1),
+            sockets := max(before.sockets, multiple.sockets if (multiple := site.value(Multisocket)) else 1),
+            _processes(sockets) if instance.is_divisible else 1,
             (*site.values, *before.values),
         )
     return found
+
+
+def _processes(sockets: int) -> int:
+    """As many processes as sockets, but more than two only if there are processors for them."""
+    return min(sockets, max(2, len(os.sched_getaffinity(0))))
 
 
 def _timeouts(site: Site, otherwise: Timeouts) -> Timeouts:
@@ -65,12 +73,13 @@ def _placed(site: Site) -> Iterator[tuple[Site, Place, Block]]:
 class Listener:
     """The sockets of one place, and what they answer with."""
 
-    def __init__(self, place: Place, behind: Behind, metrics: Metrics, on_fault: OnFault) -> None:
+    def __init__(self, place: Place, behind: Behind, metrics: Metrics, on_fault: OnFault, shares: Shares) -> None:
         self.place = place
+        self._shares = shares
         self.answers = Answers(str(place), behind.blocks, behind.any_class, metrics, on_fault)
         self.answers.keeps = not behind.has_views
         self.memos: list[Memo] = []
-        self._servers = opened(place, behind, Around(self.answers, self._memo, metrics))
+        self._servers = opened(place, behind, Around(self.answers, self._memo, metrics, shares))
 
     def serve(self, behind: Behind) -> None:
         """Answer with other blocks from now on."""
@@ -93,12 +102,20 @@ class Listener:
         for server in self._servers:
             server.stop()
         await self.answers.pending.finish(DRAIN)
+        self.settle()
         self.abandon()
 
     def abandon(self) -> None:
         """Give the ports back of a listener that never started."""
         for server in self._servers:
             server.close()
+        self._shares.release(str(self.place))
+
+    def settle(self) -> None:
+        """Count what was answered without the chain since the last time."""
+        self.answers.stencils.settle()
+        for memo in self.memos:
+            memo.settle()
 
     def _memo(self) -> Memo:
         self.memos.append(Memo(MEMO_BUDGET))
@@ -108,7 +125,8 @@ class Listener:
 class Listeners:
     """All listeners of the process."""
 
-    def __init__(self, metrics: Metrics, on_fault: OnFault) -> None:
+    def __init__(self, metrics: Metrics, on_fault: OnFault, shares: Shares | None = None) -> None:
+        self._shares = shares or Shares()
         self._metrics = metrics
         self._on_fault = on_fault
         self._open: dict[Place, Listener] = {}
@@ -119,7 +137,7 @@ class Listeners:
         fresh: list[Listener] = []
         try:
             for place in wanted.keys() - self._open.keys():
-                fresh.append(Listener(place, wanted[place], self._metrics, self._on_fault))
+                fresh.append(Listener(place, wanted[place], self._metrics, self._on_fault, self._shares))
         except StartError:
             for listener in fresh:
                 listener.abandon()
@@ -147,9 +165,7 @@ class Listeners:
 
     def _settle(self) -> None:
         for listener in self._open.values():
-            listener.answers.stencils.settle()
-            for memo in listener.memos:
-                memo.settle()
+            listener.settle()
 
 
 def banner(wanted: Mapping[Place, Behind]) -> list[str]:

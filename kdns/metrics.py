@@ -6,13 +6,18 @@ outlives reloads, as CoreDNS's registry does. Who counts what stands in `FAMILIE
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 Labels = tuple[str, ...]
+Snapshot = dict[str, list[tuple[Labels, list[float]]]]  # what a process has counted, by family
+
+Rows = dict[Labels, list[float]]
+
+ADDED_GAUGES = ("coredns_cache_entries", "coredns_dnssec_cache_entries")  # each process has entries of its own
 
 TIME_BUCKETS = tuple(0.00025 * 2**n for n in range(16))  # seconds
 SLIM_TIME_BUCKETS = tuple(0.00025 * 10**n for n in range(5))  # seconds
@@ -192,6 +197,8 @@ class Metrics:
             name: Histogram(name, about) for name, about in FAMILIES.items() if about.kind == "histogram"
         }
         self.before_scrape: list[Callable[[], None]] = []
+        self.gather: Callable[[], Awaitable[Iterable[Snapshot]]] = _nobody
+        self._gathered: list[Snapshot] = []
         self.registry = CollectorRegistry(auto_describe=True)
         self.registry.register(self)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -205,6 +212,24 @@ class Metrics:
         """The histogram `coredns_NAME`. KeyError if FAMILIES has no such row."""
         return self.histograms[f"coredns_{name}"]
 
+    async def look_around(self) -> None:
+        """Ask the other processes of this server (`gather`) what they have counted: `collect` adds it."""
+        self._gathered = list(await self.gather())
+
+    def snapshot(self) -> Snapshot:
+        """What this process has counted and others do not count as well."""
+        for settle in self.before_scrape:
+            settle()
+        found: Snapshot = {
+            name: [(labels, [value]) for labels, value in family.values.items()]
+            for name, family in self.families.items()
+            if _is_added(name, family.about)
+        }
+        for name, histogram in self.histograms.items():
+            if _is_added(name, histogram.about):
+                found[name] = [(labels, list(row)) for labels, row in histogram.values.items()]
+        return found
+
     def collect(self) -> Iterator[Metric]:
         """The families as prometheus_client's collector protocol wants them, those without a sample left out.
 
@@ -212,21 +237,54 @@ class Metrics:
         """
         for settle in self.before_scrape:
             settle()
-        yield from (_plain(family) for family in self.families.values() if family.values)
-        yield from (_bucketed(histogram) for histogram in self.histograms.values() if histogram.values)
+        for name, family in self.families.items():
+            if rows := self._added(name, {labels: [value] for labels, value in family.values.items()}):
+                yield _plain(family, rows)
+        for name, histogram in self.histograms.items():
+            if rows := self._added(name, histogram.values):
+                yield _bucketed(histogram, rows)
+
+    def _added(self, name: str, own: Rows) -> Rows:
+        return added([own.items(), *(snapshot.get(name, ()) for snapshot in self._gathered)])
 
 
-def _plain(family: Family) -> Metric:
+def added(shares: Iterable[Iterable[tuple[Labels, list[float]]]]) -> Rows:
+    """The rows of one family that several processes have counted, as one."""
+    found: Rows = {}
+    for rows in shares:
+        for labels, row in rows:
+            before = found.get(labels)
+            found[labels] = row if before is None else [one + other for one, other in zip(before, row, strict=True)]
+    return found
+
+
+def total(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """What several processes have counted, as if one had."""
+    every = list(snapshots)
+    names = {name for snapshot in every for name in snapshot}
+    return {name: [*added(snapshot.get(name, ()) for snapshot in every).items()] for name in names}
+
+
+async def _nobody() -> Iterable[Snapshot]:
+    return ()
+
+
+def _is_added(name: str, about: Described) -> bool:
+    """Whether the numbers of several processes make one: not those of the API server, which one alone reads."""
+    return not name.startswith("coredns_kubernetes_") and (about.kind != "gauge" or name in ADDED_GAUGES)
+
+
+def _plain(family: Family, rows: Rows) -> Metric:
     kind = CounterMetricFamily if family.about.kind == "counter" else GaugeMetricFamily
     found = kind(family.name, family.about.help, labels=family.about.labels)
-    for labels, value in family.values.items():
+    for labels, (value,) in rows.items():
         found.add_metric(labels, value)
     return found
 
 
-def _bucketed(histogram: Histogram) -> Metric:
+def _bucketed(histogram: Histogram, rows: Rows) -> Metric:
     found = HistogramMetricFamily(histogram.name, histogram.about.help, labels=histogram.about.labels)
-    for labels, row in histogram.values.items():
+    for labels, row in rows.items():
         found.add_metric(labels, list(_cumulative(histogram.about.buckets, row)), row[-1])
     return found
 

@@ -1,5 +1,6 @@
 """The sockets of one place, by its transport: what speaks DNS, DNS over TLS, HTTPS, HTTP/3, QUIC or gRPC there."""
 
+import socket
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,7 +22,7 @@ from kdns.plugins.tls import Tls
 from kdns.transport.backlog import Backlog
 from kdns.transport.certificates import VERIFY, Certificates
 from kdns.transport.proxied import Proxying
-from kdns.transport.sockets import Endpoint, open_tcp, open_udp
+from kdns.transport.sockets import Endpoint, Shares, open_tcp, open_udp
 from kdns.transport.tcp import TcpListener, Timeouts
 from kdns.transport.udp import UdpListener
 
@@ -43,14 +44,15 @@ class Place(NamedTuple):
 class Behind(NamedTuple):
     """What stands behind a place: its zones' blocks, and what their directives say of the listener.
 
-    `any_class`: whether they take other classes than IN. `sockets`: how many an address, when it is opened. `values`
-    are those of the directives that only configure, the last block's first.
+    `any_class`: whether they take other classes than IN. `sockets`: how many an address, when it is opened, and by how
+    many `processes` they are read. `values` are those of the directives that only configure, the last block's first.
     """
 
     blocks: Blocks
     any_class: bool = False
     timeouts: Timeouts = DEFAULT_TIMEOUTS
     sockets: int = 1
+    processes: int = 1
     values: tuple[object, ...] = ()
 
     @property
@@ -86,11 +88,12 @@ class Server(Protocol):
 
 
 class Around(NamedTuple):
-    """What a server needs: who answers, a new memo for each socket, where to count."""
+    """What a server needs: who answers, a new memo for each socket, where to count, sockets shared with others."""
 
     answers: Answers
     memo: Callable[[], Memo]
     metrics: Metrics
+    shares: Shares
     clock: Callable[[], float] = time.monotonic
 
 
@@ -107,8 +110,16 @@ def opened(place: Place, behind: Behind, around: Around) -> list[Server]:
     return servers
 
 
+def _sockets(place: Place, behind: Behind, around: Around, kind: socket.SocketKind) -> list[socket.socket]:
+    """Those of a place that this process reads."""
+    endpoint = Endpoint(place.address, place.port)
+    if around.shares.mine or behind.processes > 1:
+        return around.shares.take(str(place), kind, endpoint, behind.sockets, behind.processes)
+    return (open_udp if kind == socket.SOCK_DGRAM else open_tcp)(endpoint, behind.sockets)
+
+
 def _udp(place: Place, behind: Behind, around: Around) -> list[Server]:
-    sockets = open_udp(Endpoint(place.address, place.port), behind.sockets)
+    sockets = _sockets(place, behind, around, socket.SOCK_DGRAM)
     shed = behind.value(Shed) is not None
     return [
         UdpListener(
@@ -125,7 +136,7 @@ def _udp(place: Place, behind: Behind, around: Around) -> list[Server]:
 
 def _tcp(place: Place, behind: Behind, around: Around) -> list[Server]:
     tls = _certificates(behind, (), around) if place.scheme == "tls" else None
-    sockets = open_tcp(Endpoint(place.address, place.port), behind.sockets)
+    sockets = _sockets(place, behind, around, socket.SOCK_STREAM)
     return [
         TcpListener(
             sock,
@@ -158,7 +169,7 @@ def _web(
     protocols = (module.HTTP2,) if place.scheme == "grpc" else (module.HTTP2, module.HTTP1)
     tls = _certificates(behind, protocols, around)
     limits = module.Limits(connections, streams)
-    sockets = open_tcp(Endpoint(place.address, place.port), behind.sockets)
+    sockets = _sockets(place, behind, around, socket.SOCK_STREAM)
     return [
         module.WebListener(
             sock,
@@ -198,7 +209,7 @@ def _quic_sockets(
     if VERIFY[tls.files.client_auth]:
         raise StartError(f"{place}: clients' certificates are not asked for over QUIC; take client_auth away")
     configuration = module.Configurations(tls, protocol, behind.timeouts.idle)
-    sockets = open_udp(Endpoint(place.address, place.port), behind.sockets)
+    sockets = _sockets(place, behind, around, socket.SOCK_DGRAM)
     count = _count(around.metrics, "quic", place, "0x{:x}")
     return [
         module.QuicListener(

@@ -102,8 +102,8 @@ class Kubernetes:
             if not any(names.is_below(other.name, zone.name) for other in zones if other is not zone)
         }
         self._mirror = Mirror(self._watches(), self._access, args.metrics, args.log, before)
-        self.run = self._mirror.run
-        self.close = self._mirror.close
+        self.run, self.close = self._mirror.run, self._mirror.close
+        self.share, self.take = self._mirror.share, self._mirror.take
 
     def inherit(self, before: object, peers: Mapping[str, object]) -> bool:
         """Go on from what the plugin of another configuration knows, if that is what this one wants to know."""
@@ -113,6 +113,7 @@ class Kubernetes:
         if ("metadata" in peers, "k8s_external" in peers) != (state.pods.with_labels, state.externals is not None):
             return False
         self._serve(state, before._mirror)
+        self._local = before._local  # until `start` looks again
         return True
 
     async def start(self) -> None:

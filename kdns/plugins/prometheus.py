@@ -62,6 +62,7 @@ class Prometheus:
         self._address = address
         self._web_config = web_config
         self._places = places
+        self._metrics = metrics
         self._registry = metrics.registry
         self._enabled = metrics.family("plugin_enabled")
         self._counting = Counting(metrics)
@@ -111,6 +112,7 @@ class Prometheus:
         return (Page(self._address, "/metrics", self._text, web_config=self._web_config),)
 
     async def _text(self, query: Mapping[str, str]) -> tuple[int, str, bytes]:
+        await self._metrics.look_around()
         parts = []
         for family in self._registry.collect():
             parts.append(generate_latest(_Only(family)))

@@ -39,6 +39,8 @@ def setup(args: Args) -> "Secondary":
 class Secondary:
     """The zones of one server block, and those that their catalogs list."""
 
+    divisible = False  # a NOTIFY comes to one process only
+
     def __init__(self, args: Args) -> None:
         self._log = args.log
         self._service = Service("secondary", (), args.log)

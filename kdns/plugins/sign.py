@@ -66,6 +66,8 @@ class Signer:
 class Signs:
     """The signers of one server block. No query comes here. `wall` tells Unix seconds."""
 
+    divisible = False  # a zone file has one writer
+
     def __init__(self, signers: tuple[Signer, ...], wall: Callable[[], float], log: Callable[[str, str], None]) -> None:
         self._signers = signers
         self._wall = wall

@@ -8,7 +8,11 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
+
+from msgspec import Raw
+from msgspec.msgpack import decode, encode
 
 from kdns.errors import StartError, WireError
 from kdns.metrics import Metrics
@@ -19,6 +23,9 @@ from kdns.transport.reflector import Log, Position, Reflector, Resource
 T = TypeVar("T")
 
 Keys = Collection[bytes]
+Tell = Callable[[object], None]  # an object that was put, or (namespace, name) of one that was deleted
+
+_ARRAYS = (b"\x92",)  # how an array of two begins in MessagePack; objects are maps
 
 TELL = 0.5  # seconds between two words about a start that waits
 
@@ -44,6 +51,7 @@ class Intake(Generic[T]):
     watch: Watch[T]
     synced: Callable[[], None]
     log: Log
+    tell: Tell = lambda change: None
 
     def put(self, obj: T) -> None:
         """Take an object in."""
@@ -52,6 +60,7 @@ class Intake(Generic[T]):
         except WireError as fault:
             self.log("WARNING", f"{self.watch.resource.plural}: an object that DNS cannot name: {fault}")
             return
+        self.tell(obj)
         if keys:
             self.watch.changed(keys)
 
@@ -59,6 +68,7 @@ class Intake(Generic[T]):
         """Let an object go; one that could not be named was never taken in."""
         with suppress(WireError):
             keys = self.watch.delete(namespace, name)
+            self.tell((namespace, name))
             if keys:
                 self.watch.changed(keys)
 
@@ -102,6 +112,33 @@ class Mirror:
         self._before_ended: asyncio.Event | None = before.ended if before else None
         self._begun = asyncio.Event()
         self._api: KubeApi | None = None
+        self._tell: Callable[[bytes], None] | None = None
+
+    def share(self, tell: Callable[[bytes], None]) -> None:
+        """Call `tell` with octets for another mirror's `take`, at every change from now on."""
+        self._tell = tell
+
+    def take(self, change: bytes) -> None:
+        """Take in what the mirror of another process was told, which had taken in the same before."""
+        number, what = decode(change, type=tuple[int, Raw])
+        if number == len(self._watches):
+            self.progress.complete.set()
+            return
+        watch = self._watches[number]
+        intake = Intake(watch, lambda: None, self._log)
+        if bytes(what)[:1] in _ARRAYS:
+            intake.delete(*decode(what, type=tuple[str, str]))
+        else:
+            intake.put(decode(what, type=watch.resource.kind))
+
+    def _shared(self, number: int, what: object) -> None:
+        if self._tell is not None:
+            self._tell(encode((number, what)))
+
+    def _one_more(self) -> None:
+        self.progress.one_more()
+        if self.synced:
+            self._shared(len(self._watches), None)
 
     @property
     def synced(self) -> bool:
@@ -130,8 +167,8 @@ class Mirror:
         assert self._api is not None
         try:
             async with asyncio.TaskGroup() as group:
-                for watch, at in zip(self._watches, self.progress.positions, strict=True):
-                    sink = Intake(watch, self.progress.one_more, self._log)
+                for number, (watch, at) in enumerate(zip(self._watches, self.progress.positions, strict=True)):
+                    sink = Intake(watch, self._one_more, self._log, partial(self._shared, number))
                     group.create_task(Reflector(self._api, watch.resource, sink, self._log, at=at).run())
         finally:
             self.ended.set()

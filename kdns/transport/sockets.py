@@ -28,6 +28,51 @@ class Endpoint(NamedTuple):
         return f"{host}:{self.port}"
 
 
+class Shares:
+    """The sockets of the addresses that several processes serve: each reads its own share, all of them hold all.
+
+    The first process opens them, the others have them by being forked. So what waits on a share whose process died is
+    read by the one that takes its place. `mine` is this process's share, 0 the first one's.
+    """
+
+    def __init__(self) -> None:
+        self.mine = 0
+        self._kept: dict[tuple[str, socket.SocketKind], list[list[socket.socket]]] = {}
+
+    @property
+    def most(self) -> int:
+        """How many processes have a share of something."""
+        return max(map(len, self._kept.values()), default=1)
+
+    def take(
+        self, place: str, kind: socket.SocketKind, endpoint: Endpoint, count: int, processes: int
+    ) -> list[socket.socket]:
+        """This process's share of `count` an address; the first process opens them. StartError if one cannot be."""
+        kept = self._kept.get((place, kind))
+        if self.mine:
+            return kept[self.mine] if kept is not None and self.mine < len(kept) else []
+        opened = (open_udp if kind == socket.SOCK_DGRAM else open_tcp)(endpoint, count)
+        width = len(opened) // count  # addresses
+        kept = self._kept[place, kind] = [
+            [sock for at in range(share * width, len(opened), processes * width) for sock in opened[at : at + width]]
+            for share in range(processes)
+        ]
+        return kept[0]
+
+    def release(self, place: str) -> None:
+        """Close the others' shares of a place, in the first process: one's own is closed by whoever took it."""
+        if self.mine:
+            return
+        for key in [key for key in self._kept if key[0] == place]:
+            for sock in [sock for share in self._kept.pop(key)[1:] for sock in share]:
+                sock.close()
+
+    def descriptors(self) -> set[int]:
+        """The file descriptors of this process's share."""
+        shares = [kept[self.mine] for kept in self._kept.values() if self.mine < len(kept)]
+        return {sock.fileno() for share in shares for sock in share}
+
+
 def open_udp(endpoint: Endpoint, count: int = 1) -> list[socket.socket]:
     """Non-blocking UDP sockets, `count` an address between which the kernel spreads the clients (SO_REUSEPORT).
 

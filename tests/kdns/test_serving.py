@@ -14,13 +14,14 @@ from kdns.plugins.quic import Quic
 from kdns.plugins.tls import Tls
 from kdns.serving import Around, Behind, Place, opened
 from kdns.transport.certificates import Files
+from kdns.transport.sockets import Shares
 from tests.kdns.server import Kdns
 from tests.kdns.transport import certificates
 
 
 def around() -> Around:
     metrics = Metrics()
-    return Around(Answers("", {}, False, metrics, lambda *fault: None), lambda: Memo(1 << 20), metrics)
+    return Around(Answers("", {}, False, metrics, lambda *fault: None), lambda: Memo(1 << 20), metrics, Shares())
 
 
 @pytest.mark.parametrize("scheme", ["quic", "https3"])

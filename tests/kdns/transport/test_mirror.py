@@ -92,6 +92,28 @@ async def test_is_ready_when_the_first_list_is_taken_in_and_tells_of_every_chang
     assert taken.said == []
 
 
+async def test_a_mirror_of_another_process_takes_in_what_this_one_is_told() -> None:
+    taken, other, server = Taken(), Taken(), ApiServer()
+    server.put(SERVICES, named("a"))
+    async with running(taken, server) as made:
+        beside = mirror(other, lambda: Access(""))
+        changes: list[bytes] = []
+        made.share(changes.append)
+        await made.start(60.0)
+        server.put(SERVICES, named("same"))  # tells nobody of a name, but it is another object
+        server.put(SERVICES, named("b"))
+        server.delete(SERVICES, "default", "a")
+        await taken.until(lambda: len(taken.told) == 3)
+        for change in changes[:2]:
+            beside.take(change)
+        assert beside.synced
+        for change in changes[2:]:
+            beside.take(change)
+
+    assert len(changes) == 5  # three objects, one that went, and the end of the first list
+    assert other.told == taken.told
+
+
 async def test_what_changes_nothing_or_has_no_name_is_not_told_of() -> None:
     taken, server = Taken(), ApiServer()
     server.put(SERVICES, named("same"))
