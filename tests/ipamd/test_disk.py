@@ -1,0 +1,119 @@
+"""A disk that is full, a file that may not grow, a store that cannot be written: told clearly, and nothing is lost."""
+
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ipamd.daemon import Daemon, Reply
+
+
+class Disk:
+    """A file system of two megabytes, one of which a ballast takes, which stays when the daemon on it is killed."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        script = f"mount -t tmpfs -o size=2M tmpfs {place} && head -c 1M /dev/zero > {place}/ballast && echo ready"
+        command = ["unshare", "--map-root-user", "--mount", "sh", "-c", f"{script} && exec sleep infinity"]
+        self._holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == "ready\n"
+        self.prefix = ["nsenter", "--user", "--preserve-credentials", "--mount", f"--target={self._holder.pid}"]
+
+    def run(self, *command: str) -> None:
+        """Run a command where the file system is."""
+        subprocess.run([*self.prefix, *command], check=True)
+
+    def remove(self) -> None:
+        """Take it away."""
+        self._holder.kill()
+        self._holder.wait(20)
+        assert self._holder.stdout is not None
+        self._holder.stdout.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    (tmp_path / "disk").mkdir()
+    made = Disk(tmp_path / "disk")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def cramped(disk: Disk, tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon that has its store there."""
+    made = Daemon(disk.place)
+    made.errors = tmp_path / "errors.log"
+    made.prefix = disk.prefix
+    made.start()
+    yield made
+    made.stop()
+
+
+def fill(daemon: Daemon, prefix: str) -> tuple[dict[str, str], Reply]:
+    """Lease until that is refused: what was leased, and the refusal."""
+    leased: dict[str, str] = {}
+    for number in range(3000):
+        reply = daemon.lease(f"{prefix}{number}")
+        if reply.status != 201:
+            return leased, reply
+        leased[f"{prefix}{number}"] = reply.body["address"]
+    raise AssertionError("the disk has room for 3000 leases")
+
+
+def held(daemon: Daemon) -> dict[str, str]:
+    leases = daemon.request("GET", "/v1/leases?kind=Container&limit=10000").body["leases"]
+    return {lease["owner"]["name"]: lease["address"] for lease in leases}
+
+
+def test_a_daemon_that_is_killed_on_a_full_disk_starts_there_again_and_heals(disk: Disk, cramped: Daemon) -> None:
+    leased, refusal = fill(cramped, "c")
+    assert (refusal.status, refusal.body["code"]) == (507, "store-full")
+    cramped.restart()
+    assert held(cramped) == leased
+    assert cramped.lease("c0").body["address"] == leased["c0"]
+    more, refusal = fill(cramped, "more")  # a start may find a little room
+    assert (refusal.status, refusal.body["code"]) == (507, "store-full")
+
+    disk.run("rm", f"{disk.place}/ballast")
+    after = cramped.lease("after")
+    assert after.status == 201
+    assert held(cramped) == leased | more | {"after": after.body["address"]}
+    assert cramped.request("GET", "/v1/check").body["sound"]
+    assert "Traceback" not in cramped.errors.read_text()
+
+
+def test_a_file_that_may_not_grow_refuses_and_loses_nothing_and_heals(daemon: Daemon) -> None:
+    kept = daemon.lease("kept").body["address"]
+    soft, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE)
+    grown = max(path.stat().st_size for path in daemon.store.parent.glob("ipamd.sqlite*"))
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (grown, hard))
+    leased, refusal = fill(daemon, "c")
+
+    assert (refusal.status, refusal.body["code"]) == (503, "store-unavailable")
+    assert "nothing was changed" in refusal.body["detail"]
+    assert held(daemon) == leased | {"kept": kept}
+    resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (soft, hard))
+    assert daemon.lease("after").status == 201
+    assert daemon.request("GET", "/v1/check").body["sound"]
+    assert "Traceback" not in daemon.errors.read_text()
+
+
+def test_a_store_that_is_read_only_is_told_and_is_used_once_it_can_be_written(disk: Disk, cramped: Daemon) -> None:
+    address = cramped.lease("kept").body["address"]
+    cramped.kill()
+    disk.run("mount", "-o", "remount,ro", str(disk.place))
+    command = [*disk.prefix, sys.executable, "-m", "ipamd", "--listen", "127.0.0.1:0"]
+    ended = subprocess.run([*command, "--store", f"sqlite:{cramped.store}"], capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"ipamd: cannot open the store {cramped.store}: ")
+    assert "Read-only file system" in ended.stderr
+
+    disk.run("mount", "-o", "remount,rw", str(disk.place))
+    cramped.start()
+    assert held(cramped) == {"kept": address}
+    assert cramped.lease("more").status == 201
