@@ -118,11 +118,11 @@ async def docker(built: Built, settings: DockerTable | None) -> AsyncIterator[li
         return
     service = built.service
     driver = Driver(service, [Predefined(read_cidr(each.base), each.size) for each in settings.default_pools])
-    witness = Witness(service.store, driver, built.events, SystemRandom(), running_time, settings.grace)
+    witness = Witness(service, driver, built.events, SystemRandom(), running_time, settings.grace)
     listener = DockerListener(driver.answer, built.metrics)
     await listener.start(Path(settings.socket))
     try:
-        yield [witness.run(Engine(Path(settings.api)) if settings.api else None)]
+        yield [witness.run(Engine(Path(settings.api), Path(settings.socket).stem) if settings.api else None)]
     finally:
         await listener.stop()
 

@@ -7,7 +7,7 @@ empty list. Its events say when to look again.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -16,9 +16,12 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from ipamd.docker.messages import GLOBAL, LOCAL
+from ipamd.docker.adopting import Seen
+from ipamd.docker.messages import GLOBAL, LOCAL, PoolRequest
 from ipamd.docker.names import Named
-from ipamd.docker.networks import pool_id
+from ipamd.docker.networks import pool_id, read_pool, sub_pool_of
+from ipamd.errors import DockerError, Invalid
+from ipamd.ranges import read_address
 
 LOG = logging.getLogger(__name__)
 
@@ -34,9 +37,9 @@ FAILURES = (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError, Uni
 
 
 class Sighting(NamedTuple):
-    """What there was: of every PoolID the addresses that containers have, and what these are called."""
+    """What there was: of every PoolID what has addresses, and what the containers are called."""
 
-    addresses: Mapping[str, frozenset[str]]
+    pools: Mapping[str, Seen]
     named: tuple[Named, ...]
 
 
@@ -45,12 +48,15 @@ class Subnet(Struct, frozen=True, rename="pascal"):
 
     subnet: str = ""
     ip_range: str = msgspec.field(name="IPRange", default="")
+    gateway: str = ""
+    auxiliary_addresses: dict[str, str] | None = None
 
 
 class Ipam(Struct, frozen=True, rename="pascal"):
     """Where a network's addresses come from."""
 
     driver: str = ""
+    options: dict[str, str] | None = None
     config: tuple[Subnet, ...] | None = None
 
 
@@ -63,10 +69,19 @@ class Network(Struct, frozen=True, rename="pascal"):
     ipam: Ipam = msgspec.field(name="IPAM", default=Ipam())
 
     @property
-    def pool_ids(self) -> list[str]:
-        """Its pools, as the driver was asked for them; a network of many hosts is of another address space."""
-        space = LOCAL if self.scope == "local" else GLOBAL
-        return [pool_id(space, each.subnet, each.ip_range) for each in self.ipam.config or () if each.subnet]
+    def pools(self) -> dict[str, tuple[Subnet, PoolRequest]]:
+        """Its pools by PoolID, and how the driver was asked for them. Docker shows a subnet as its user wrote it.
+
+        A network of many hosts is of another address space.
+        """
+        space, found = LOCAL if self.scope == "local" else GLOBAL, {}
+        for each in self.ipam.config or ():
+            with suppress(DockerError):  # what is no CIDR was not asked of this driver
+                cidr = read_pool(each.subnet)
+                identifier = pool_id(space, str(cidr), sub_pool_of(cidr, each.ip_range))
+                asked = PoolRequest(space, each.subnet, each.ip_range, self.ipam.options, cidr.family == 6)
+                found[identifier] = (each, asked)
+        return found
 
 
 class Attached(Struct, frozen=True, rename="pascal"):
@@ -76,6 +91,7 @@ class Attached(Struct, frozen=True, rename="pascal"):
     endpoint_id: str = msgspec.field(name="EndpointID", default="")
     ip_address: str = msgspec.field(name="IPAddress", default="")
     ipv6_address: str = msgspec.field(name="GlobalIPv6Address", default="")
+    mac_address: str = ""
     aliases: tuple[str, ...] | None = None
 
     @property
@@ -116,10 +132,11 @@ class Told(Struct, frozen=True, rename="pascal"):
 
 
 class Engine:
-    """The daemon behind a socket."""
+    """The daemon behind a socket. `driver` is what it calls the IPAM driver here."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, driver: str) -> None:
         self._socket = socket
+        self._driver = driver
         self._silence = ""  # why it does not answer; empty if it does
         self._aliases: dict[str, tuple[str, ...]] = {}  # by endpoint
 
@@ -138,7 +155,7 @@ class Engine:
             self._silence = reason
             return None
         self._silence = ""
-        return sighted(ours, containers, self._aliases)
+        return sighted(ours, containers, self._aliases, self._driver)
 
     async def events(self) -> AsyncIterator[None]:
         """Ends never; yields whenever something may be new."""
@@ -184,10 +201,13 @@ def aliases(container: str, attached: Attached) -> tuple[str, ...]:
 
 
 def sighted(
-    networks: Mapping[str, Network], containers: Collection[Container], known: Mapping[str, tuple[str, ...]]
+    networks: Mapping[str, Network],
+    containers: Collection[Container],
+    known: Mapping[str, tuple[str, ...]],
+    driver: str,
 ) -> Sighting:
     """What the lists come to."""
-    found: dict[str, set[str]] = {each.id: set() for each in networks.values()}
+    macs: dict[str, dict[str, str]] = {each.id: {} for each in networks.values()}
     named = []
     for container in containers:
         name = next((each.removeprefix("/") for each in container.names if each.count("/") == 1), container.id[:12])
@@ -195,11 +215,28 @@ def sighted(
             network = networks.get(attached.network_id)
             if network is None or not attached.addresses:
                 continue
-            found[network.id].update(attached.addresses)
+            macs[network.id] |= dict.fromkeys(attached.addresses, attached.mac_address)
             names = dict.fromkeys((name, *known.get(attached.endpoint_id, ())))
-            named.append(Named(network.name, tuple(network.pool_ids), tuple(names), attached.addresses))
-    pools = {pool: frozenset(found[each.id]) for each in networks.values() for pool in each.pool_ids}
+            named.append(Named(network.name, tuple(network.pools), tuple(names), attached.addresses))
+    pools: dict[str, Seen] = {}
+    for network in networks.values():
+        pools |= seen_of(network, macs[network.id], driver)
     return Sighting(pools, tuple(named))
+
+
+def seen_of(network: Network, macs: Mapping[str, str], driver: str) -> Iterator[tuple[str, Seen]]:
+    """The pools of a network, by PoolID, with those of the addresses that are of the pool's family."""
+    for identifier, (subnet, request) in network.pools.items():
+        of_family = {address: mac for address, mac in macs.items() if (":" in address) == (":" in subnet.subnet)}
+        kept = tuple(canonical((subnet.auxiliary_addresses or {}).values()))
+        yield identifier, Seen(request, network.ipam.driver == driver, subnet.gateway, kept, of_family)
+
+
+def canonical(texts: Iterable[str]) -> Iterator[str]:
+    """The addresses among these, in the form of RFC 5952."""
+    for text in texts:
+        with suppress(Invalid):
+            yield str(read_address(text))
 
 
 async def fetched(session: aiohttp.ClientSession, path: str, kind: type[T]) -> T:

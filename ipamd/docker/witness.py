@@ -1,26 +1,29 @@
-"""What Docker shows is compared with what it was given: names are kept in step, and what nobody has is collected.
+"""What Docker shows is compared with what is leased: names are kept in step, what nobody has is collected, and what
+Docker has but nobody leased is taken over.
 
 Strategy: dockerd repeats a request whose reply got lost, but without its body, so what was leased for it belongs to
-nobody; a daemon that is killed may leave more. A lease is collected once two looks, a grace apart, have not found it at
-Docker, and if nothing was done to it in between. What hosts have in common is left alone: one of them does not show
-what the others have. Docker's events say when to look; without any it is looked now and then.
+nobody; a daemon that is killed may leave more. Whatever is done is done once two looks, a grace apart, have seen reason
+for it, and if nothing happened to the lease in between. What hosts have in common is left alone: one of them does not
+show what the others have. Docker's events say when to look; without any it is looked now and then.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ipamd.docker import endpoints, names, networks
+from ipamd.docker.adopting import Unknown, adopt, unknown_in
 from ipamd.docker.driver import Driver
 from ipamd.docker.engine import Engine, Sighting
 from ipamd.docker.messages import GLOBAL
-from ipamd.errors import IpamError
+from ipamd.errors import DockerError, IpamError
 from ipamd.events import Events
 from ipamd.model import Lease
-from ipamd.stores import Store, Tx
+from ipamd.service import Service
+from ipamd.stores import Tx
 
 COLLECTED = "not at Docker"  # why a lease has ended that nobody has
 PERIOD = 15.0  # seconds between two looks, if nothing happens
@@ -35,26 +38,37 @@ class Absent(NamedTuple):
     generation: int = 0
 
 
+K = TypeVar("K", Absent, Unknown)
+
+
 class Compared(NamedTuple):
-    """What came of a look: what was not found, since when, and what was collected, in words."""
+    """What came of a look: what was not found on either side, since when, and what was collected, in words."""
 
     absent: dict[Absent, float]
+    unknown: dict[Unknown, float]
     collected: list[str]
 
 
 class Witness:
-    """Compares, over the store of a driver. `clock` is in seconds, from anywhere; so is `grace`."""
+    """Compares, over a service and its driver. `clock` is in seconds, from anywhere; so is `grace`."""
 
     def __init__(
-        self, store: Store, driver: Driver, events: Events, random: Random, clock: Callable[[], float], grace: float
+        self,
+        service: Service,
+        driver: Driver,
+        events: Events,
+        random: Random,
+        clock: Callable[[], float],
+        grace: float,
     ) -> None:
-        self._store = store
+        self._service = service
         self._driver = driver
         self._events = events
         self._random = random
         self._clock = clock
         self._grace = grace
         self._absent: dict[Absent, float] = {}  # since when
+        self._unknown: dict[Unknown, float] = {}
         self._news = asyncio.Event()
 
     async def run(self, engine: Engine | None) -> None:
@@ -67,11 +81,27 @@ class Witness:
             group.create_task(self._keep_looking(engine))
 
     async def compare(self, sighting: Sighting) -> None:
-        """Name what was seen, and collect what was not for long enough. Raises StoreFull, StoreUnavailable."""
-        compared = await self._store.update(partial(self._compare, sighting=sighting, now=self._clock()))
-        self._absent = compared.absent
+        """Name what was seen, collect what was not, and take over what is not known, each for long enough.
+
+        Raises StoreFull, StoreUnavailable.
+        """
+        now, store = self._clock(), self._service.store
+        compared = await store.update(partial(self._compare, sighting=sighting, now=now))
         for what in compared.collected:
             self._events.tell("reconciled", "Docker", f"{what} is free: {COLLECTED}")
+        due = [*self._due(compared.unknown, self._unknown, now)]
+        self._absent, self._unknown = compared.absent, compared.unknown
+        for unknown in due:
+            taking = partial(
+                adopt,
+                service=self._service,
+                pools=self._driver.networks,
+                unknown=unknown,
+                seen=sighting.pools[unknown.identifier],
+            )
+            with suppress(IpamError, DockerError):  # what cannot be had now is tried at the next look
+                await store.update(taking)
+                self._events.tell("reconciled", "Docker", f"{unknown} is leased: Docker has it")
 
     async def _listen(self, engine: Engine) -> None:
         async for _ in engine.events():
@@ -83,26 +113,34 @@ class Witness:
             with suppress(IpamError):
                 if sighting is not None:
                     await self.compare(sighting)
-                await self._store.update(self._driver.networks.sweep)
+                await self._service.store.update(self._driver.networks.sweep)
+            is_soon = self._absent or self._unknown
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), min(PERIOD, self._grace) if self._absent else PERIOD)
+                await asyncio.wait_for(self._news.wait(), min(PERIOD, self._grace) if is_soon else PERIOD)
                 await asyncio.sleep(SETTLE)
             self._news.clear()
 
     def _compare(self, tx: Tx, sighting: Sighting, now: float) -> Compared:
-        absent: dict[Absent, float] = {}
-        leases: dict[tuple[str, str], Lease] = {}
-        for identifier, record in networks.records(tx).items():
-            held = endpoints.leases_of(tx, identifier, record)
-            missing = missing_in(identifier, held, sighting.addresses)
-            absent |= {each: self._absent.get(each, now) for each in missing}
-            leases |= {(identifier, lease.address): lease for lease in held if endpoints.is_container(lease)}
-        due = [each for each, since in absent.items() if now - since >= self._grace and each in self._absent]
+        held = {key: endpoints.leases_of(tx, key, record) for key, record in networks.records(tx).items()}
+        missing = (each for key, leases in held.items() for each in missing_in(key, leases, sighting))
+        strange = (each for key, seen in sighting.pools.items() for each in unknown_in(key, seen, held.get(key)))
+        absent, unknown = since(missing, self._absent, now), since(strange, self._unknown, now)
+        due = {*self._due(absent, self._absent, now)}
         collected = [what for each in due if (what := self._collect(tx, each))]
-        names.tidy(tx, [named.network for named in sighting.named], leases.values())
-        for named in sighting.named:
-            names.name(tx, leases, named, self._random)
-        return Compared({each: since for each, since in absent.items() if each not in due}, collected)
+        named = {
+            (key, lease.address): lease
+            for key, leases in held.items()
+            for lease in leases
+            if endpoints.is_container(lease)
+        }
+        names.tidy(tx, [each.network for each in sighting.named], named.values())
+        for each in sighting.named:
+            names.name(tx, named, each, self._random)
+        return Compared({each: when for each, when in absent.items() if each not in due}, unknown, collected)
+
+    def _due(self, found: Mapping[K, float], before: Mapping[K, float], now: float) -> Iterator[K]:
+        """What two looks, a grace apart, have found."""
+        return (each for each, when in found.items() if each in before and now - when >= self._grace)
 
     def _collect(self, tx: Tx, absent: Absent) -> str:
         """Collect it, and say what it was; nothing if it is another lease by now."""
@@ -116,11 +154,17 @@ class Witness:
         return f"{lease} of {lease.owner}"
 
 
-def missing_in(identifier: str, held: list[Lease], seen: Mapping[str, frozenset[str]]) -> list[Absent]:
+def since(found: Iterable[K], before: Mapping[K, float], now: float) -> dict[K, float]:
+    """Since when there is what was found."""
+    return {each: before.get(each, now) for each in found}
+
+
+def missing_in(identifier: str, held: list[Lease], sighting: Sighting) -> list[Absent]:
     """What of a network was not seen: itself, or leases of containers. Of one of many hosts that says nothing."""
     if identifier.startswith(f"{GLOBAL}/"):
         return []
-    if identifier not in seen:
+    seen = sighting.pools.get(identifier)
+    if seen is None:
         return [Absent(identifier)]
-    leases = (lease for lease in held if endpoints.is_container(lease) and lease.address not in seen[identifier])
+    leases = (lease for lease in held if endpoints.is_container(lease) and lease.address not in seen.containers)
     return [Absent(identifier, lease.id, lease.generation) for lease in leases]

@@ -1,6 +1,8 @@
 """A real dockerd with ipamd as its IPAM driver: containers get addresses and names, and give them back."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -66,7 +68,7 @@ def test_a_restart_keeps_an_address_that_was_asked_for_and_a_network_without_a_s
 ) -> None:
     host.network("back")
     host.network(
-        "static", "--subnet", "10.62.0.0/24", "--ip-range", "10.62.0.128/25", "--aux-address", "nas=10.62.0.129"
+        "static", "--subnet", "10.62.0.7/24", "--ip-range", "10.62.0.128/25", "--aux-address", "nas=10.62.0.129"
     )
     assert host.run("plain", "back") == "10.61.0.2"
     assert host.run("fixed", "static", "--ip", "10.62.0.9") == "10.62.0.9"
@@ -89,7 +91,9 @@ def test_what_a_killed_dockerd_had_comes_back_or_is_given_back(host: DockerHost)
     host.run("again", "kept", "--restart", "always")
     host.run("gone", "kept")
     host.until(lambda: {"again", "gone"} <= names(host))
+    died = int(host.docker("inspect", "--format", "{{.State.Pid}}", "gone"))
     host.kill()
+    os.kill(died, signal.SIGKILL)
     host.start()
 
     host.until(lambda: host.address("again", "kept") != "" and names(host) == {"again"})
@@ -125,6 +129,22 @@ def test_containers_start_while_ipamd_is_restarted(host: DockerHost) -> None:
     host.docker("rm", "-f", "one")
     host.docker("network", "rm", "busy")
     host.until(lambda: (host.leases(), names(host)) == ({}, set()))
+
+
+def test_what_docker_has_is_taken_over_by_an_ipamd_that_has_lost_its_store(host: DockerHost) -> None:
+    host.network("old", "--subnet", "10.67.0.0/24", "--subnet", "fd00:67::/64", "--ipv6")
+    given = host.run("before", "old")
+    leases = {*host.leases()}
+    host.ipamd.kill()
+    for file in host.directory.glob("ipamd.sqlite*"):
+        file.unlink()
+    host.ipamd.start()
+
+    host.until(lambda: {*host.leases()} == leases and names(host) == {"before"})
+    assert host.run("after", "old") not in (given, "10.67.0.1")
+    host.docker("rm", "-f", "before", "after")
+    host.docker("network", "rm", "old")
+    assert (host.leases(), names(host)) == ({}, set())
 
 
 def call(host: DockerHost, method: str, body: object) -> None:

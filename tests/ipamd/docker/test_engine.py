@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from ipamd.docker.adopting import Seen
 from ipamd.docker.engine import Engine, Sighting
+from ipamd.docker.messages import GLOBAL, LOCAL, PoolRequest
 from ipamd.docker.names import Named
 
 FRONT, ELSEWHERE, OVERLAY = "f" * 12, "e" * 12, "c" * 12
@@ -24,8 +26,14 @@ NETWORKS = [
             "Driver": "ipamd",
             "Options": None,
             "Config": [
-                {"Subnet": "10.60.0.0/24", "IPRange": "10.60.0.128/25", "Gateway": "10.60.0.1"},
-                {"Subnet": "fd00:60::/64", "Gateway": "fd00:60::1"},
+                {
+                    "Subnet": "10.60.0.9/24",  # as its user wrote it
+                    "IPRange": "10.60.0.128/25",
+                    "Gateway": "10.60.0.1",
+                    "AuxiliaryAddresses": {"nas": "10.60.0.200", "odd": "x"},
+                },
+                {"Subnet": "FD00:60:0::/64", "AuxiliaryAddresses": {"nas": "fd00:60:0::9"}},
+                {"Subnet": "nonsense"},
             ],
         },
     },
@@ -35,7 +43,7 @@ NETWORKS = [
         "Name": "many",
         "Id": OVERLAY,
         "Scope": "swarm",
-        "IPAM": {"Driver": "ipamd", "Config": [{"Subnet": "10.70.0.0/24"}]},
+        "IPAM": {"Driver": "other", "Config": [{"Subnet": "10.70.0.0/24"}]},
     },
 ]
 POOLS = ("ipamdlocal/10.60.0.0/24/10.60.0.128/25", "ipamdlocal/fd00:60::/64")
@@ -50,6 +58,7 @@ def attached(network: str, container: str, *addresses: str) -> dict[str, Any]:
         "EndpointID": f"{container}-{network}" if addresses else "",
         "IPAddress": four,
         "GlobalIPv6Address": six,
+        "MacAddress": "02:42:00:00:00:01",
         "Aliases": None,
     }
 
@@ -132,10 +141,14 @@ async def seen(engine: Engine) -> Sighting:
 async def test_networks_of_ours_are_seen_with_what_containers_have_in_them(docker: Docker, path: Path) -> None:
     docker.run("abcdef123456", ["/web_1", "/other/link"], ["www"], "10.60.0.129", "fd00:60::2")
 
-    found = await seen(Engine(path))
-    assert found.addresses == {
-        **dict.fromkeys(POOLS, frozenset({"10.60.0.129", "fd00:60::2"})),
-        MANY: frozenset(),
+    found = await seen(Engine(path, "ipamd"))
+    mac = "02:42:00:00:00:01"
+    four = PoolRequest(LOCAL, "10.60.0.9/24", "10.60.0.128/25", None, False)
+    six = PoolRequest(LOCAL, "FD00:60:0::/64", "", None, True)
+    assert found.pools == {
+        POOLS[0]: Seen(four, True, "10.60.0.1", ("10.60.0.200",), {"10.60.0.129": mac}),
+        POOLS[1]: Seen(six, True, "", ("fd00:60::9",), {"fd00:60::2": mac}),
+        MANY: Seen(PoolRequest(GLOBAL, "10.70.0.0/24", "", None, False), is_ours=False),
     }
     assert found.named == (Named("front", POOLS, ("web_1", "www"), ("10.60.0.129", "fd00:60::2")),)
 
@@ -146,20 +159,20 @@ async def test_a_container_that_has_ended_has_nothing_whatever_is_shown(
 ) -> None:
     docker.run("abcdef123456", ["/web"], [], "10.60.0.129", state=state)
 
-    found = await seen(Engine(path))
-    assert (found.addresses[POOLS[0]], len(found.named)) == (frozenset({"10.60.0.129"} if has else ()), int(has))
+    found = await seen(Engine(path, "ipamd"))
+    assert ([*found.pools[POOLS[0]].containers], len(found.named)) == (["10.60.0.129"] if has else [], int(has))
 
 
 async def test_a_container_that_is_in_no_network_yet_is_not_asked_for(docker: Docker, path: Path) -> None:
     docker.run("abcdef123456", ["/web"], ["www"], state="created")
 
-    assert ((await seen(Engine(path))).named, docker.asked) == ((), [])
+    assert ((await seen(Engine(path, "ipamd"))).named, docker.asked) == ((), [])
 
 
 async def test_aliases_are_asked_for_once_for_every_time_that_a_container_is_in_a_network(
     docker: Docker, path: Path
 ) -> None:
-    engine = Engine(path)
+    engine = Engine(path, "ipamd")
     docker.run("abcdef123456", ["/web"], ["www"], "10.60.0.129")
     for _ in range(2):
         assert [each.names for each in (await seen(engine)).named] == [("web", "www")]
@@ -172,18 +185,18 @@ async def test_aliases_are_asked_for_once_for_every_time_that_a_container_is_in_
 async def test_a_container_without_a_name_of_its_own_is_called_by_its_id(docker: Docker, path: Path) -> None:
     docker.run("abcdef1234567890", ["/other/link"], [], "10.60.0.129")
 
-    assert [each.names for each in (await seen(Engine(path))).named] == [("abcdef123456",)]
+    assert [each.names for each in (await seen(Engine(path, "ipamd"))).named] == [("abcdef123456",)]
 
 
 async def test_a_daemon_that_does_not_answer_has_seen_nothing_and_is_told_of_once(
     docker: Docker, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine, away = Engine(path), Engine(path.with_name("none.sock"))
+    engine, away = Engine(path, "ipamd"), Engine(path.with_name("none.sock"), "ipamd")
     with caplog.at_level(logging.WARNING):
         docker.status = 500
         assert [await engine.look() for _ in range(2)] == [None, None]
         docker.status = 200
-        assert await engine.look() == Sighting({**dict.fromkeys(POOLS, frozenset()), MANY: frozenset()}, ())
+        assert [*(await seen(engine)).pools] == [*POOLS, MANY]
         docker.containers["x"] = {"listed": {"Id": 7}}
         assert [await engine.look(), await away.look()] == [None, None]
     told = [record.getMessage() for record in caplog.records]
@@ -192,7 +205,7 @@ async def test_a_daemon_that_does_not_answer_has_seen_nothing_and_is_told_of_onc
 
 
 async def test_events_are_told_from_the_beginning_and_after_every_silence(docker: Docker, path: Path) -> None:
-    async with aclosing(Engine(path).events()) as events:
+    async with aclosing(Engine(path, "ipamd").events()) as events:
         await anext(events)  # what may have been missed
         docker.happened.set()
         await anext(events)
