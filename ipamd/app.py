@@ -17,6 +17,7 @@ from ipamd.cni.metrics import CniMetrics
 from ipamd.cni.plugin import Plugin
 from ipamd.config import CniTable, Config, DockerTable, Endpoint
 from ipamd.docker.driver import Driver
+from ipamd.docker.endpoints import ENDPOINT
 from ipamd.docker.engine import Engine
 from ipamd.docker.listener import Listener as DockerListener
 from ipamd.docker.networks import Predefined
@@ -118,7 +119,11 @@ async def docker(built: Built, settings: DockerTable | None) -> AsyncIterator[li
         return
     service = built.service
     driver = Driver(service, [Predefined(read_cidr(each.base), each.size) for each in settings.default_pools])
-    witness = Witness(service, driver, built.events, SystemRandom(), running_time, settings.grace)
+
+    def heard(identifier: str, names: frozenset[str]) -> None:
+        built.reconciler.report(Subject(ENDPOINT, identifier, ""), names)
+
+    witness = Witness(service, driver, heard, built.events, SystemRandom(), running_time, settings.grace)
     listener = DockerListener(driver.answer, built.metrics)
     await listener.start(Path(settings.socket))
     try:

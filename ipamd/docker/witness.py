@@ -40,22 +40,33 @@ class Absent(NamedTuple):
 
 K = TypeVar("K", Absent, Unknown)
 
+Heard = Callable[[str, frozenset[str]], None]
+"""Who is told what there is: under a PoolID, all endpoints by the names of the owners of their leases."""
+
 
 class Compared(NamedTuple):
-    """What came of a look: what was not found on either side, since when, and what was collected, in words."""
+    """What came of a look: what was not found on either side, since when; what was collected, in words; what is there.
+
+    `present` are the names of the owners of leases, by PoolID.
+    """
 
     absent: dict[Absent, float]
     unknown: dict[Unknown, float]
     collected: list[str]
+    present: dict[str, frozenset[str]]
 
 
 class Witness:
-    """Compares, over a service and its driver. `clock` is in seconds, from anywhere; so is `grace`."""
+    """Compares, over a service and its driver. `clock` is in seconds, from anywhere; so is `grace`.
+
+    `heard` gets what every look has found.
+    """
 
     def __init__(
         self,
         service: Service,
         driver: Driver,
+        heard: Heard,
         events: Events,
         random: Random,
         clock: Callable[[], float],
@@ -63,6 +74,7 @@ class Witness:
     ) -> None:
         self._service = service
         self._driver = driver
+        self._heard = heard
         self._events = events
         self._random = random
         self._clock = clock
@@ -89,6 +101,8 @@ class Witness:
         compared = await store.update(partial(self._compare, sighting=sighting, now=now))
         for what in compared.collected:
             self._events.tell("reconciled", "Docker", f"{what} is free: {COLLECTED}")
+        for identifier, owners in compared.present.items():
+            self._heard(identifier, owners)
         due = [*self._due(compared.unknown, self._unknown, now)]
         self._absent, self._unknown = compared.absent, compared.unknown
         for unknown in due:
@@ -122,7 +136,7 @@ class Witness:
 
     def _compare(self, tx: Tx, sighting: Sighting, now: float) -> Compared:
         held = {key: endpoints.leases_of(tx, key, record) for key, record in networks.records(tx).items()}
-        missing = (each for key, leases in held.items() for each in missing_in(key, leases, sighting))
+        missing = [each for key, leases in held.items() for each in missing_in(key, leases, sighting)]
         strange = (each for key, seen in sighting.pools.items() for each in unknown_in(key, seen, held.get(key)))
         absent, unknown = since(missing, self._absent, now), since(strange, self._unknown, now)
         due = {*self._due(absent, self._absent, now)}
@@ -136,7 +150,8 @@ class Witness:
         names.tidy(tx, [each.network for each in sighting.named], named.values())
         for each in sighting.named:
             names.name(tx, named, each, self._random)
-        return Compared({each: when for each, when in absent.items() if each not in due}, unknown, collected)
+        left = {each: when for each, when in absent.items() if each not in due}
+        return Compared(left, unknown, collected, present_in(held, missing))
 
     def _due(self, found: Mapping[K, float], before: Mapping[K, float], now: float) -> Iterator[K]:
         """What two looks, a grace apart, have found."""
@@ -168,3 +183,13 @@ def missing_in(identifier: str, held: list[Lease], sighting: Sighting) -> list[A
         return [Absent(identifier)]
     leases = (lease for lease in held if endpoints.is_container(lease) and lease.address not in seen.containers)
     return [Absent(identifier, lease.id, lease.generation) for lease in leases]
+
+
+def present_in(held: Mapping[str, list[Lease]], missing: Iterable[Absent]) -> dict[str, frozenset[str]]:
+    """The owners of the leases that are not missing, by PoolID; but for networks of many hosts."""
+    gone = {(each.identifier, each.lease) for each in missing}
+    return {
+        key: frozenset(each.owner.name for each in leases if not {(key, each.id), (key, 0)} & gone)
+        for key, leases in held.items()
+        if not key.startswith(f"{GLOBAL}/")
+    }

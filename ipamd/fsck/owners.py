@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from ipamd import pod_of_lease
 from ipamd.cni.attachments import ATTACHMENT, find, holder_of, key_of, read_record
-from ipamd.fsck import blocks
+from ipamd.fsck.blocks import pools as pools_of
 from ipamd.json import Json, Object, stored_object
 from ipamd.kube.document import peek, text
 from ipamd.model import DEFAULT_SPACE, POOL, Lease, LeaseFilter, Owner, Pool
@@ -26,7 +26,7 @@ def flaws(view: View) -> Iterator[Flaw]:
             yield from check(view, lease)
     for stored in objects(view, ATTACHMENT):
         yield from lost(view, stored)
-    pools = [space.pool for space in blocks.pools(view)[0]]
+    pools = [space.pool for space in pools_of(view)[0]]
     for kind, addresses in SHOWING.items():
         for stored in objects(view, kind):
             owner = Owner(kind, stored.name, stored.namespace)

@@ -28,7 +28,9 @@ class Watched:
         self.dockerd = dockerd
         self.clock = clock
         self.events = Events(clock)
-        self.witness = Witness(dockerd.service, dockerd.driver, self.events, Random(1), clock, GRACE)
+        self.heard: dict[str, frozenset[str]] = {}
+        heard = self.heard.__setitem__
+        self.witness = Witness(dockerd.service, dockerd.driver, heard, self.events, Random(1), clock, GRACE)
 
     async def later(self, seconds: float, shown: Mapping[str, Collection[str]], *named: Named) -> dict[str, str]:
         """The leases after a look, some seconds later, that shows networks and what containers have in them."""
@@ -115,6 +117,16 @@ async def test_of_a_network_of_many_hosts_one_of_them_says_nothing(dockerd: Dock
     seen = Watched(dockerd, clock)
     for _ in range(3):
         assert await seen.later(GRACE, {}) == {"10.60.0.1": "02:42:00:00:00:cc"}
+    assert seen.heard == {}
+
+
+async def test_what_a_look_has_found_is_told(seen: Watched) -> None:
+    await seen.later(0, {NET: ["10.50.0.3"]})
+    assert seen.heard == {NET: frozenset(ALL.values())}
+    await seen.later(1, {NET: ()})
+    assert seen.heard == {NET: frozenset(KEPT.values())}
+    await seen.later(1, {})
+    assert seen.heard == {NET: frozenset()}
 
 
 async def test_names_follow_what_is_seen_and_go_with_the_lease(seen: Watched) -> None:
