@@ -23,6 +23,7 @@ PACKAGES = {
     "dnsperf": "dnsperf",
     "dnstap-ldns": "dnstap-ldns",
     "docker.io": "dockerd",
+    "etcd-server": "etcd",
     "fstrm-bin": "fstrm_capture",
     "gcc": "gcc",
     "haproxy": "haproxy",

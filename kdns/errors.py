@@ -50,6 +50,10 @@ class ConnectionEnded(UpstreamError):
     """The upstream closed the connection before it replied: another connection may do."""
 
 
+class NoSuchKey(UpstreamError):
+    """A store was asked for a key that it does not have, nor anything below."""
+
+
 class WrongReply(UpstreamError):
     """The upstream replied to another question than it was asked."""
 

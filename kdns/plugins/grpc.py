@@ -13,7 +13,6 @@ TO is an IP address with or without port (53; 443 after grpc://), unix:///PATH, 
 most 15. The upstreams are asked one after the other until one has replied, within 5 seconds in all.
 """
 
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +30,7 @@ from kdns.metrics import Metrics
 from kdns.reach import Reach
 from kdns.transport import policy
 from kdns.transport.address import Address, nameservers, parse
-from kdns.transport.grpc import Grpc
+from kdns.transport.grpc import Grpc, credentials
 from kdns.wire import codes, names, records
 from kdns.wire.names import Name
 from kdns.wire.records import Message
@@ -202,7 +201,4 @@ def _credentials(directive: Directive, settings: Settings) -> grpc.ChannelCreden
         return None
     files = settings.files or ()
     client_context(directive, files)  # so that a file that is no certificate is told of now
-    authorities = files[-1] if len(files) in (1, 3) else ssl.get_default_verify_paths().cafile
-    shown = [file.read_bytes() for file in files[:2]] if len(files) > 1 else [None, None]
-    trusted = Path(authorities).read_bytes() if authorities else None
-    return grpc.ssl_channel_credentials(trusted, shown[1], shown[0])
+    return credentials(files)

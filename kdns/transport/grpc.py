@@ -4,13 +4,17 @@ The channel connects when it is first used, and again after the connection was l
 (`bytes msg = 1`) is on the wire what protobuf's own BytesValue is.
 """
 
+import ssl
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import grpc
 from google.protobuf.wrappers_pb2 import BytesValue
 
+from kdns.eager import in_task
 from kdns.errors import UpstreamError, WrongReply
-from kdns.transport.address import Address
+from kdns.transport.address import Address, is_ip, join
 from kdns.wire import query
 from kdns.wire.question import Question
 
@@ -28,13 +32,14 @@ class Grpc:
 
     def __init__(self, address: Address, credentials: grpc.ChannelCredentials | None) -> None:
         self.to = address.host if address.scheme == "unix" else str(address)
-        target, options = _target(address), list[tuple[str, int | str]](OPTIONS)
+        where = f"unix:{address.host}" if address.scheme == "unix" else target(address.host, address.port)
+        options = list[tuple[str, int | str]](OPTIONS)
         if address.server_name:
             options.append(("grpc.ssl_target_name_override", address.server_name))
         if credentials is None:
-            self._channel = grpc.aio.insecure_channel(target, options)
+            self._channel = grpc.aio.insecure_channel(where, options)
         else:
-            self._channel = grpc.aio.secure_channel(target, credentials, options)
+            self._channel = grpc.aio.secure_channel(where, credentials, options)
         self._query = self._channel.unary_unary(METHOD, BytesValue.SerializeToString, BytesValue.FromString)
 
     async def exchange(self, question: Question, deadline: float) -> bytes | None:
@@ -42,6 +47,7 @@ class Grpc:
 
         UpstreamError if there is no reply, WrongReply if it answers another question.
         """
+        await in_task()  # gRPC's calls belong to one
         packet = BytesValue(value=query.pack(question, question.id))
         try:
             reply = await self._query(packet, timeout=max(0.0, deadline - time.monotonic()))
@@ -59,7 +65,18 @@ class Grpc:
         await self._channel.close(grace=None)
 
 
-def _target(address: Address) -> str:
-    if address.scheme == "unix":
-        return f"unix:{address.host}"
-    return f"ipv{6 if ':' in address.host else 4}:{address}"
+def target(host: str, port: int) -> str:
+    """An address, or a host name, as gRPC has it."""
+    if not is_ip(host):
+        return f"dns:///{host}:{port}"
+    return f"ipv{6 if ':' in host else 4}:{join(host, port)}"
+
+
+def credentials(files: Sequence[Path]) -> grpc.ChannelCredentials:
+    """What encrypted connections are made with: [CA | CERT KEY | CERT KEY CA]; without a CA the system's are trusted.
+
+    OSError for files that cannot be read.
+    """
+    authorities = files[-1] if len(files) in (1, 3) else ssl.get_default_verify_paths().cafile
+    shown = [file.read_bytes() for file in files[:2]] if len(files) > 1 else [None, None]
+    return grpc.ssl_channel_credentials(Path(authorities).read_bytes() if authorities else None, shown[1], shown[0])

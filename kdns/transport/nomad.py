@@ -13,6 +13,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from kdns.eager import in_task
 from kdns.errors import UpstreamError
 
 SECONDS = 5.0  # for one request
@@ -69,6 +70,7 @@ class Nomad:
 
     async def _get(self, path: str, query: dict[str, str]) -> bytes:
         """The body of an answer; empty for 404."""
+        await in_task()  # aiohttp bounds the time of a request
         count, first = len(self._agents.urls), self._current or 0
         failure: Exception | None = None
         for at in ((first + turn) % count for turn in range(count)):

@@ -40,6 +40,7 @@ DIRECTIONS = [
         ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.metrics", "kdns.wire*", "kdns.caching*"),
         "replies kept, whoever keeps them",
     ),
+    ("kdns.skydns*", ("kdns.errors", "kdns.wire*", "kdns.skydns*"), "a layout, whoever keeps the keys"),
     (
         "kdns.forwarding*",
         ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.transport*", "kdns.forwarding*"),
@@ -90,7 +91,7 @@ DIRECTIONS = [
         ("kdns", "kdns.about", "kdns.errors", "kdns.authority*", "kdns.chain", "kdns.counting", "kdns.eager",
          "kdns.metrics", "kdns.reach", "kdns.runtime", "kdns.tracing", "kdns.corefile*",
          "kdns.wire*", "kdns.cluster*", "kdns.zone*",
-         "kdns.caching*",
+         "kdns.skydns*", "kdns.caching*",
          "kdns.forwarding*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*", "kdns.transport*"),
         "a plugin knows the shape and the nouns, never another plugin",
     ),
@@ -205,7 +206,7 @@ DIRECTIONS = [
 PURE = (
     "kdns.errors", "kdns.chain", "kdns.tracing", "kdns.reach", "kdns.block", "kdns.memo", "kdns.stencils",
     "kdns.counting", "kdns.wire*", "kdns.cluster*",
-    "kdns.zone*", "kdns.corefile*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*",
+    "kdns.zone*", "kdns.skydns*", "kdns.corefile*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*",
     "kdns.transport.backoff", "kdns.transport.listwatch",
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.freesets",
     "ipamd.admission", "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes",

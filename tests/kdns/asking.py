@@ -4,6 +4,7 @@
 waits is not pure. Records are written as zone-file text.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from kdns.chain import Client, Plugin, Reply, Request, link
 from kdns.corefile import Args, Files, parse
 from kdns.corefile.args import directives
 from kdns.corefile.keys import read_key
+from kdns.eager import started
 from kdns.errors import NoAnswer
 from kdns.metrics import Metrics
 from kdns.plugins import ORDER
@@ -69,6 +71,21 @@ def step(coroutine: Coroutine[Any, Any, Reply]) -> Reply:
         return reply
     coroutine.close()
     raise AssertionError("the plugin waited for something: it is not pure")
+
+
+async def served(work: Coroutine[Any, Any, Reply]) -> Reply:
+    """The result of a coroutine that is begun as a server begins one: outside of any Task."""
+    outcome: asyncio.Future[Reply | asyncio.Task[Reply]] = asyncio.get_running_loop().create_future()
+
+    def begin() -> None:
+        try:
+            outcome.set_result(started(work))
+        except Exception as fault:
+            outcome.set_exception(fault)
+
+    asyncio.get_running_loop().call_soon(begin)
+    found = await outcome
+    return found if isinstance(found, Reply) else await found
 
 
 def canned(rest: Rest) -> Plugin:

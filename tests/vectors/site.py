@@ -9,6 +9,7 @@ from aiohttp import web
 
 from kdns.transport import interfaces
 from tests.kdns.apiserver import ApiServer, Moments
+from tests.kdns.etcd import etcd
 from tests.kdns.upstream import Upstream, upstream
 from tests.vectors.processes import Nursery, Running
 from tests.vectors.upstreams import script
@@ -46,6 +47,10 @@ class Site:
             number = next(self._ports) if place in self._server["corefile"] else 0
             self.places[place] = str(number) if place == "@PORT2@" else f"127.0.0.1:{number}"
         await self._start_upstreams()
+        if "etcd" in self._server:
+            store = await self._around.enter_async_context(etcd(self._directory))
+            await store.put({each["key"]: each["value"] for each in self._server["etcd"]})
+            self.places["@ETCD@"] = f"http://{store.place}"
         if "k8s" in self._server:
             self.places["@K8S_API@"] = await self._start_cluster()
         for name, text in self._server.get("files", {}).items():

@@ -15,7 +15,7 @@ from kdns.plugins import grpc as plugin
 from kdns.transport.grpc import METHOD
 from kdns.wire import codes
 from kdns.wire.question import parse
-from tests.kdns.asking import args, canned, request, texts
+from tests.kdns.asking import args, canned, request, served, texts
 from tests.kdns.transport import certificates
 from tests.kdns.upstream import Received, other_question, reply, with_rcode
 
@@ -66,7 +66,7 @@ async def running(text: str, metrics: Metrics | None = None) -> AsyncIterator[Ca
     async def ask(asked: str = WWW, below: Reply | None = BELOW) -> Reply:
         chain = link([forward]) if below is None else link([forward, canned(below)])
         wanted: Request = request(asked)
-        return await chain(wanted)
+        return await served(chain(wanted))
 
     try:
         yield ask

@@ -13,7 +13,7 @@ from kdns.errors import ConfigError, NoAnswer
 from kdns.metrics import Metrics
 from kdns.plugins import nomad
 from kdns.wire import codes
-from tests.kdns.asking import args, canned, request, texts
+from tests.kdns.asking import args, canned, request, served, texts
 
 BELOW = Reply(codes.REFUSED, by="below")
 WEB = [("192.0.2.1", 8080), ("2001:db8::1", 8081), ("192.0.2.2", 8080)]
@@ -79,7 +79,7 @@ async def running(
 
 async def ask(plugin: nomad.NomadServices, asked: str) -> Reply:
     """What the plugin replies with BELOW under it."""
-    return await link([plugin, canned(BELOW)])(request(asked))
+    return await served(link([plugin, canned(BELOW)])(request(asked)))
 
 
 def of(agent: Agent, *more: str) -> str:
