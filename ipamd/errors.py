@@ -49,7 +49,7 @@ class EncodedBody(IpamError):
 
 
 class TooLarge(IpamError):
-    """A body with more octets than the server reads."""
+    """A body with more octets than the server reads, or an object with more than it stores."""
 
     status, code, title = 413, "too-large", "The body is too large"
 

@@ -9,8 +9,9 @@ from time import time
 import msgspec
 from aiohttp import web
 
-from ipamd.errors import IpamError, StatusError
+from ipamd.errors import IpamError, StatusError, TooLarge
 from ipamd.http.kube_requests import JSON, included, wants_table
+from ipamd.http.routes import LARGEST_BODY
 from ipamd.json import Object
 from ipamd.kube import status
 from ipamd.kube.document import child, decode, peek
@@ -73,6 +74,8 @@ def told_by(error: Exception) -> StatusError:
             return status.no_resource()
         case web.HTTPMethodNotAllowed():
             return status.method_not_allowed()
+        case web.HTTPRequestEntityTooLarge():
+            return status.from_ipam(TooLarge(f"Request entity too large: limit is {LARGEST_BODY}"))
         case web.HTTPException():
             return StatusError(error.status, status.REASONS.get(error.status, "InternalError"), error.reason)
     return StatusError(500, "InternalError", "Internal error occurred: see the log of the daemon")

@@ -6,13 +6,13 @@ from typing import NamedTuple
 from aiohttp import web
 from msgspec import Struct
 
-from ipamd.errors import EncodedBody, IpamError, Malformed, StoreFull, StoreUnavailable
+from ipamd.errors import EncodedBody, IpamError, Malformed, StoreFull, StoreUnavailable, TooLarge
 
 LARGEST_BODY = 3 << 20  # octets; the limit of a Kubernetes API server
 
 Refusals = tuple[type[IpamError], ...]
 
-READING: Refusals = (Malformed, EncodedBody)  # of every route that reads a body
+READING: Refusals = (Malformed, EncodedBody, TooLarge)  # of every route that reads a body
 WRITING: Refusals = (StoreFull, StoreUnavailable)  # of every route that changes something
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -16,6 +16,9 @@ from ipamd.model import Cooling, Lease, LeaseFilter, Owner, Tenure, TenureFilter
 from ipamd.ranges import Cidr
 
 Op = Literal["ADDED", "MODIFIED", "DELETED"]
+
+LARGEST_OBJECT = 3 << 19  # octets of JSON: 1.5 MiB, as etcd lets a Kubernetes API server store
+MOST_REPLIES = 100_000  # to requests that may be repeated
 T = TypeVar("T")
 
 
@@ -182,7 +185,10 @@ class Tx(View, Protocol):
         """The time of the transaction, in seconds since the epoch."""
 
     def put(self, kind: str, namespace: str, name: str, document: Object) -> Stored:
-        """Add or replace an object. Its `metadata`, if it has one, gets the new revision as `resourceVersion`."""
+        """Add or replace an object. Its `metadata`, if it has one, gets the new revision as `resourceVersion`.
+
+        Raises TooLarge for one of more than LARGEST_OBJECT octets.
+        """
 
     def delete(self, kind: str, namespace: str, name: str) -> Stored | None:
         """Take an object away and return it as it was, under the revision of the deletion; None if there was none."""
@@ -203,7 +209,10 @@ class Tx(View, Protocol):
         """End that."""
 
     def keep_reply(self, key: str, kept: Kept, until: float) -> None:
-        """Keep what a request of that key was answered, until that time."""
+        """Keep what a request of that key was answered, until that time.
+
+        Of more than MOST_REPLIES those go that would go first.
+        """
 
     def forget_replies(self, until: float, limit: int) -> int:
         """Forget the replies kept no longer than `until`, at most `limit`, and return how many."""

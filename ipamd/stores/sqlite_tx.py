@@ -5,14 +5,16 @@ mark together with it.
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 import apsw
 import msgspec
 
+from ipamd.errors import TooLarge
 from ipamd.json import Object, stored_object
 from ipamd.model import LEASE, Cooling, Lease
 from ipamd.ranges import read_address
-from ipamd.stores import Change, Follower, Kept, Op, Stored, sqlite_history
+from ipamd.stores import LARGEST_OBJECT, MOST_REPLIES, Change, Follower, Kept, Op, Stored, sqlite_history
 from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, packed, row_of
 from ipamd.stores.sqlite_schema import MARK_AS_NEW
 from ipamd.stores.sqlite_view import CHANGE_COLUMNS, SqliteView
@@ -49,6 +51,7 @@ class SqliteTx(SqliteView):
         self.now = 0.0
         self.changes_made: list[Change] = []
         self._has_tidied = False  # something was written that is no change in the log
+        self._replies = int(connection.execute("SELECT count(*) FROM replies").get)
         self.old_because = ""
 
     @property
@@ -116,6 +119,9 @@ class SqliteTx(SqliteView):
         """Add or replace an object."""
         before = self.get(kind, namespace, name)
         body = stamped(document, self._revision + 1)
+        if len(body) > LARGEST_OBJECT:
+            detail = f"Request entity too large: {kind} {name} has {len(body)} octets, limit is {LARGEST_OBJECT}"
+            raise TooLarge(detail)
         change = self._log("MODIFIED" if before else "ADDED", kind, (namespace, name), body, before)
         self._connection.execute(PUT_OBJECT, (kind, namespace, name, change.revision, body))
         stored = self._seen[kind, namespace, name] = Stored(namespace, name, change.revision, body)
@@ -177,16 +183,27 @@ class SqliteTx(SqliteView):
 
     def keep_reply(self, key: str, kept: Kept, until: float) -> None:
         """Keep what a request of that key was answered, until that time."""
+        is_new = self.reply(key) is None
         self._connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)", (key, *kept, until))
         self._has_tidied = True
+        self._count_replies(int(is_new))
+        if self._replies > MOST_REPLIES:
+            self.forget_replies(inf, self._replies - MOST_REPLIES)
 
     def forget_replies(self, until: float, limit: int) -> int:
         """Forget the replies kept no longer than `until`."""
-        return self._forget(FORGET_REPLIES, until, limit)
+        count = self._forget(FORGET_REPLIES, until, limit)
+        self._count_replies(-count)
+        return count
 
     def forget_history(self, until: float, limit: int) -> int:
         """Forget who had what in leases that ended before `until`."""
         return self._forget(sqlite_history.FORGET, until, limit)
+
+    def _count_replies(self, more: int) -> None:
+        was = self._replies
+        self._replies += more
+        self.on_rollback(lambda: setattr(self, "_replies", was))
 
     def _forget(self, statement: str, until: float, limit: int) -> int:
         self._connection.execute(statement, (until, limit))

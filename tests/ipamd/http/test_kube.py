@@ -313,3 +313,15 @@ async def mark_terminating(path: Path, name: str) -> None:
     cluster = Cluster(Service(store, Log(store, 1000), Random(1)))
     await cluster.delete("Namespace", name)
     await store.close()
+
+
+def test_an_object_that_is_too_large_is_refused_with_a_sentence(ipamd: Daemon, shop: str) -> None:
+    for size, limit in ((1600 << 10, 1572864), (3200 << 10, 3145728)):
+        large = pod("large")
+        large["spec"]["schedulerName"] = "x" * size
+        reply = ipamd.request("POST", f"{shop}/pods", large)
+
+        assert (reply.status, reply.body["reason"]) == (413, "RequestEntityTooLarge")
+        assert reply.body["message"].startswith("Request entity too large: ")
+        assert reply.body["message"].endswith(f"limit is {limit}")
+    assert ipamd.request("GET", f"{shop}/pods/large").status == 404

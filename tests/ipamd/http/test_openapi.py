@@ -50,7 +50,7 @@ def test_every_operation_is_described(document: Any) -> None:
 def test_what_is_refused_is_documented(ipamd: Daemon, document: Any) -> None:
     replies = document["paths"]["/v1/leases"]["post"]["responses"]
 
-    assert set(replies) == {"200", "201", "400", "404", "403", "409", "415", "422", "503", "507"}
+    assert set(replies) == {"200", "201", "400", "404", "403", "409", "413", "415", "422", "503", "507"}
     assert "`taken`" in replies["409"]["description"]
     assert list(replies["409"]["content"]) == ["application/problem+json"]
     assert ipamd.lease("x", "nope").body["code"] in replies["404"]["description"]
