@@ -55,9 +55,9 @@ class Fullness:
 
     def committed(self, changes: Sequence[Change], _seconds: float) -> None:
         """Look at the pools in which leases have changed."""
-        touched = {change.namespace for change in changes if change.kind == LEASE}
-        for space in self._pools if touched else ():
-            if space.pool.name in touched:
+        for name in {change.namespace for change in changes if change.kind == LEASE}:
+            space = self._pools.get(name)
+            if space is not None:
                 self._look(space)
 
     def _look(self, space: Space) -> None:

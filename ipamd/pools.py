@@ -37,6 +37,10 @@ class Pools:
     def __iter__(self) -> Iterator[Space]:
         return iter(self._index)
 
+    def get(self, name: str) -> Space | None:
+        """The space of the pool of that name, or None."""
+        return self._index.get(name)
+
     def space(self, name: str) -> Space:
         """The space of the pool of that name. Raises UnknownPool."""
         space = self._index.get(name)
