@@ -14,7 +14,7 @@ from os import cpu_count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import changes, cni, freshness, leasing, page, processes, profiling, scale, startup, workloads
+from bench import changes, cni, freshness, leasing, page, processes, profiling, scale, startup, workers, workloads
 from bench.cluster import Cluster
 from bench.dnsperf import Measured
 from bench.servers import Running, is_here, place
@@ -103,6 +103,11 @@ def million() -> str:
     return page.million(scale.among_a_million(ROUNDS, SECONDS))
 
 
+def divided() -> str:
+    """A second process."""
+    return page.workers(workers.measure(ROUNDS, SECONDS))
+
+
 def start() -> str:
     """From an empty directory to an answer."""
     measured = startup.row(startup.delays())
@@ -133,6 +138,7 @@ def attachments() -> str:
 OTHERS: Mapping[str, Callable[[], str]] = {
     "scale": sizes,
     "million": million,
+    "workers": divided,
     "start": start,
     "lease": lease_to_name,
     "leases": leases,

@@ -57,22 +57,22 @@ def write(file: Path, lines: Iterable[str]) -> Path:
 def rate(server: Server, asked: Questions, seconds: float) -> Rate:
     """Ask as fast as it answers. Raises RuntimeError if answers are missing or have another RCODE."""
     before = server.cpu()
-    said = _said(server, asked, seconds, ())
+    text = said(command(server, asked, seconds))
     used = server.cpu() - before
-    completed = int(number(said, "Queries completed"))
-    lost = int(number(said, "Queries lost"))
-    right = re.search(rf"\b{asked.rcode} (\d+) ", said)
+    completed = int(number(text, "Queries completed"))
+    lost = int(number(text, "Queries lost"))
+    right = re.search(rf"\b{asked.rcode} (\d+) ", text)
     if not completed or lost > completed // 50 or (asked.rcode and (not right or int(right[1]) < completed * 0.99)):
-        raise RuntimeError(f"other answers than {asked.rcode}, or none:\n{said}")
-    return Rate(number(said, "Queries per second"), used / completed * 1e6, completed)
+        raise RuntimeError(f"other answers than {asked.rcode}, or none:\n{text}")
+    return Rate(number(text, "Queries per second"), used / completed * 1e6, completed)
 
 
 def latency(server: Server, asked: Questions, seconds: float) -> tuple[float, float]:
     """Ask at an even pace: p50 and p99 in microseconds."""
-    said = _said(server, asked, seconds, ("-v", "-Q", str(PACE)))
-    taken = [float(line.rsplit(" ", 1)[1]) * 1e6 for line in said.splitlines() if _is_reply(line, asked)]
+    text = said(command(server, asked, seconds, ("-v", "-Q", str(PACE))))
+    taken = [float(line.rsplit(" ", 1)[1]) * 1e6 for line in text.splitlines() if _is_reply(line, asked)]
     if len(taken) < 2:
-        raise RuntimeError(f"no answers to time:\n{said}")
+        raise RuntimeError(f"no answers to time:\n{text}")
     cuts = quantiles(taken, n=100, method="inclusive")
     return cuts[49], cuts[98]
 
@@ -83,11 +83,11 @@ def middle(measured: Sequence[Rate]) -> Rate:
     return Rate(median(rate.qps for rate in measured), median(rate.cpu for rate in measured), answers)
 
 
-def number(said: str, label: str) -> float:
+def number(text: str, label: str) -> float:
     """The number that dnsperf prints behind a label."""
-    found = re.search(rf"{label}:\s+([\d.]+)", said)
+    found = re.search(rf"{label}:\s+([\d.]+)", text)
     if found is None:
-        raise RuntimeError(f"dnsperf says nothing of {label!r}:\n{said}")
+        raise RuntimeError(f"dnsperf says nothing of {label!r}:\n{text}")
     return float(found[1])
 
 
@@ -109,8 +109,9 @@ def _is_reply(line: str, asked: Questions) -> bool:
     return len(words) == 5 and words[0] == ">" and words[1] in (asked.rcode or words[1])
 
 
-def _said(server: Server, asked: Questions, seconds: float, more: Sequence[str]) -> str:
-    done = subprocess.run(command(server, asked, seconds, more), check=False, capture_output=True, text=True)
+def said(command: Sequence[str]) -> str:
+    """What dnsperf prints. RuntimeError if it fails."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(done.args)}: {done.stderr}")
     return done.stdout

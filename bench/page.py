@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bench.changes import Moving
 from bench.dnsperf import Measured, Rate
 from bench.scale import Scale
+from bench.workers import Divided
 from bench.workloads import WORKLOADS, Workload
 
 
@@ -97,6 +98,24 @@ def sizes(measured: Mapping[str, Mapping[str, Scale]], bounds: Mapping[str, floa
         )
         for title, servers in measured.items()
         for name, each in servers.items()
+    ]
+    return table(head, rows)
+
+
+def workers(measured: Mapping[str, Divided]) -> str:
+    """The table of what a second process costs and brings."""
+    head = ("kdns", "CPU µs a query", "queries/s with a core each", "of one", "RSS MB", "of one")
+    one = next(iter(measured.values()))
+    rows = [
+        (
+            title,
+            f"{each.cpu:.1f}",
+            f"{each.capacity:,.0f}",
+            f"{each.capacity / one.capacity:.2f}",
+            f"{each.memory:.0f}",
+            f"{each.memory / one.memory:.2f}",
+        )
+        for title, each in measured.items()
     ]
     return table(head, rows)
 

@@ -45,7 +45,7 @@ class Server(NamedTuple):
 
     def cpu(self) -> float:
         """Seconds of processor time, in user and kernel mode, that it and its children have used so far."""
-        return sum(map(_cpu, family(self.pid)))
+        return sum(map(cpu, family(self.pid)))
 
     def memory(self) -> float:
         """Resident memory of it and its children in MB, what they share counted once (proc(5), smaps_rollup)."""
@@ -169,7 +169,7 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def _cpu(pid: int) -> float:
+def cpu(pid: int) -> float:
     """Seconds on a processor, user and kernel, of all threads of a process: where `stat` has but ticks."""
     total = 0
     for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):

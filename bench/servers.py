@@ -236,13 +236,13 @@ def canned(place: Place) -> Iterator[Server]:
         yield server
 
 
-_KDNS = [sys.executable, "-m", "kdns"]
+KDNS = [sys.executable, "-m", "kdns"]
 _FIRST = "kdns-"  # of the banner
 STARTS: Mapping[str, Callable[[Place], AbstractContextManager[Server]]] = {
-    "kdns": lambda at: corefile(_KDNS, at, _FIRST),
+    "kdns": lambda at: corefile(KDNS, at, _FIRST),
     "kdns without C": lambda at: corefile([sys.executable, "-c", WITHOUT_C], at, _FIRST),
-    "kdns, autopath": lambda at: corefile(_KDNS, at, _FIRST, more=BY_NAME),
-    "kdns, DoT": lambda at: corefile(_KDNS, at, _FIRST, more=CERTIFICATE, secure=True),
+    "kdns, autopath": lambda at: corefile(KDNS, at, _FIRST, more=BY_NAME),
+    "kdns, DoT": lambda at: corefile(KDNS, at, _FIRST, more=CERTIFICATE, secure=True),
     "NSD": nsd,
     "Knot DNS": partial(configured, ["knotd", "-c"], KNOT),
     "BIND": partial(configured, ["named", "-g", "-n", "1", "-c"], BIND),
