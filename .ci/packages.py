@@ -37,6 +37,7 @@ PACKAGES = {
     "python3-dev": "python3-config",
     "unbound": "unbound",
     "util-linux": "nsenter",
+    "valgrind": "valgrind",
 }
 POLICY = Path("/usr/sbin/policy-rc.d")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -2,7 +2,8 @@
 
 Without names everything is measured, which takes about eight minutes, and docs/performance.md is written anew where it
 has tables, with its pictures; with names only these, in seconds each, and the page is left alone but with --write.
-`python -m bench profile [WORKLOAD...]` shows instead where kdns's time goes.
+`python -m bench profile [WORKLOAD...]` shows instead where kdns's time goes, and `python -m bench instructions
+[WORKLOAD...]` how many instructions a query takes.
 """
 
 import argparse
@@ -14,11 +15,27 @@ from os import cpu_count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import changes, cni, freshness, leasing, page, processes, profiling, scale, startup, workers, workloads
+from bench import (
+    changes,
+    cni,
+    freshness,
+    instructions,
+    leasing,
+    page,
+    processes,
+    profiling,
+    scale,
+    startup,
+    workers,
+    workloads,
+)
 from bench.cluster import Cluster
 from bench.dnsperf import Measured
+from bench.page import Fact
 from bench.servers import Running, is_here, place
 from bench.workloads import ROUNDS, SECONDS, WORKLOADS
+
+Found = tuple[str, list[Fact]]  # a block of the page, and what was wanted of it
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "performance.md"
@@ -30,18 +47,24 @@ def main() -> None:
     if sys.argv[1:2] == ["profile"]:
         profiling.show(sys.argv[2:])
         return
+    if sys.argv[1:2] == ["instructions"]:
+        instructions.show(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *WORKLOADS, *OTHERS], help="what to measure")
     parser.add_argument("--write", action="store_true", help="write what was measured into docs/performance.md")
     given = parser.parse_args()
     names = given.names or [*WORKLOADS, *OTHERS]
     blocks = {"machine": machine(given.names)}
-    measured = measure_workloads([name for name in names if name in WORKLOADS], blocks)
-    if measured:
-        show(blocks, "targets", page.targets(measured))
+    facts: list[Fact] = []
+    measured = measure_workloads([name for name in names if name in WORKLOADS], blocks, facts)
     for name in names:
         if name in OTHERS:
-            show(blocks, name, OTHERS[name]())
+            block, found = OTHERS[name]()
+            facts += found
+            show(blocks, name, block)
+    if measured or facts:
+        show(blocks, "targets", page.targets(measured, facts))
     if given.write or not given.names:
         write(blocks, measured)
 
@@ -53,7 +76,7 @@ def machine(names: list[str]) -> str:
     return f"`{command}` on {kind}.\n"
 
 
-def measure_workloads(names: list[str], blocks: dict[str, str]) -> dict[str, dict[str, Measured]]:
+def measure_workloads(names: list[str], blocks: dict[str, str], facts: list[Fact]) -> dict[str, dict[str, Measured]]:
     """Measure workloads on the cluster of full size, one after the other."""
     measured: dict[str, dict[str, Measured]] = {}
     if not names:
@@ -69,6 +92,7 @@ def measure_workloads(names: list[str], blocks: dict[str, str]) -> dict[str, dic
             asked = workloads.slices(WORKLOADS["mixed"], cluster, Path(directory))[0]
             servers = {name: running[name] for name in WORKLOADS["mixed"].servers if is_here(name)}
             moved = {name: changes.measure(at.api, each, asked, ROUNDS, SECONDS) for name, each in servers.items()}
+            facts += page.of_changes(moved)
             show(blocks, "changes", page.moving(moved))
     return measured
 
@@ -91,51 +115,55 @@ def write(blocks: Mapping[str, str], measured: Mapping[str, Mapping[str, Measure
         draw(measured, PICTURES)
 
 
-def sizes() -> str:
+def sizes() -> Found:
     """What clusters of several sizes cost, and `kdns --version`."""
     bounds = {title: scale.formula(cluster) for title, cluster in scale.SIZES.items()}
-    version = f"\n`kdns -version` takes {scale.version_seconds():.3f} s.\n"
-    return page.sizes(scale.rows(), bounds) + version
+    seconds, rows = scale.version_seconds(), scale.rows()
+    said = f"\n`kdns -version` takes {seconds:.3f} s.\n"
+    return page.sizes(rows, bounds) + said, page.of_sizes(rows, bounds, seconds)
 
 
-def million() -> str:
+def million() -> Found:
     """Answers among a million names."""
-    return page.million(scale.among_a_million(ROUNDS, SECONDS))
+    found = scale.among_a_million(ROUNDS, SECONDS)
+    return page.million(found), page.of_a_million(found)
 
 
-def divided() -> str:
+def divided() -> Found:
     """A second process."""
-    return page.workers(workers.measure(ROUNDS, SECONDS))
+    found = workers.measure(ROUNDS, SECONDS)
+    return page.workers(found), page.of_workers(found)
 
 
-def start() -> str:
+def start() -> Found:
     """From an empty directory to an answer."""
     measured = startup.row(startup.delays())
-    return page.table(("from the start of a demo cluster to the right answer", "median", "most"), [("", *measured)])
+    head = ("from the start of a demo cluster to the right answer", "median", "most")
+    return page.table(head, [("", *measured)]), []
 
 
-def lease_to_name() -> str:
+def lease_to_name() -> Found:
     """From a lease to its name."""
     with TemporaryDirectory() as directory, ExitStack() as running:
         ipamd = running.enter_context(processes.ipamd(Path(directory)))
         kdns = running.enter_context(processes.kdns(Path(directory), ipamd.port))
         delays = freshness.row(freshness.delays(ipamd, kdns))
-    return page.table(("from a lease's 201 to the right answer", "p50", "p99", "most"), [("", *delays)])
+    return page.table(("from a lease's 201 to the right answer", "p50", "p99", "most"), [("", *delays)]), []
 
 
-def leases() -> str:
+def leases() -> Found:
     """Leases a second."""
     with TemporaryDirectory() as directory, processes.ipamd(Path(directory)) as ipamd, processes.echo() as echo:
-        return page.rates("leases, 64 clients", "requests/s", leasing.rates(ipamd, echo), "echo")
+        return page.rates("leases, 64 clients", "requests/s", leasing.rates(ipamd, echo), "echo"), []
 
 
-def attachments() -> str:
+def attachments() -> Found:
     """ADDs of the CNI plugin."""
     with TemporaryDirectory() as directory:
-        return page.table(("one CNI ADD", "ipamd", "host-local", "of host-local"), cni.rows(Path(directory)))
+        return page.table(("one CNI ADD", "ipamd", "host-local", "of host-local"), cni.rows(Path(directory))), []
 
 
-OTHERS: Mapping[str, Callable[[], str]] = {
+OTHERS: Mapping[str, Callable[[], Found]] = {
     "scale": sizes,
     "million": million,
     "workers": divided,

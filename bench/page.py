@@ -6,6 +6,7 @@ written by people and no number is.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from bench.changes import Moving
 from bench.dnsperf import Measured, Rate
@@ -132,9 +133,61 @@ def million(measured: Mapping[str, Mapping[str, Rate]]) -> str:
     return table(head, rows)
 
 
-def targets(measured: Mapping[str, Mapping[str, Measured]]) -> str:
-    """What was wanted of each workload that was measured, beside what came out."""
-    rows = []
+class Fact(NamedTuple):
+    """Something that was wanted, and what came out: at most `bound`, or at least it."""
+
+    what: str
+    wanted: str
+    found: float
+    bound: float
+    at_least: bool = False
+
+    def row(self) -> tuple[str, ...]:
+        """Its row of the table of targets."""
+        met = self.found >= self.bound if self.at_least else self.found <= self.bound
+        return self.what, "kdns", self.wanted, f"{self.found:.3g}", "yes" if met else "no"
+
+
+def of_changes(measured: Mapping[str, Moving]) -> list[Fact]:
+    """What was wanted while endpoints change."""
+    mine = measured["kdns"]
+    return [
+        Fact("100 changes a second", "rate at least 0.9 x quiet", mine.moving.qps / mine.quiet.qps, 0.9, at_least=True),
+        Fact("100 changes a second", "p99 of the age of an answer at most 10 ms", mine.p99 * 1e3, 10.0),
+    ]
+
+
+def of_sizes(measured: Mapping[str, Mapping[str, Scale]], bounds: Mapping[str, float], version: float) -> list[Fact]:
+    """What was wanted of clusters of several sizes, and of `kdns -version`."""
+    found = [Fact("kdns -version", "at most 0.1 s", version, 0.1)]
+    for title, servers in measured.items():
+        mine = servers["kdns"]
+        found.append(Fact(title, "from start to answer at most 5 s", mine.seconds, 5.0))
+        found.append(Fact(title, "RSS at most 1 x CoreDNS's formula", mine.memory / bounds[title], 1.0))
+    return found
+
+
+def of_a_million(measured: Mapping[str, Mapping[str, Rate]]) -> list[Fact]:
+    """What was wanted among a million names."""
+    few, many = measured.values()
+    return [
+        Fact(f"a million names, {kind}", "CPU at most 1.1 x that among few", many[kind].cpu / few[kind].cpu, 1.1)
+        for kind in few
+    ]
+
+
+def of_workers(measured: Mapping[str, Divided]) -> list[Fact]:
+    """What was wanted of a second process."""
+    one, two = measured.values()
+    return [
+        Fact("two processes", "rate at least 1.8 x one, a core each", two.capacity / one.capacity, 1.8, at_least=True),
+        Fact("two processes", "memory grows by less than half of one", two.memory / one.memory, 1.5),
+    ]
+
+
+def targets(measured: Mapping[str, Mapping[str, Measured]], facts: Iterable[Fact] = ()) -> str:
+    """What was wanted of each workload that was measured, beside what came out; then what was wanted besides."""
+    rows: list[tuple[str, ...]] = []
     for name, server, what, peer, bound in TARGETS:
         found = measured.get(name, {})
         if server in found and peer in found:
@@ -142,6 +195,7 @@ def targets(measured: Mapping[str, Mapping[str, Measured]]) -> str:
             met = ratio <= bound if what == "cpu" else ratio >= bound
             wanted = f"{'CPU at most' if what == 'cpu' else 'rate at least'} {bound:g} x {peer}"
             rows.append((f"{name}: {WORKLOADS[name].title}", server, wanted, f"{ratio:.2f}", "yes" if met else "no"))
+    rows += (fact.row() for fact in facts)
     return table(("workload", "server", "wanted", "measured", "met"), rows)
 
 

@@ -1,6 +1,7 @@
 """The command line: CoreDNS's flags, with one dash or two; `kdns plan`; `kdns up`."""
 
 import argparse
+import gc
 import sys
 from importlib.util import find_spec
 
@@ -39,6 +40,7 @@ def serve(words: list[str]) -> int:
         print("\n".join(about.lines()))
         return 0
 
+    gc.disable()  # modules and first lists stay: looking through them again and again only takes time; see app
     import asyncio  # below, not above: `-version` and `-plugins` should not pay for the server
 
     from kdns.app import App, Options

@@ -276,6 +276,7 @@ def _spare_the_collector(*, again: bool) -> None:
         gc.unfreeze()
         gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _raise_file_limit() -> None:

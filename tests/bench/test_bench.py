@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import dnsperf, freshness, processes, servers, startup, workloads
+from bench import dnsperf, freshness, instructions, processes, servers, startup, workloads
 from bench.changes import change
 from bench.cluster import Cluster
 from bench.dnsperf import Questions, write
@@ -84,3 +84,8 @@ def test_a_profile_tells_of_the_functions_that_took_longest(tmp_path: Path) -> N
     head, *rows = table(file, queries=1000, rows=3).splitlines()
     assert "1,000 queries" in head
     assert len(rows) == 3
+
+
+def test_instructions_are_shown_by_the_query() -> None:
+    shown = instructions.table([(4_000_000, "PROGRAM TOTALS"), (1_000, "./Objects/x.c:compare")], 2_000).splitlines()
+    assert [line.split() for line in shown[1:]] == [["2,000", "PROGRAM", "TOTALS"], ["0", "compare"]]

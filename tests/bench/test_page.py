@@ -11,6 +11,7 @@ from bench.cluster import PER_SET, SLICES, Cluster, live, live_address
 from bench.dnsperf import Measured, Rate, middle
 from bench.plot import draw
 from bench.scale import Scale, formula
+from bench.workers import Divided
 from bench.workloads import WORKLOADS, turn
 
 MINE, OTHER = Measured(Rate(3000.4, 4.0), 50, 90.4, 40), Measured(Rate(2000, 2.0), 20, 30, 41)
@@ -43,6 +44,21 @@ def test_other_measurements_are_tables_too() -> None:
     )
     few, many = {"hot": OTHER.rate, "fresh": OTHER.rate}, {"hot": OTHER.rate, "fresh": MINE.rate}
     assert "| 2.0 | 4.0 | 2.00 |" in page.million({"few": few, "many": many})
+
+
+def test_what_was_wanted_besides_stands_below_the_workloads() -> None:
+    few, many = {"hot": OTHER.rate, "fresh": OTHER.rate}, {"hot": OTHER.rate, "fresh": MINE.rate}
+    one, two = Divided(5.0, 100_000, 80), Divided(6.0, 170_000, 96)
+    facts = [
+        *page.of_changes({"kdns": Moving(MINE.rate, OTHER.rate, [0.001, 0.001])}),
+        *page.of_sizes({"few": {"kdns": Scale(1.5, 40, 0.002)}}, {"few": 80}, 0.2),
+        *page.of_a_million({"few": few, "many": many}),
+        *page.of_workers({"one": one, "two": two}),
+    ]
+    met = [line.split(" | ")[-1].removesuffix(" |") for line in page.targets({}, facts).splitlines()[2:]]
+
+    assert met == ["no", "yes", "no", "yes", "yes", "yes", "no", "no", "yes"]
+    assert "| two processes | 6.0 | 170,000 | 1.70 | 96 | 1.20 |" in page.workers({"one": one, "two processes": two})
 
 
 def test_a_block_is_replaced_and_the_words_stay() -> None:
