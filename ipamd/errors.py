@@ -99,6 +99,12 @@ class Conflict(IpamError):
     status, code, title = 409, "conflict", "The request conflicts with what is stored"
 
 
+class PreconditionFailed(IpamError):
+    """The thing is not at the revision that If-Match or If-None-Match say; the member `revision` tells at which."""
+
+    status, code, title = 412, "precondition-failed", "A condition of the request does not hold"
+
+
 class KeyReused(IpamError):
     """The Idempotency-Key came before with another request."""
 

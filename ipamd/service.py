@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ipamd import bulk, pod_of_lease
 from ipamd.allocator import Space
+from ipamd.conditions import ALWAYS, Condition
 from ipamd.errors import Conflict, DryRunLease, Invalid, IpamError, KeyReused, Overtaken
 from ipamd.explaining import Verdict, verdict
 from ipamd.forecast import WINDOW, full_at
@@ -78,22 +79,29 @@ class Service:
         """Add a pool. Raises Invalid, AlreadyExists, or PoolOverlap, which says with what."""
         return usage(await self.store.update(lambda tx: self.pools.create(tx, pool)))
 
-    async def replace_pool(self, pool: Pool) -> tuple[Usage, bool]:
+    async def replace_pool(self, pool: Pool, condition: Condition = ALWAYS) -> tuple[Usage, bool]:
         """Make the pool what is given, and tell whether it is new.
 
-        Raises Invalid, PoolOverlap, or PoolInUse if a lease stands where the pool would no longer be.
+        Raises Invalid, PoolOverlap, PoolInUse if a lease stands where the pool would no longer be, PreconditionFailed.
         """
-        is_new = pool.name not in {space.pool.name for space in self.pools}
-        await self.store.update(lambda tx: self.pools.ensure(tx, pool))
+
+        def replace(tx: Tx) -> bool:
+            revision = revision_of(tx, pool.name)
+            condition.check(revision)
+            self.pools.ensure(tx, pool)
+            return revision is None
+
+        is_new = await self.store.update(replace)
         return self.pool(pool.name), is_new
 
-    async def delete_pool(self, name: str) -> None:
+    async def delete_pool(self, name: str, condition: Condition = ALWAYS) -> None:
         """Take a pool away, and with it the block that it is, if that has no other owner any more.
 
-        Raises UnknownPool, or PoolInUse while leases stand in it.
+        Raises UnknownPool, PoolInUse while leases stand in it, or PreconditionFailed.
         """
 
         def delete(tx: Tx) -> None:
+            condition.check(revision_of(tx, self.pools.space(name).pool.name))
             self.pools.delete(tx, name)
             self.leases.release_all(tx, Owner(POOL, name))
 
@@ -102,6 +110,10 @@ class Service:
     def pool(self, name: str) -> Usage:
         """A pool and how full it is. Raises UnknownPool."""
         return usage(self.pools.space(name))
+
+    def pool_revision(self, name: str) -> int | None:
+        """With which revision a pool was changed last; None if there is none of that name."""
+        return self.store.view(lambda view: revision_of(view, name))
 
     def available(self, name: str, limit: int, *, whole: bool) -> list[str]:
         """The next free addresses of a pool, or with `whole` the largest free blocks; at most `limit`.
@@ -251,20 +263,28 @@ class Service:
             self.pools.space(wanted.pool)
         return self.store.view(partial(self._list_leases, wanted=wanted, after=after, limit=limit))
 
-    async def renew(self, lease_id: int, ttl: int | None) -> Lease:
+    async def find_leases(self, wanted: LeaseFilter, after: int, limit: int) -> Sequence[Lease]:
+        """The same, but aside, so that nobody waits, if all that there are may have to be looked through for it."""
+        if wanted == LeaseFilter() or wanted.name is not None or wanted.address is not None:
+            return self.list_leases(wanted, after, limit)
+        if wanted.pool is not None:
+            self.pools.space(wanted.pool)
+        return await self.store.apart(lambda view: view.leases(wanted, after, limit))
+
+    async def renew(self, lease_id: int, ttl: int | None, condition: Condition = ALWAYS) -> Lease:
         """Have the lease expire `ttl` seconds from now, None: as many as it was given.
 
-        Raises UnknownLease, or Conflict if an object shows the address and so has to keep it.
+        Raises UnknownLease, PreconditionFailed, or Conflict if an object shows the address and so has to keep it.
         """
-        return await self.store.update(partial(self._renew, lease_id=lease_id, ttl=ttl))
+        return await self.store.update(partial(self._renew, lease_id=lease_id, ttl=ttl, condition=condition))
 
-    async def release(self, lease_id: int, generation: int | None = None) -> None:
+    async def release(self, lease_id: int, generation: int | None = None, condition: Condition = ALWAYS) -> None:
         """Give the addresses of a lease back. Its Pod loses them, or goes if a lease made it.
 
-        With `generation` only if the lease is still at it. Raises UnknownLease, or Conflict if it is not, or if an
-        object shows the address: then the lease goes with that.
+        With `generation` only if the lease is still at it. Raises UnknownLease, PreconditionFailed, or Conflict if it
+        is not, or if an object shows the address: then the lease goes with that.
         """
-        await self.store.update(partial(self._release, lease_id=lease_id, generation=generation))
+        await self.store.update(partial(self._release, lease_id=lease_id, generation=generation, condition=condition))
 
     async def release_owner(self, owner: Owner) -> Sequence[Lease]:
         """Give back everything that an owner has, and return what that was. Raises Conflict as `release` does."""
@@ -289,13 +309,15 @@ class Service:
         if lease.owner.kind == pod_of_lease.POD:
             pod_of_lease.unbind(tx, lease)
 
-    def _renew(self, tx: Tx, lease_id: int, ttl: int | None) -> Lease:
+    def _renew(self, tx: Tx, lease_id: int, ttl: int | None, condition: Condition) -> Lease:
         lease = self.leases.get(tx, lease_id)
+        condition.check(lease.revision)
         check_not_shown(tx, lease)
         return self.leases.renew(tx, lease, ttl)
 
-    def _release(self, tx: Tx, lease_id: int, generation: int | None) -> None:
+    def _release(self, tx: Tx, lease_id: int, generation: int | None, condition: Condition = ALWAYS) -> None:
         lease = self.leases.get(tx, lease_id)
+        condition.check(lease.revision)
         check_generation(lease, generation)
         check_not_shown(tx, lease)
         self.release_in(tx, lease)
@@ -329,6 +351,12 @@ class Service:
             held = (view.lease_meeting(space.pool.name, single) for space in nested)
             found += islice((lease for lease in held if lease is not None and is_wanted(lease, wanted)), 1)
         return sorted((lease for lease in found if lease.id > after), key=attrgetter("id"))[:limit]
+
+
+def revision_of(view: View, pool: str) -> int | None:
+    """With which revision a pool was changed last; None if there is none of that name."""
+    stored = view.get(POOL, "", pool)
+    return None if stored is None else stored.revision
 
 
 def usage(space: Space) -> Usage:

@@ -21,14 +21,17 @@ from ipamd.errors import (
     NotAdmitted,
     OutsidePool,
     Overtaken,
+    PreconditionFailed,
     QuotaExceeded,
     Reserved,
+    StoreUnavailable,
     Taken,
     UnknownLease,
     UnknownPool,
     Withheld,
 )
 from ipamd.http.codec import JSON, LeaseBody, LeaseList, LeaseRequest, RenewRequest, lease_body, read, shown
+from ipamd.http.conditions import IF_MATCH, IF_NONE_MATCH, condition_of, is_known, tag
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.http.shortcut import Reply
 from ipamd.model import Lease, LeaseFilter
@@ -70,7 +73,7 @@ class LeaseHandlers:
     async def list(self, request: web.Request) -> web.Response:
         """A page of leases."""
         wanted, after, limit = read_query(request)
-        leases = self._service.list_leases(wanted, after, limit)
+        leases = await self._service.find_leases(wanted, after, limit)
         page = LeaseList([lease_body(lease) for lease in leases])
         if len(leases) == limit:
             page.following = str(leases[-1].id)
@@ -114,19 +117,23 @@ class LeaseHandlers:
         return web.Response(status=204)
 
     async def get(self, request: web.Request) -> web.Response:
-        """A lease."""
-        return shown(lease_body(self._service.get_lease(lease_id(request))))
+        """A lease; 304 for who has it as it is."""
+        lease = self._service.get_lease(lease_id(request))
+        if is_known(request, lease.revision):
+            return web.Response(status=304, headers=tag(lease.revision))
+        return shown(lease_body(lease), headers=tag(lease.revision))
 
     async def renew(self, request: web.Request) -> web.Response:
         """Put off the end of a lease."""
         body = await request.read()
         wanted = read(body or b"{}", request.headers.get("Content-Encoding"), RenewRequest)
-        return shown(lease_body(await self._service.renew(lease_id(request), wanted.ttl)))
+        lease = await self._service.renew(lease_id(request), wanted.ttl, condition_of(request))
+        return shown(lease_body(lease), headers=tag(lease.revision))
 
     async def release(self, request: web.Request) -> web.Response:
         """Give a lease back; with `generation` only if its owner has not got or renewed it since."""
         generation = number(request, "generation", 0, range(1 << 62)) if "generation" in request.query else None
-        await self._service.release(lease_id(request), generation)
+        await self._service.release(lease_id(request), generation, condition_of(request))
         return web.Response(status=204)
 
 
@@ -134,28 +141,32 @@ def routes(service: Service) -> tuple[Route, ...]:
     """The routes of `/v1/leases`."""
     to = LeaseHandlers(service)
     all_leases, one_lease, renewal = "/v1/leases", "/v1/leases/{id}", "/v1/leases/{id}/renew"
-    listing: Refusals = (Malformed, Invalid, UnknownPool)
+    listing: Refusals = (Malformed, Invalid, UnknownPool, StoreUnavailable)
     creating: Refusals = (*READING, *ALLOCATING, KeyReused, Overtaken, *WRITING)
     undoing: Refusals = (Malformed, Conflict, *WRITING)
-    renewing: Refusals = (*READING, UnknownLease, Conflict, *WRITING)
-    releasing: Refusals = (Malformed, UnknownLease, Conflict, *WRITING)
+    renewing: Refusals = (*READING, UnknownLease, Conflict, PreconditionFailed, *WRITING)
+    releasing: Refusals = (Malformed, UnknownLease, Conflict, PreconditionFailed, *WRITING)
+    conditions = (*ID, IF_MATCH, IF_NONE_MATCH)
     made = {201: LeaseBody, 200: LeaseBody}
     one = {200: LeaseBody}
+    seen = {200: LeaseBody, 304: None}
     return (
         Route("GET", all_leases, "List leases", to.list, {200: LeaseList}, None, FILTERS, listing),
         Route("POST", all_leases, "Create a lease", to.create, made, LeaseRequest, TRIAL, creating),
         Route("DELETE", all_leases, "Undo a request by its Idempotency-Key", to.undo, {204: None}, refusals=undoing),
-        Route("GET", one_lease, "Get a lease", to.get, one, None, ID, (UnknownLease,)),
-        Route("POST", renewal, "Renew a lease", to.renew, one, RenewRequest, ID, renewing),
-        Route("DELETE", one_lease, "Release a lease", to.release, {204: None}, None, (*ID, GENERATION), releasing),
+        Route("GET", one_lease, "Get a lease", to.get, seen, None, (*ID, IF_NONE_MATCH), (UnknownLease,)),
+        Route("POST", renewal, "Renew a lease", to.renew, one, RenewRequest, conditions, renewing),
+        Route(
+            "DELETE", one_lease, "Release a lease", to.release, {204: None}, None, (*conditions, GENERATION), releasing
+        ),
     )
 
 
 def shown_lease(outcome: tuple[Lease, bool]) -> Reply:
     """The reply with a lease, which may be new."""
     lease, is_new = outcome
-    location = ("Location", f"/v1/leases/{lease.id}")
-    return Reply(201 if is_new else 200, msgspec.json.encode(lease_body(lease)), JSON, (location,))
+    headers = (("Location", f"/v1/leases/{lease.id}"), *tag(lease.revision).items())
+    return Reply(201 if is_new else 200, msgspec.json.encode(lease_body(lease)), JSON, headers)
 
 
 def check_key(key: str) -> None:

@@ -65,7 +65,7 @@ def refusal(kinds: Sequence[type[IpamError]]) -> Object:
 
 def parameter(each: Parameter) -> Object:
     """One parameter."""
-    place = "path" if each.is_in_path else "query"
+    place = "path" if each.is_in_path else "header" if each.is_field else "query"
     schema: Object = {"type": each.type}
     return {"name": each.name, "in": place, "required": each.is_in_path, "description": each.text, "schema": schema}
 

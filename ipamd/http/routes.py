@@ -19,12 +19,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Parameter(NamedTuple):
-    """A parameter in the path or in the query; `type` as JSON Schema has it."""
+    """A parameter in the path, in a header field or in the query; `type` as JSON Schema has it."""
 
     name: str
     text: str
     type: str = "string"
     is_in_path: bool = False
+    is_field: bool = False
 
 
 class Route(NamedTuple):

@@ -1,5 +1,7 @@
 """The use cases that other tests do not name: labels, lists, renewal."""
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
@@ -89,3 +91,17 @@ async def test_what_an_object_shows_in_its_spec_is_neither_released_nor_given_an
     await service.store.update(lambda tx: tx.delete("Node", "", "n1"))
     await service.release(block.id)
     assert service.pool("pods").leases == 0
+
+
+async def test_others_are_served_while_all_leases_are_looked_through(service: Service) -> None:
+    asked = [(Owner("Container", f"c{n}"), Wish(pool="pods", labels={"n": str(n)})) for n in range(3000)]
+    await service.lease_batch(asked, atomic=True, is_trial=False)
+    listing = asyncio.create_task(service.find_leases(LeaseFilter(labels={"n": "2999"}), 0, 10))
+    await asyncio.sleep(0)
+    lease, _ = await service.lease(Owner("Container", "meanwhile"), Wish(pool="tiny"))
+
+    assert [found.owner.name for found in await listing] == ["c2999"]
+    assert await service.find_leases(LeaseFilter(pool="tiny"), 0, 10) == [lease]
+    assert await service.find_leases(LeaseFilter(name="meanwhile"), 0, 10) == [lease]
+    with pytest.raises(UnknownPool):
+        await service.find_leases(LeaseFilter(pool="nope"), 0, 10)
