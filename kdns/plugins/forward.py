@@ -30,6 +30,7 @@ name; at most 15. Several forwards in one block are tried in their order, each f
 """
 
 from collections.abc import Callable
+from functools import partial
 from random import SystemRandom
 
 from kdns.chain import Handler, Plugin, Reply, Request
@@ -42,10 +43,13 @@ from kdns.transport import policy
 from kdns.transport.address import Address, unique
 from kdns.transport.forwarder import Forwarder, Route
 from kdns.transport.resolve import resolve
-from kdns.transport.upstream import Upstream
+from kdns.transport.upstream import Exchange, Tap, Upstream
 from kdns.wire import codes, names
 from kdns.wire.names import Name
 
+Tell = Callable[[Request, Exchange], None]
+
+UPSTREAM = "forward/upstream"  # metadata: the upstream that was asked last
 _FLAGS = codes.AA | codes.TC | codes.RA | codes.AD  # what a reply keeps of its upstream's header
 
 
@@ -70,6 +74,11 @@ class Forwards:
                     return reply
         return await rest(request)
 
+    def tap(self, tell: "Tell") -> None:
+        """Tell of each exchange with an upstream from now on."""
+        for forward in self._forwards:
+            forward.tell = tell
+
     def reach(self) -> list[Reach]:
         """What each directive forwards."""
         return [forward.reach(is_last=forward is self._forwards[-1]) for forward in self._forwards]
@@ -86,13 +95,14 @@ class Forwards:
 
 
 class Forward:
-    """One forward directive."""
+    """One forward directive. `tell` is told of each exchange with an upstream, if somebody wants to know."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._under_way = 0
         self._forwarder: Forwarder | None = None  # from `start` on
+        self.tell: Tell | None = None
 
     def matches(self, key: Name) -> bool:
         """Whether a name is forwarded: at or below FROM and not excepted. FROM itself never is."""
@@ -144,7 +154,7 @@ class Forward:
         if self._forwarder is None:
             raise NoAnswer(SERVFAIL, "no healthy proxies")
         try:
-            message = await self._forwarder.ask(request.question, request.client.proto)
+            message = await self._forwarder.ask(request.question, request.client.proto, self._tap(request))
         except WrongReply:
             return Reply(codes.FORMERR, by="forward")
         except UpstreamError as error:
@@ -152,6 +162,15 @@ class Forward:
         flags = message.flags & _FLAGS
         sections = message.answer, message.authority, message.additional
         return Reply(message.rcode, *sections, flags=flags, edns=message.edns, by="forward")
+
+    def _tap(self, request: Request) -> Tap | None:
+        return None if self.tell is None and request.labels is None else partial(self._note, request)
+
+    def _note(self, request: Request, exchange: Exchange) -> None:
+        if request.labels is not None:
+            request.labels[UPSTREAM] = str(exchange.to)
+        if self.tell is not None:
+            self.tell(request, exchange)
 
     def _made(self, addresses: tuple[Address, ...]) -> Forwarder:
         settings, chance = self._settings, SystemRandom()

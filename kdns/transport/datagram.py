@@ -12,6 +12,7 @@ from kdns.errors import UpstreamError
 from kdns.transport.address import Address, join
 from kdns.transport.expiry import Expiry
 from kdns.transport.pending import Pending
+from kdns.wire.proxy import End
 from kdns.wire.question import Question
 
 MAX_DATAGRAM = 65_535  # octets
@@ -31,7 +32,8 @@ class Datagram:
             self._socket = _connected(address, source)
         except OSError as error:
             raise UpstreamError(f"dial udp {address}: connect: {reason(error)}") from None
-        self._path = f"udp {join(*self._socket.getsockname()[:2])}->{address}"
+        self.local: End | None = self._socket.getsockname()[:2]
+        self._path = f"udp {join(*self.local)}->{address}"
         loop.add_reader(self._socket.fileno(), self._read)
 
     async def exchange(self, question: Question, timeout: float) -> bytes:

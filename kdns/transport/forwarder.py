@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from typing import NamedTuple
 
 from kdns.eager import Arrival, Pending, in_task
 from kdns.errors import UpstreamError, WireError, WrongReply
 from kdns.transport import policy
-from kdns.transport.upstream import Upstream
+from kdns.transport.upstream import Tap, Upstream
 from kdns.wire import codes, query, records
 from kdns.wire.question import Question
 from kdns.wire.records import Message
@@ -56,6 +57,13 @@ class _Tries:
         self.refused = 0  # replies whose RCODE called for another upstream
 
 
+class Flight(NamedTuple):
+    """A question under way, and who of those that wait for it wants to be told of each exchange."""
+
+    reply: Arrival[Message]
+    taps: list[Tap]
+
+
 class Forwarder:
     """See the module's head. `broken` is called when all upstreams are down and one is to be asked all the same."""
 
@@ -72,24 +80,28 @@ class Forwarder:
         self._route = route
         self._chance = chance
         self._broken = broken
-        self._flights: dict[Key, Arrival[Message]] = {}
+        self._flights: dict[Key, Flight] = {}
         self._pending = Pending()
 
-    async def ask(self, question: Question, proto: str) -> Message:
+    async def ask(self, question: Question, proto: str, tap: Tap | None = None) -> Message:
         """The upstreams' reply to a question that a client asked over `proto` (udp or tcp), at most 5 seconds later.
 
-        UpstreamError with the last failure if there is none, WrongReply if it answers another question.
+        UpstreamError with the last failure if there is none, WrongReply if it answers another question. `tap` is told
+        of each exchange.
         """
         _, flags, _, key, qtype, qclass, edns, authority, signed = question
         proto = self._proto(proto)
         same = Question(0, flags, key, key, qtype, qclass, edns, authority, signed), proto
         flight = self._flights.get(same)
+        taps = [tap] if tap is not None else []
         if flight is None:
-            flight = Arrival()
-            self._pending.begin(self._fly(question, proto), partial(self._land, same, flight))
-            if not flight.is_done:
+            flight = Flight(Arrival(), taps)
+            self._pending.begin(self._fly(question, proto, taps), partial(self._land, same, flight.reply))
+            if not flight.reply.is_done:
                 self._flights[same] = flight
-        return await flight  # whoever goes away meanwhile does not end it for the others
+        else:
+            flight.taps.extend(taps)
+        return await flight.reply  # whoever goes away meanwhile does not end it for the others
 
     async def close(self) -> None:
         """Wait for the flights under way (their deadline bounds that), then close the upstreams."""
@@ -109,25 +121,25 @@ class Forwarder:
         else:
             flight.set_exception(outcome or UpstreamError("operation was canceled"))
 
-    async def _fly(self, question: Question, proto: str) -> Message | UpstreamError:
+    async def _fly(self, question: Question, proto: str, taps: list[Tap]) -> Message | UpstreamError:
         """The reply, or why there is none. A first try over UDP, which its own timeout bounds, goes without a Task."""
         began = asyncio.get_running_loop().time()
         tries = _Tries(policy.tries(self._order(self.upstreams), self._is_down, self._chance))
         try:
-            found = await self._try(tries, question, proto) if proto == "udp" else None
+            found = await self._try(tries, question, proto, taps) if proto == "udp" else None
             if found is not None:
                 return found
             await in_task()
             async with asyncio.timeout_at(began + DEADLINE):
                 while found is None:
-                    found = await self._try(tries, question, proto)
+                    found = await self._try(tries, question, proto, taps)
                 return found
         except TimeoutError:
             return tries.failure or UpstreamError("i/o timeout")
         except UpstreamError as error:
             return error
 
-    async def _try(self, tries: "_Tries", question: Question, proto: str) -> Message | None:
+    async def _try(self, tries: "_Tries", question: Question, proto: str, taps: list[Tap]) -> Message | None:
         """Ask the next upstream. None to go on with another one, UpstreamError if there is none left."""
         route = self._route
         upstream, is_last_resort = next(tries.upstreams)
@@ -136,7 +148,7 @@ class Forwarder:
             if route.failfast:
                 raise tries.failure or UpstreamError("no healthy proxies")
         try:
-            message = await self._exchange(upstream, question, proto)
+            message = await self._exchange(upstream, question, proto, taps)
         except WrongReply:
             raise
         except UpstreamError as error:
@@ -156,11 +168,11 @@ class Forwarder:
         if not self._route.attempts and failed % len(self.upstreams) == 0:
             await asyncio.sleep(ROUND_PAUSE)
 
-    async def _exchange(self, upstream: Upstream, question: Question, proto: str) -> Message:
-        octets = await upstream.exchange(question, proto, self._route.read_timeout)
+    async def _exchange(self, upstream: Upstream, question: Question, proto: str, taps: list[Tap]) -> Message:
+        octets = await upstream.exchange(question, proto, self._route.read_timeout, taps)
         if proto == "udp" and self._route.prefer_udp and query.is_truncated(octets):
             proto = "tcp"
-            octets = await upstream.exchange(question, proto, self._route.read_timeout)
+            octets = await upstream.exchange(question, proto, self._route.read_timeout, taps)
         over_udp = proto == "udp" and upstream.address.scheme == "dns"
         try:
             if not over_udp or len(octets) <= _room(question):

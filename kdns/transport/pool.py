@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from kdns.wire.proxy import End
 from kdns.wire.question import Question
 
 
@@ -19,6 +20,7 @@ class Connection(Protocol):
 
     proto: str
     is_closed: bool
+    local: End | None  # what it is bound to, once that is known
 
     async def exchange(self, question: Question, timeout: float) -> bytes:
         """The reply's octets."""

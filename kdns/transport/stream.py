@@ -13,6 +13,7 @@ from kdns.transport.address import Address, join
 from kdns.transport.datagram import reason
 from kdns.transport.expiry import Expiry
 from kdns.transport.pending import Pending
+from kdns.wire.proxy import End
 from kdns.wire.question import Question
 
 DIAL = 2.0  # seconds that opening a connection may take, TLS handshake included
@@ -38,6 +39,7 @@ class Stream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._path = f"tcp {address}"
         self.is_closed = False
+        self.local: End | None = None
         self._opening = loop.create_task(self._open(source, tls))
 
     async def exchange(self, question: Question, timeout: float) -> bytes:
@@ -61,8 +63,8 @@ class Stream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio.Protocol: it is open."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
-        local = transport.get_extra_info("sockname")
-        self._path = f"tcp {join(*local[:2])}->{self._address}"
+        self.local = transport.get_extra_info("sockname")[:2]
+        self._path = f"tcp {join(*self.local)}->{self._address}"
 
     def data_received(self, data: bytes) -> None:
         """asyncio.Protocol: octets came, in whatever pieces."""

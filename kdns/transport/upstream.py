@@ -8,7 +8,9 @@ that nobody complains of is never probed.
 
 import asyncio
 import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kdns.errors import ConnectionEnded, UpstreamError, WrongReply
 from kdns.metrics import Metrics
@@ -20,6 +22,7 @@ from kdns.transport.pool import Connection, Limits, Pool
 from kdns.transport.stream import Stream
 from kdns.wire import codes, names, query
 from kdns.wire.names import Name
+from kdns.wire.proxy import End
 from kdns.wire.question import Question
 
 PROXY = "forward"  # the label proxy_name
@@ -52,6 +55,23 @@ class Manner:
     method: str = "POST"  # of DNS over HTTPS
 
 
+class Exchange(NamedTuple):
+    """A question that was asked of an upstream, over `proto` (udp or tcp), and its reply's octets, None without one.
+
+    `local` is the address and port that it was asked from, None where that is not known.
+    """
+
+    question: Question
+    local: End | None
+    to: Address
+    proto: str
+    seconds: float
+    reply: bytes | None
+
+
+Tap = Callable[[Exchange], None]
+
+
 class Upstream:
     """See the module's head."""
 
@@ -74,17 +94,26 @@ class Upstream:
         self._probing: asyncio.Task[None] | None = None
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def exchange(self, question: Question, proto: str, timeout: float) -> bytes:
+    async def exchange(self, question: Question, proto: str, timeout: float, taps: Sequence[Tap] = ()) -> bytes:
         """The octets of the reply to a question, asked over `proto` (udp or tcp; TLS and HTTPS have their own).
 
         `timeout` in seconds counts from when the query leaves. UpstreamError and its kinds say why there is none.
+        Each of `taps` is told how it went.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        if self.address.scheme == "https":
-            message = await self._over_https().exchange(question, timeout)
-        else:
-            message = await self._over_pool("tcp" if self.address.scheme == "tls" else proto, question, timeout)
+        message = local = None
+        proto = proto if self.address.scheme == "dns" else "tcp"
+        try:
+            if self.address.scheme == "https":
+                message = await self._over_https().exchange(question, timeout)
+            else:
+                message, local = await self._over_pool(proto, question, timeout)
+        finally:
+            if taps:
+                exchange = Exchange(question, local, self.address, proto, loop.time() - began, message)
+                for tap in taps:
+                    tap(exchange)
         self._durations.observe((PROXY, self._to, codes.rcode_name(query.rcode(message))), loop.time() - began)
         return message
 
@@ -109,7 +138,7 @@ class Upstream:
         if self._https is not None:
             await self._https.close()
 
-    async def _over_pool(self, proto: str, question: Question, timeout: float) -> bytes:
+    async def _over_pool(self, proto: str, question: Question, timeout: float) -> tuple[bytes, End | None]:
         loop = asyncio.get_running_loop()
         pool = self._tcp if proto == "tcp" else self._udp
         while True:
@@ -121,7 +150,7 @@ class Upstream:
             try:
                 message = await member.connection.exchange(question, timeout)
                 good = True
-                return message
+                return message, member.connection.local
             except ConnectionEnded:
                 if is_fresh:
                     raise

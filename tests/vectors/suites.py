@@ -24,7 +24,6 @@ Json = dict[str, Any]
 # has to be struck off here.
 MISSING_PLUGINS = frozenset(
     {
-        "dnstap",
         "geoip",
     }
 )

@@ -60,6 +60,14 @@ async def test_the_upstreams_reply_is_passed_on_with_its_flags_and_sections() ->
     assert (found.by, found.keep) == ("forward", None)
 
 
+async def test_the_upstream_that_was_asked_last_is_told_as_metadata() -> None:
+    labels: dict[str, str] = {}
+    async with upstream(address_of_name) as server, running(f"forward . {server.to}") as plugin:
+        await ask(plugin, request(WWW, labels=labels))
+
+    assert labels == {"forward/upstream": server.to}
+
+
 async def test_the_upstreams_opt_is_kept() -> None:
     def with_opt(received: Received) -> list[bytes]:
         plain = reply(received)

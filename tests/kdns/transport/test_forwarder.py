@@ -13,7 +13,7 @@ from kdns.transport import forwarder as forwarder_module
 from kdns.transport import policy
 from kdns.transport.address import Address
 from kdns.transport.forwarder import Forwarder, Route
-from kdns.transport.upstream import Health, Manner, Upstream
+from kdns.transport.upstream import Exchange, Health, Manner, Upstream
 from kdns.wire import codes, message, names
 from kdns.wire.edns import Edns
 from kdns.wire.records import Message
@@ -141,6 +141,38 @@ async def test_questions_that_may_have_other_answers_fly_alone(other: object) ->
         await asyncio.gather(forward.ask(WWW, "udp"), forward.ask(other, "udp"))  # type: ignore[arg-type]
 
     assert len(server.received) == 2
+
+
+async def test_all_who_share_a_flight_are_told_of_its_exchanges_and_who_does_not_care_is_not() -> None:
+    land = asyncio.Event()
+    told: list[tuple[str, Exchange]] = []
+
+    async def late(received: Received) -> list[bytes]:
+        await land.wait()
+        return [*address_of_name(received)]
+
+    async with upstream(late) as server, forwarder(server.address, read_timeout=5.0) as forward:
+        taps = [None, *(lambda exchange, name=name: told.append((name, exchange)) for name in "ab")]
+        answers = asyncio.gather(*(forward.ask(WWW, "udp", tap) for tap in taps))
+        await server.until_received(1)
+        land.set()
+        await answers
+
+    (first, exchange), (second, same) = told
+    assert (first, second, exchange) == ("a", "b", same)
+    assert (exchange.proto, exchange.to, exchange.local) == ("udp", server.address, server.received[0].source)
+    assert exchange.reply is not None
+    assert exchange.seconds > 0
+
+
+async def test_an_exchange_without_a_reply_is_told_too() -> None:
+    told: list[Exchange] = []
+    nobody = closed_port()
+    async with forwarder(nobody, attempts=2, max_fails=0) as forward:
+        with pytest.raises(UpstreamError):
+            await forward.ask(WWW, "udp", told.append)
+
+    assert [(exchange.to, exchange.reply) for exchange in told] == [(nobody, None)] * 2
 
 
 async def test_a_client_that_goes_away_does_not_end_the_flight_of_another() -> None:
