@@ -5,7 +5,7 @@ record is kept that names the pool of ipamd. Networks with different sub-pools o
 address is unique in it. A pool outlives its last network for as long as addresses of it cool.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -140,7 +140,7 @@ class Networks:
         taken = [cidr for space in self._pools for cidr in space.cidrs]
         for base, usual in self._predefined:
             length = usual if size is None else size
-            found = next(free_in(base, length, taken), None) if base.family == family else None
+            found = free_in(base, length, taken) if base.family == family else None
             if found is not None:
                 return found
         raise DockerError(NO_POOL_LEFT)
@@ -193,20 +193,17 @@ def sub_pool_of(cidr: Cidr, text: str) -> str:
     return str(found)
 
 
-def free_in(base: Cidr, length: int, taken: Sequence[Cidr]) -> Iterator[Cidr]:
-    """The CIDRs of that length in `base`, from the lowest on, that overlap none of those taken."""
+def free_in(base: Cidr, length: int, taken: Iterable[Cidr]) -> Cidr | None:
+    """The lowest CIDR of that length in `base` that overlaps none of those taken; None if there is none."""
     if not base.length <= length <= WIDTH[base.family]:
-        return
-    step = 1 << (WIDTH[base.family] - length)
-    at = base.base
-    while at <= base.last:
-        candidate = Cidr(base.family, at, length)
-        last = max((other.last for other in taken if candidate.overlaps(other)), default=None)
-        if last is None:
-            yield candidate
-            at += step
-        else:
-            at = (last // step + 1) * step
+        return None
+    step, at = 1 << (WIDTH[base.family] - length), base.base
+    for other in sorted(each for each in taken if each.overlaps(base)):
+        if other.base >= at + step:
+            break
+        if other.last >= at:
+            at = (other.last // step + 1) * step
+    return Cidr(base.family, at, length) if at <= base.last else None
 
 
 def advanced(record: Record, last: int) -> Record:
