@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from ipamd.docker.adopting import Seen
 from ipamd.docker.driver import Driver
@@ -94,11 +94,10 @@ class Dockerd(RuleBasedStateMachine):
         elif not gateway_lost:
             self.call("ReleasePool", PoolID=pool["PoolID"])
 
+    @precondition(lambda self: bool(self.networks))
     @rule(which=chosen, asked=st.sampled_from([0, 0, 0, 3, 5]), lost=is_lost)
     def start(self, which: int, asked: int, lost: bool) -> None:
-        if which >= len(self.networks):
-            return
-        network = self.networks[which]
+        network = self.networks[which % len(self.networks)]
         self.macs += 1
         mac = f"02:42:00:00:{self.macs >> 8:02x}:{self.macs & 255:02x}"
         cidr = read_cidr(network.cidr)
@@ -111,28 +110,32 @@ class Dockerd(RuleBasedStateMachine):
         assert given == (wanted or given)
         network.containers[given] = mac
 
+    @precondition(lambda self: bool(self.networks))
     @rule(which=chosen, container=chosen)
     def stop(self, which: int, container: int) -> None:
-        if which < len(self.networks) and container < len(self.networks[which].containers):
-            network = self.networks[which]
-            address = [*network.containers][container]
+        network = self.networks[which % len(self.networks)]
+        if network.containers:
+            address = [*network.containers][container % len(network.containers)]
             del network.containers[address]
             self.call("ReleaseAddress", PoolID=network.identifier, Address=address)
 
+    @precondition(lambda self: bool(self.networks))
     @rule(which=chosen)
     def remove_network(self, which: int) -> None:
-        if which < len(self.networks) and not self.networks[which].containers:
-            network = self.networks.pop(which)
+        network = self.networks[which % len(self.networks)]
+        if not network.containers:
+            self.networks.remove(network)
             self.call("ReleaseAddress", PoolID=network.identifier, Address=network.gateway)
             self.call("ReleasePool", PoolID=network.identifier)
 
+    @precondition(lambda self: bool(self.networks))
     @rule(which=chosen, whole=st.booleans())
     def die(self, which: int, whole: bool) -> None:
         """dockerd is killed: containers, and networks that it had not noted yet, are gone without a call."""
-        if which < len(self.networks):
-            self.networks[which].containers.clear()
-            if whole:
-                del self.networks[which]
+        network = self.networks[which % len(self.networks)]
+        network.containers.clear()
+        if whole:
+            self.networks.remove(network)
 
     @rule(seconds=st.sampled_from([0.0, GRACE / 2, GRACE]))
     def look(self, seconds: float) -> None:
