@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.ipamd.daemon import Daemon
+from tests.kdns import mmdb
 from tests.kdns.server import Kdns, free_port
 from tests.kdns.transport import certificates
 from tests.kdns.zone import signed
@@ -62,6 +63,8 @@ class Surroundings:
             path = directory / file
             path.parent.mkdir(exist_ok=True)
             path.write_text(content)
+        if ".mmdb" in corefile:
+            mmdb.write(directory / "GeoLite2-City.mmdb")
         if "cert.pem" in corefile:
             made = certificates.make(directory)
             made.rename(directory / "cert.pem")

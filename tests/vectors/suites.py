@@ -22,11 +22,7 @@ Json = dict[str, Any]
 
 # Directives of CoreDNS that kdns does not have yet: vectors that need one are not claimed. A directive that comes to be
 # has to be struck off here.
-MISSING_PLUGINS = frozenset(
-    {
-        "geoip",
-    }
-)
+MISSING_PLUGINS = frozenset({})
 VENDOR_CLOUDS = frozenset({"azure", "clouddns", "route53"})  # not spoken: docs/compatibility.md says so
 
 
