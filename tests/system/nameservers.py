@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.kdns.server import exchange, free_port, query
 
+KEY = "transfer-key"
 NSD = """
 server:
     ip-address: 127.0.0.1@{port}
@@ -41,10 +42,10 @@ acl:
   - id: anybody
     address: 127.0.0.0/8
     action: [transfer, notify]
-remote:
+{key}remote:
   - id: other
     address: 127.0.0.1@{other}
-template:
+{uses}template:
   - id: default
     storage: "{directory}"
     file: "%s.zone"
@@ -58,11 +59,15 @@ zone:
 
 
 class NameServer:
-    """One server with zones out of master files, or from the primary on port `other` where there is no file."""
+    """One server with zones out of master files, or from the primary on port `other` where there is no file.
+
+    With a `secret` (in Base64) it signs what it asks the primary, by the key transfer-key and HMAC with SHA-256.
+    """
 
     program: str
 
-    def __init__(self, directory: Path, zones: Mapping[str, str | None], other: int = 9) -> None:
+    def __init__(self, directory: Path, zones: Mapping[str, str | None], other: int = 9, secret: str = "") -> None:
+        self.secret = secret
         self.directory = directory
         self.port = free_port()
         directory.mkdir(parents=True, exist_ok=True)
@@ -104,10 +109,13 @@ class Nsd(NameServer):
         """How it is started."""
         config = self.directory / "nsd.conf"
         lines = []
+        if self.secret:
+            lines.append(f'key:\n    name: {KEY}\n    algorithm: hmac-sha256\n    secret: "{self.secret}"')
+        key = KEY if self.secret else "NOKEY"
         for name, text in zones.items():
             lines.append(f"zone:\n    name: {name}\n    zonefile: {name}.zone\n    provide-xfr: 127.0.0.0/8 NOKEY")
             if text is None:
-                lines.append(f"    request-xfr: 127.0.0.1@{other} NOKEY\n    allow-notify: 127.0.0.0/8 NOKEY")
+                lines.append(f"    request-xfr: 127.0.0.1@{other} {key}\n    allow-notify: 127.0.0.0/8 NOKEY")
         config.write_text(NSD.format(port=self.port, directory=self.directory, zones="\n".join(lines)))
         return ["nsd", "-d", "-c", str(config)]
 
@@ -122,7 +130,13 @@ class Knot(NameServer):
             f"  - domain: {name}" + ("\n    master: other" if text is None else "\n    notify: other")
             for name, text in zones.items()
         ]
-        text = KNOT.format(port=self.port, directory=self.directory, other=other, zones="\n".join(lines))
+        key, uses = "", ""
+        if self.secret:
+            key = f"key:\n  - id: {KEY}\n    algorithm: hmac-sha256\n    secret: {self.secret}\n"
+            uses = f"    key: {KEY}\n"
+        text = KNOT.format(
+            key=key, uses=uses, port=self.port, directory=self.directory, other=other, zones="\n".join(lines)
+        )
         config.write_text(text)
         return ["knotd", "-c", str(config)]
 
