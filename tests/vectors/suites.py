@@ -20,10 +20,8 @@ PORT = "1053"  # stands for a port where nothing is opened
 
 Json = dict[str, Any]
 
-# Directives of CoreDNS that kdns does not have yet: vectors that need one are not claimed. A directive that comes to be
-# has to be struck off here.
-MISSING_PLUGINS = frozenset({})
-VENDOR_CLOUDS = frozenset({"azure", "clouddns", "route53"})  # not spoken: docs/compatibility.md says so
+# Directives of CoreDNS that kdns does not have: vectors that need one are not claimed. docs/compatibility.md says why.
+VENDOR_CLOUDS = frozenset({"azure", "clouddns", "route53"})
 
 
 class Held(NamedTuple):
@@ -78,7 +76,7 @@ class Vector(NamedTuple):
     @property
     def why_not(self) -> str:
         """Why the vector is not claimed; empty if it is."""
-        lacking = sorted(directives(self.server.get("corefile", "")) & (MISSING_PLUGINS | VENDOR_CLOUDS))
+        lacking = sorted(directives(self.server.get("corefile", "")) & VENDOR_CLOUDS)
         return f"there is no plugin {lacking[0]}" if lacking else ""
 
 
