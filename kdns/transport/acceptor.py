@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from kdns.errors import WireError
 from kdns.transport.proxied import Proxying
-from kdns.wire.proxy import End, Ends
+from kdns.wire.proxy import Ends
 
 BATCH = 100  # connections accepted at one wake-up: what is under way gets its turn
 RELIEF = 0.1  # seconds until the next look when the process has no more files
@@ -36,7 +36,7 @@ class Acceptor:
     def __init__(
         self,
         sock: socket.socket,
-        connection: Callable[[Ends | None, Callable[[Connection], None]], Any],
+        connection: Callable[[Ends, Callable[[Connection], None]], Any],
         tls: Callable[[], ssl.SSLContext] | None,
         patience: float,
         proxying: Proxying | None = None,
@@ -90,7 +90,7 @@ class Acceptor:
                 self._pause()
                 return
             try:
-                sock, _address = self._sock.accept()
+                sock, peer = self._sock.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:  # too many files are open: others may be closed soon
@@ -99,14 +99,16 @@ class Acceptor:
                 return
             sock.setblocking(False)
             self._taken += 1
-            task = loop.create_task(self._welcome(sock))
+            task = loop.create_task(self._welcome(sock, peer))
             self._welcoming.add(task)
             task.add_done_callback(self._welcoming.discard)
 
-    async def _welcome(self, sock: socket.socket) -> None:
+    async def _welcome(self, sock: socket.socket, peer: Any) -> None:
         loop = asyncio.get_running_loop()
         try:
-            ends = await self.proxying.connection(sock, self.patience) if self.proxying is not None else None
+            ends = Ends(peer[:2], sock.getsockname()[:2])
+            if self.proxying is not None:
+                ends = await self.proxying.connection(sock, peer[0], self.patience) or ends
             context = self._tls() if self._tls is not None else None
             patience = {"ssl_handshake_timeout": HANDSHAKE} if context is not None else {}
             made = partial(self._connection, ends, self._gone)
@@ -125,9 +127,3 @@ class Acceptor:
         self._taken -= 1
         if not self._listening:
             self._listen()
-
-
-def ends_of(transport: asyncio.BaseTransport) -> tuple[End, End]:
-    """Both ends of a connection as its socket knows them."""
-    peer, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-    return (peer[0], peer[1]), (local[0], local[1])

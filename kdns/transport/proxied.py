@@ -89,12 +89,12 @@ class Proxying:
             self._sessions.put(peer, header.ends.source, now)
         return (payload, header.ends.source) if payload else None
 
-    async def connection(self, sock: socket.socket, patience: float) -> Ends | None:
-        """Take the header off a connection that was just accepted: whose it is, or None for its own two ends.
+    async def connection(self, sock: socket.socket, peer: str, patience: float) -> Ends | None:
+        """Take the header off a connection that was just accepted from `peer`: whose it is; None: its own two ends.
 
         WireError for a header that is broken, forbidden, or not there within `patience` seconds; OSError.
         """
-        mode = self._mode(sock.getpeername()[0])
+        mode = self._mode(peer)
         if mode is Mode.SKIP:
             return None
         try:

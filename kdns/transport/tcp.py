@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
-from kdns.transport.acceptor import Acceptor, ends_of
+from kdns.transport.acceptor import Acceptor
 from kdns.transport.proxied import Proxying
 from kdns.wire.frame import Frames, framed
 from kdns.wire.proxy import Ends
@@ -33,7 +33,7 @@ class Timeouts(NamedTuple):
 
 
 class TcpConnection(asyncio.Protocol):
-    """One client's connection, between `ends` if these are not its socket's. `gone` is called when it is lost."""
+    """One client's connection, as the client or a proxy has it. `gone` is called when it is lost."""
 
     def __init__(
         self,
@@ -41,14 +41,14 @@ class TcpConnection(asyncio.Protocol):
         memo: Memo,
         clock: Callable[[], float],
         timeouts: Timeouts,
-        ends: Ends | None,
+        ends: Ends,
         gone: Callable[["TcpConnection"], None],
     ) -> None:
         self._answers = answers
         self._memo = memo
         self._clock = clock
         self._timeouts = timeouts
-        self._ends = ends
+        self._client = Client(*ends.source, "tcp", *ends.destination)
         self._gone = gone
         self._left = timeouts.max_queries
         self._frames = Frames()
@@ -62,8 +62,6 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        source, destination = self._ends or ends_of(transport)
-        self._client = Client(*source, "tcp", *destination)
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + self._timeouts.read
         self._timer = self._loop.call_at(self._deadline, self._check_time)
@@ -203,5 +201,5 @@ class TcpListener:
         """Give back the port of a listener that never started."""
         self._acceptor.close()
 
-    def _connection(self, ends: Ends | None, gone: Callable[["TcpConnection"], None]) -> TcpConnection:
+    def _connection(self, ends: Ends, gone: Callable[["TcpConnection"], None]) -> TcpConnection:
         return TcpConnection(self._answers, self._memo, self._clock, self._timeouts, ends, gone)

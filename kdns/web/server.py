@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, cast
 from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
-from kdns.transport.acceptor import Acceptor, ends_of
+from kdns.transport.acceptor import Acceptor
 from kdns.transport.proxied import Proxying
 from kdns.transport.tcp import Timeouts
 from kdns.web.exchange import Application
@@ -50,7 +50,7 @@ class Limits(NamedTuple):
 
 
 class WebConnection(asyncio.Protocol):
-    """One client's connection, between `ends` if these are not its socket's. `gone` is called when it is lost."""
+    """One client's connection, as the client or a proxy has it. `gone` is called when it is lost."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class WebConnection(asyncio.Protocol):
         clock: Callable[[], float],
         timeouts: Timeouts,
         streams: int,
-        ends: Ends | None,
+        ends: Ends,
         gone: Callable[["WebConnection"], None],
     ) -> None:
         self._application = application
@@ -69,7 +69,7 @@ class WebConnection(asyncio.Protocol):
         self._clock = clock
         self._timeouts = timeouts
         self._streams = streams
-        self._ends = ends
+        self._client = Client(*ends.source, "tcp", *ends.destination)
         self._gone = gone
         self._dialect: Dialect | None = None
         self._first = b""
@@ -78,8 +78,6 @@ class WebConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        source, destination = self._ends or ends_of(transport)
-        self._client = Client(*source, "tcp", *destination)
         self._loop = asyncio.get_running_loop()
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
@@ -206,7 +204,7 @@ class WebListener:
         """Give back the port of a listener that never started."""
         self._acceptor.close()
 
-    def _connection(self, ends: Ends | None, gone: Callable[["WebConnection"], None]) -> WebConnection:
+    def _connection(self, ends: Ends, gone: Callable[["WebConnection"], None]) -> WebConnection:
         return WebConnection(
             self._application,
             self._answers,

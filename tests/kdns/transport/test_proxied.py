@@ -147,7 +147,7 @@ async def test_the_header_is_taken_off_a_connection_and_nothing_else(
     async with connected() as (client, accepted):
         client.send(octets)
 
-        assert await listener.connection(accepted, 10) == ends
+        assert await listener.connection(accepted, "127.0.0.1", 10) == ends
         assert accepted.recv(9000) == left
 
 
@@ -156,7 +156,7 @@ async def test_a_header_may_come_octet_by_octet(octets: bytes) -> None:
     listener, _ = proxying(Mode.USE)
     async with connected() as (client, accepted):
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        reading = asyncio.create_task(listener.connection(accepted, 10))
+        reading = asyncio.create_task(listener.connection(accepted, "127.0.0.1", 10))
         for octet in octets:
             client.send(bytes((octet,)))
             await asyncio.wait({reading}, timeout=0)
@@ -181,7 +181,7 @@ async def test_a_connection_with_a_wrong_header_is_an_error(mode: Mode, octets: 
         client.shutdown(socket.SHUT_WR)
 
         with pytest.raises(WireError, match=words):
-            await listener.connection(accepted, 10)
+            await listener.connection(accepted, "127.0.0.1", 10)
 
 
 @pytest.mark.parametrize("octets", [b"", b"\r\n\r", b"PRO"])
@@ -191,7 +191,7 @@ async def test_a_connection_that_ends_before_anything_is_said_has_no_header(octe
         client.send(octets)
         client.shutdown(socket.SHUT_WR)
 
-        assert await listener.connection(accepted, 10) is None
+        assert await listener.connection(accepted, "127.0.0.1", 10) is None
         assert accepted.recv(9000) == octets
 
 
@@ -202,4 +202,4 @@ async def test_a_header_that_does_not_come_in_time_ends_the_connection(octets: b
         client.send(octets)
 
         with pytest.raises(WireError, match="nothing came in time"):
-            await listener.connection(accepted, 0.0)
+            await listener.connection(accepted, "127.0.0.1", 0.0)
