@@ -123,7 +123,7 @@ async def docker(built: Built, settings: DockerTable | None) -> AsyncIterator[li
     def heard(identifier: str, names: frozenset[str]) -> None:
         built.reconciler.report(Subject(ENDPOINT, identifier, ""), names)
 
-    witness = Witness(service, driver, heard, built.events, SystemRandom(), running_time, settings.grace)
+    witness = Witness(service.store, driver, heard, built.events, SystemRandom(), running_time, settings.grace)
     listener = DockerListener(driver.answer, built.metrics)
     await listener.start(Path(settings.socket))
     try:

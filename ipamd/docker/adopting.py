@@ -2,21 +2,18 @@
 
 That comes of a store that was lost or put back from an old copy, and of a release by hand of what a container uses.
 
-Strategy: a network with all of its addresses is compared with what is leased under its PoolID. What is missing is asked
-for as dockerd would have asked, one thing a transaction, so that what cannot be had holds up nothing else. Docker does
-not always tell the gateway; it is taken last then, and gets what a new network would: the first address that is left.
+Strategy: a network with all of its addresses is compared with what is leased under its PoolID. What is missing there is
+kept away from others at once, and asked for as dockerd would have asked once it is certain, one thing a transaction, so
+that what cannot be had holds up nothing else. Docker does not always tell the gateway; it is taken last then, and gets
+what a new network would: the first address that is left.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ipamd.docker import endpoints, networks
 from ipamd.docker.endpoints import GATEWAY_NAME
 from ipamd.docker.messages import GATEWAY, GLOBAL, MAC, REQUEST_TYPE, AddressRequest, PoolRequest
-from ipamd.docker.networks import Networks
 from ipamd.model import Lease
-from ipamd.service import Service
-from ipamd.stores import Tx
 
 
 class Seen(NamedTuple):
@@ -40,6 +37,11 @@ class Unknown(NamedTuple):
     address: str = ""
     mac: str = ""
     is_gateway: bool = False
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is the pool itself."""
+        return not (self.address or self.is_gateway)
 
     @property
     def request(self) -> AddressRequest:
@@ -67,10 +69,10 @@ def unknown_in(identifier: str, seen: Seen, held: Collection[Lease] | None) -> I
         yield Unknown(identifier, seen.gateway, is_gateway=True)
 
 
-def adopt(tx: Tx, service: Service, pools: Networks, unknown: Unknown, seen: Seen) -> None:
-    """Have it as if dockerd had asked for it. Raises DockerError, IpamError."""
-    if not (unknown.address or unknown.is_gateway):
-        pools.request(tx, seen.request)
-        return
-    record = networks.find(tx, unknown.identifier)
-    endpoints.acquire(tx, service, unknown.identifier, record, unknown.request)
+def doubted(unknown: Iterable[Unknown]) -> dict[str, frozenset[str]]:
+    """The addresses among what is unknown, by PoolID."""
+    found: dict[str, set[str]] = {}
+    for each in unknown:
+        if each.address:
+            found.setdefault(each.identifier, set()).add(each.address)
+    return {identifier: frozenset(addresses) for identifier, addresses in found.items()}

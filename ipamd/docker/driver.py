@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from ipamd.docker import endpoints, names, networks
+from ipamd.docker.adopting import Unknown
 from ipamd.docker.messages import (
     ADDRESS_SPACES,
     CAPABILITIES,
@@ -33,11 +34,17 @@ Call = Callable[[bytes], Awaitable[Object]]
 
 
 class Driver:
-    """The calls, over one service. `predefined`: see Networks."""
+    """The calls, over one service. `predefined`: see Networks.
+
+    `doubted` are addresses, by PoolID, that Docker shows and nobody has leased: they are given to nobody by chance.
+    """
+
+    doubted: Mapping[str, frozenset[str]]
 
     def __init__(self, service: Service, predefined: Sequence[Predefined]) -> None:
         self._service = service
         self.networks = Networks(service.pools, predefined)
+        self.doubted = {}
         self._calls: Mapping[str, Call] = {
             "Plugin.Activate": constant(IMPLEMENTS),
             "IpamDriver.GetCapabilities": constant(CAPABILITIES),
@@ -79,10 +86,18 @@ class Driver:
         await self._service.store.update(partial(self._give_back, request=request))
         return {}
 
+    def adopt(self, tx: Tx, unknown: Unknown, pool: PoolRequest) -> None:
+        """Have something of Docker's as if that had asked for it. Raises DockerError, IpamError."""
+        if unknown.is_network:
+            self.networks.request(tx, pool)
+        else:
+            self._acquire(tx, unknown.request)
+
     def _acquire(self, tx: Tx, request: AddressRequest) -> str:
         identifier = request.pool_id or ""
         record = networks.find(tx, identifier)
-        lease = endpoints.acquire(tx, self._service, identifier, record, request)
+        doubted = self.doubted.get(identifier, frozenset())
+        lease = endpoints.acquire(tx, self._service, identifier, record, request, doubted)
         return f"{lease.address}/{read_cidr(record.cidr).length}"
 
     def _give_back(self, tx: Tx, request: AddressRelease) -> None:

@@ -6,11 +6,13 @@ asks for an address by that, with the MAC address as its uid. So a container tha
 it back at once, and nobody else while it has it. A request that comes again gets what it got.
 """
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
 
 from ipamd.docker.messages import AddressRequest
 from ipamd.docker.networks import Record, advanced, keep, windows
-from ipamd.docker.refusals import OUT_OF_RANGE
+from ipamd.docker.refusals import EXHAUSTED, OUT_OF_RANGE
 from ipamd.errors import DockerError, Taken
 from ipamd.model import Lease, LeaseFilter, Owner, Wish
 from ipamd.ranges import Address, Cidr, read_address, read_cidr
@@ -35,15 +37,20 @@ def is_container(lease: Lease) -> bool:
     return lease.owner.name != GATEWAY_NAME and (":" in lease.owner.uid or lease.owner.name != lease.address)
 
 
-def acquire(tx: Tx, service: Service, identifier: str, record: Record, request: AddressRequest) -> Lease:
-    """The lease for a request. Raises DockerError, IpamError."""
+def acquire(
+    tx: Tx, service: Service, identifier: str, record: Record, request: AddressRequest, avoid: Collection[str] = ()
+) -> Lease:
+    """The lease for a request: none of the addresses to `avoid` if it asks for none. Raises DockerError, IpamError."""
     address = "" if not request.address else str(address_in(record, request.address))
     owner = owner_of(tx, identifier, request, address)
     serial = record.serial or request.is_serial
+    stretches = () if address else windows(record, serial, [read_address(each).value for each in avoid])
+    if not (address or stretches):
+        raise DockerError(EXHAUSTED)
     wish = Wish(
         pool=record.pool,
         address=address or None,
-        within=() if address else windows(record, serial),
+        within=stretches,
         description=f"Docker: {owner.name if request.is_for_gateway else request.mac or 'kept away from containers'}",
     )
     try:

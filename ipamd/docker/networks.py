@@ -5,7 +5,7 @@ record is kept that names the pool of ipamd. Networks with different sub-pools o
 address is unique in it. A pool outlives its last network for as long as addresses of it cool.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -211,9 +211,23 @@ def advanced(record: Record, last: int) -> Record:
     return replace(record, last=last)
 
 
-def windows(record: Record, is_serial: bool) -> tuple[tuple[int, int], ...]:
-    """Where to look for an endpoint's address, in order of preference: behind the last one if these are serial."""
+def windows(record: Record, is_serial: bool, avoid: Collection[int] = ()) -> tuple[tuple[int, int], ...]:
+    """Where to look for an endpoint's address, in order of preference: behind the last one if these are serial.
+
+    Addresses to `avoid` are in none of these stretches, of which there may be none then.
+    """
     first, last = record.window
     if not is_serial or record.last is None or not first <= record.last < last:
-        return ((first, last),)
-    return (record.last + 1, last), (first, record.last)
+        return tuple(around(first, last, avoid))
+    return (*around(record.last + 1, last, avoid), *around(first, record.last, avoid))
+
+
+def around(first: int, last: int, avoid: Collection[int]) -> Iterator[tuple[int, int]]:
+    """What a stretch of numbers is without some of them, as stretches."""
+    for each in sorted(avoid):
+        if first <= each <= last:
+            if first < each:
+                yield first, each - 1
+            first = each + 1
+    if first <= last:
+        yield first, last

@@ -15,15 +15,14 @@ from random import Random
 from typing import NamedTuple, TypeVar
 
 from ipamd.docker import endpoints, names, networks
-from ipamd.docker.adopting import Unknown, adopt, unknown_in
+from ipamd.docker.adopting import Unknown, doubted, unknown_in
 from ipamd.docker.driver import Driver
 from ipamd.docker.engine import Engine, Sighting
 from ipamd.docker.messages import GLOBAL
 from ipamd.errors import DockerError, IpamError
 from ipamd.events import Events
 from ipamd.model import Lease
-from ipamd.service import Service
-from ipamd.stores import Tx
+from ipamd.stores import Store, Tx
 
 COLLECTED = "not at Docker"  # why a lease has ended that nobody has
 PERIOD = 15.0  # seconds between two looks, if nothing happens
@@ -57,14 +56,14 @@ class Compared(NamedTuple):
 
 
 class Witness:
-    """Compares, over a service and its driver. `clock` is in seconds, from anywhere; so is `grace`.
+    """Compares, over the store of a driver. `clock` is in seconds, from anywhere; so is `grace`.
 
     `heard` gets what every look has found.
     """
 
     def __init__(
         self,
-        service: Service,
+        store: Store,
         driver: Driver,
         heard: Heard,
         events: Events,
@@ -72,7 +71,7 @@ class Witness:
         clock: Callable[[], float],
         grace: float,
     ) -> None:
-        self._service = service
+        self._store = store
         self._driver = driver
         self._heard = heard
         self._events = events
@@ -97,24 +96,19 @@ class Witness:
 
         Raises StoreFull, StoreUnavailable.
         """
-        now, store = self._clock(), self._service.store
-        compared = await store.update(partial(self._compare, sighting=sighting, now=now))
+        now = self._clock()
+        compared = await self._store.update(partial(self._compare, sighting=sighting, now=now))
         for what in compared.collected:
             self._events.tell("reconciled", "Docker", f"{what} is free: {COLLECTED}")
         for identifier, owners in compared.present.items():
             self._heard(identifier, owners)
         due = [*self._due(compared.unknown, self._unknown, now)]
         self._absent, self._unknown = compared.absent, compared.unknown
+        self._driver.doubted = doubted(compared.unknown)
         for unknown in due:
-            taking = partial(
-                adopt,
-                service=self._service,
-                pools=self._driver.networks,
-                unknown=unknown,
-                seen=sighting.pools[unknown.identifier],
-            )
+            pool = sighting.pools[unknown.identifier].request
             with suppress(IpamError, DockerError):  # what cannot be had now is tried at the next look
-                await store.update(taking)
+                await self._store.update(partial(self._driver.adopt, unknown=unknown, pool=pool))
                 self._events.tell("reconciled", "Docker", f"{unknown} is leased: Docker has it")
 
     async def _listen(self, engine: Engine) -> None:
@@ -127,7 +121,7 @@ class Witness:
             with suppress(IpamError):
                 if sighting is not None:
                     await self.compare(sighting)
-                await self._service.store.update(self._driver.networks.sweep)
+                await self._store.update(self._driver.networks.sweep)
             is_soon = self._absent or self._unknown
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), min(PERIOD, self._grace) if is_soon else PERIOD)

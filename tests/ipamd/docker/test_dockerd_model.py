@@ -64,7 +64,7 @@ class Dockerd(RuleBasedStateMachine):
         self.service = Service(self.store, Log(self.store, 1000), Random(7))
         self.driver = Driver(self.service, PREDEFINED)
         events = Events(self.clock)
-        self.witness = Witness(self.service, self.driver, lambda *_: None, events, Random(7), self.clock, GRACE)
+        self.witness = Witness(self.store, self.driver, lambda *_: None, events, Random(7), self.clock, GRACE)
 
     def teardown(self) -> None:
         self.settles()
@@ -136,6 +136,16 @@ class Dockerd(RuleBasedStateMachine):
         network.containers.clear()
         if whole:
             self.networks.remove(network)
+
+    @precondition(lambda self: bool(self.networks))
+    @rule(which=chosen)
+    def release_by_hand(self, which: int) -> None:
+        """An operator releases what a container uses; the witness looks before anybody else asks for it."""
+        leases = self.service.list_leases(LeaseFilter(), 0, 1000)
+        used = [each for each in leases if any(each.address in network.containers for network in self.networks)]
+        if used:
+            self.run(self.service.release(used[which % len(used)].id))
+            self.look(0.0)
 
     @rule(seconds=st.sampled_from([0.0, GRACE / 2, GRACE]))
     def look(self, seconds: float) -> None:

@@ -30,7 +30,7 @@ class Watched:
         self.events = Events(clock)
         self.heard: dict[str, frozenset[str]] = {}
         heard = self.heard.__setitem__
-        self.witness = Witness(dockerd.service, dockerd.driver, heard, self.events, Random(1), clock, GRACE)
+        self.witness = Witness(dockerd.service.store, dockerd.driver, heard, self.events, Random(1), clock, GRACE)
 
     async def later(self, seconds: float, shown: Mapping[str, Collection[str]], *named: Named) -> dict[str, str]:
         """The leases after a look, some seconds later, that shows networks and what containers have in them."""
@@ -204,6 +204,23 @@ async def test_a_lease_that_somebody_else_released_is_made_again_and_has_its_nam
 
     assert seen.dockerd.leases() == {**KEPT, "10.50.0.3": "10.50.0.3"}
     assert seen.dockerd.names() == {"net/web": ["10.50.0.3"]}
+
+
+async def test_what_docker_has_is_given_to_nobody_else_from_the_first_look_on(seen: Watched) -> None:
+    shown = {NET: shown_pool(NET, kept=("10.50.0.2",), containers=dict.fromkeys(["10.50.0.3", "10.50.0.4"], MAC))}
+    await seen.look(0, shown)
+
+    assert await seen.dockerd.start(NET) == "10.50.0.5/24"
+    assert await seen.dockerd.start(NET, "10.50.0.4") == "10.50.0.4/24"  # it says itself that it is to have it
+
+
+async def test_a_network_in_which_docker_has_everything_gives_nothing(dockerd: Dockerd, clock: Clock) -> None:
+    seen, net = Watched(dockerd, clock), await dockerd.request_pool("10.50.0.0/30")
+    pool = shown_pool(net, gateway="10.50.0.1", containers={"10.50.0.2": MAC})
+    everything = {net: pool._replace(kept=("10.50.0.0", "10.50.0.3"))}
+    await seen.look(0, everything)
+
+    assert await dockerd.start(net) == "no available addresses on this pool"
 
 
 async def test_what_cannot_be_had_holds_up_nothing_else(lost: Watched) -> None:
