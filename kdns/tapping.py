@@ -16,7 +16,10 @@ from kdns.wire.proxy import End
 CONTENT_TYPE = b"protobuf:dnstap.Dnstap"
 SECOND = 1_000_000_000  # nanoseconds
 
+# Looked up here once: protobuf's enumerations are slow to ask.
 _PROTOCOLS = {"udp": pb.SocketProtocol.UDP, "tcp": pb.SocketProtocol.TCP}
+_FAMILIES = {4: pb.SocketFamily.INET, 16: pb.SocketFamily.INET6}  # by octets of an address
+_KIND = pb.Dnstap.MESSAGE
 
 
 class Sender(NamedTuple):
@@ -29,7 +32,7 @@ class Sender(NamedTuple):
 
 def payload(sender: Sender, message: Any, extra: str) -> bytes:
     """A message as it is sent, without the octets of DNS messages unless the tap is full."""
-    told = pb.Dnstap(type=pb.Dnstap.MESSAGE, identity=sender.identity, version=sender.version, message=message)
+    told = pb.Dnstap(type=_KIND, identity=sender.identity, version=sender.version, message=message)
     if extra:
         told.extra = extra.encode()
     if not sender.is_full:
@@ -89,18 +92,17 @@ def _replied(
 
 
 def _message(kind: int, proto: str, source: End | None, to: End | None, at: int, **more: Any) -> Any:
-    seconds, rest = divmod(at, SECOND)
-    found = pb.Message(
-        type=kind, socket_protocol=_PROTOCOLS[proto], query_time_sec=seconds, query_time_nsec=rest, **more
-    )
+    more["query_time_sec"], more["query_time_nsec"] = divmod(at, SECOND)
     if source is not None:
-        found.query_address, found.query_port = _packed(source), source[1]
+        more["query_address"], more["query_port"] = _packed(source[0]), source[1]
     if to is not None:
-        found.response_address, found.response_port = _packed(to), to[1]
-    address = found.response_address or found.query_address
-    found.socket_family = pb.SocketFamily.INET if len(address) == 4 else pb.SocketFamily.INET6
-    return found
+        more["response_address"], more["response_port"] = _packed(to[0]), to[1]
+    address = more["query_address"] if source is not None else more["response_address"]
+    return pb.Message(type=kind, socket_protocol=_PROTOCOLS[proto], socket_family=_FAMILIES[len(address)], **more)
 
 
-def _packed(end: End) -> bytes:
-    return ip_address(end[0].partition("%")[0]).packed
+def _packed(address: str) -> bytes:
+    """The octets of an address, which may have a zone; the library is slow, so it is asked about IPv6 only."""
+    if ":" in address:
+        return ip_address(address.partition("%")[0]).packed
+    return bytes(map(int, address.split(".")))
