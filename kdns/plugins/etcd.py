@@ -59,6 +59,8 @@ class Settings:
 class EtcdZones:
     """The zones of one server block."""
 
+    divisible = False  # gRPC does not outlive a fork
+
     def __init__(
         self, settings: Settings, endpoints: tuple[Endpoint, ...], clock: Callable[[], float] = time.time
     ) -> None:

@@ -63,6 +63,8 @@ class Settings:
 class GrpcForward:
     """The forwarder of one server block."""
 
+    divisible = False  # gRPC does not outlive a fork
+
     def __init__(self, settings: Settings, credentials: grpc.ChannelCredentials | None, metrics: Metrics) -> None:
         self._settings = settings
         self._credentials = credentials

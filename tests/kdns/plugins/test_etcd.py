@@ -170,3 +170,7 @@ def test_what_cannot_be_meant_is_refused(text: str, words: str) -> None:
 def test_what_is_of_times_past_is_passed_over() -> None:
     zones = plugin.setup(args("etcd skydns.local {\n stubzones\n debug\n upstream 9.9.9.9\n}"))
     assert [each.zones for each in zones.reach()] == [(names.parse("skydns.local."),)]
+
+
+def test_one_process_asks_the_store_since_grpc_does_not_outlive_a_fork() -> None:
+    assert not plugin.EtcdZones.divisible
