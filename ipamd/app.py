@@ -1,6 +1,7 @@
 """The daemon: everything built, joined and run until it is told to stop."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -39,6 +40,7 @@ from ipamd.stores.sqlite import SqliteStore
 from ipamd.witnesses import Subject
 
 DAY = 86_400  # seconds
+COLLECT_AFTER = (20_000, 20, 20)  # the collector's thresholds: requests leave no circles, so it seldom finds anything
 
 LOG = logging.getLogger(__name__)
 
@@ -75,6 +77,8 @@ async def serve(config: Config) -> None:
         expiry = Expiry(service.store, partial(service.release_in, reason=EXPIRED), clock, config.grace)
         upkeep = Upkeep(service.store, service.leases.thaw, config.history_days * DAY)
         loops = [service.log.run(), expiry.run(), upkeep.run(), built.reconciler.run(), *docker_loops]
+        gc.set_threshold(*COLLECT_AFTER)
+        gc.freeze()  # what is there now stays, and need not be looked through again and again
         await run_until(stopping, loops)
         service.log.close()  # ends the watches, which would otherwise never end
 

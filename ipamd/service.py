@@ -212,7 +212,8 @@ class Service:
         `atomic`: all or none, and the first refusal is raised with the member `index`. `is_trial`: nothing is kept.
         """
         for _, wish in asked:
-            check_labels(wish.labels)
+            if wish.labels:
+                check_labels(wish.labels)
         try:
             return await self.store.update(partial(self._lease_batch, asked=asked, atomic=atomic, is_trial=is_trial))
         except DryRunLease as found:

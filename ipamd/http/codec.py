@@ -32,13 +32,17 @@ from ipamd.service import Usage
 
 T = TypeVar("T")
 
+LARGEST_BATCH = 10_000  # leases
+
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 # In Python `$` also matches before a line end at the end of the text; OpenAPI's dialect has no `\Z`.
 END = r"$(?!\n)"
-Visible = rf"^[!-~]*{END}"  # what identifies an owner: ASCII without space, so that it can stand in a log line
-Word = Annotated[str, Meta(pattern=rf"^[A-Za-z][A-Za-z0-9.-]*{END}", max_length=63)]
+WORD = "[A-Za-z][A-Za-z0-9.-]*"
+VISIBLE = "[!-~]*"
+Visible = rf"^{VISIBLE}{END}"  # what identifies an owner: ASCII without space, so that it can stand in a log line
+Word = Annotated[str, Meta(pattern=rf"^{WORD}{END}", max_length=63)]
 Name = Annotated[str, Meta(pattern=Visible, min_length=1, max_length=253)]
 Scope = Annotated[str, Meta(pattern=Visible, max_length=253)]
 PoolName = Annotated[str, Meta(pattern=POOL_NAME, max_length=63)]
@@ -103,7 +107,7 @@ class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
 class BatchRequest(Struct, forbid_unknown_fields=True):
     """Leases that are wanted together: all or none, or with `atomic` false each for itself."""
 
-    leases: Annotated[list[LeaseRequest], Meta(min_length=1, max_length=10_000)]
+    leases: Annotated[list[LeaseRequest], Meta(min_length=1, max_length=LARGEST_BATCH)]
     atomic: bool = True
 
 
