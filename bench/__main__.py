@@ -157,6 +157,13 @@ def leases() -> Found:
         return page.rates("leases, 64 clients", "requests/s", leasing.rates(ipamd, echo), "echo"), []
 
 
+def batches() -> Found:
+    """Leases a second in batches."""
+    with TemporaryDirectory() as directory, processes.ipamd(Path(directory)) as ipamd:
+        measured = leasing.batches(ipamd)
+    return page.batches(measured), page.of_batches(measured)
+
+
 def attachments() -> Found:
     """ADDs of the CNI plugin."""
     with TemporaryDirectory() as directory:
@@ -170,6 +177,7 @@ OTHERS: Mapping[str, Callable[[], Found]] = {
     "start": start,
     "lease": lease_to_name,
     "leases": leases,
+    "batches": batches,
     "cni": attachments,
 }
 """What else is measured than queries, by name."""

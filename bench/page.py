@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bench.changes import Moving
 from bench.dnsperf import Measured, Rate
+from bench.leasing import BATCH
 from bench.scale import Scale
 from bench.workers import Divided
 from bench.workloads import WORKLOADS, Workload
@@ -141,11 +142,23 @@ class Fact(NamedTuple):
     found: float
     bound: float
     at_least: bool = False
+    who: str = "kdns"
 
     def row(self) -> tuple[str, ...]:
         """Its row of the table of targets."""
         met = self.found >= self.bound if self.at_least else self.found <= self.bound
-        return self.what, "kdns", self.wanted, f"{self.found:.3g}", "yes" if met else "no"
+        return self.what, self.who, self.wanted, f"{self.found:.3g}", "yes" if met else "no"
+
+
+def batches(measured: Rate) -> str:
+    """The table of leases in batches."""
+    row = (f"{BATCH:,} leases a batch", f"{measured.qps:,.0f}", f"{measured.cpu:.1f}")
+    return table(("leases, one client", "leases/s", "CPU µs each"), [row])
+
+
+def of_batches(measured: Rate) -> list[Fact]:
+    """What was wanted of batches."""
+    return [Fact(f"batches of {BATCH:,}", "at least 50,000 leases/s", measured.qps, 50_000, at_least=True, who="ipamd")]
 
 
 def of_changes(measured: Mapping[str, Moving]) -> list[Fact]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import dnsperf, freshness, instructions, processes, servers, startup, workloads
+from bench import dnsperf, freshness, instructions, leasing, page, processes, servers, startup, workloads
 from bench.changes import change
 from bench.cluster import Cluster
 from bench.dnsperf import Questions, write
@@ -89,3 +89,11 @@ def test_a_profile_tells_of_the_functions_that_took_longest(tmp_path: Path) -> N
 def test_instructions_are_shown_by_the_query() -> None:
     shown = instructions.table([(4_000_000, "PROGRAM TOTALS"), (1_000, "./Objects/x.c:compare")], 2_000).splitlines()
     assert [line.split() for line in shown[1:]] == [["2,000", "PROGRAM", "TOTALS"], ["0", "compare"]]
+
+
+def test_leases_in_batches_are_counted(tmp_path: Path) -> None:
+    with processes.ipamd(tmp_path) as ipamd:
+        measured = leasing.batches(ipamd, count=3, size=10)
+    assert measured.qps > 0
+    assert page.of_batches(measured)[0].row()[:2] == ("batches of 10,000", "ipamd")
+    assert "10,000 leases a batch" in page.batches(measured)
