@@ -49,7 +49,8 @@ class Leases:
             check_again(held, owner, wish)
             has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
             return self.renew(tx, held, wish.ttl) if has_expired else held, False
-        check_age(tx)
+        if not (wish.is_held and wish.address):
+            check_age(tx)
         space, block, cooling = self._chosen(tx, self._pools.giving(tx, spaces, wish), owner, wish)
         lease = tx.put_lease(
             Lease(
@@ -173,7 +174,10 @@ class Leases:
 def check_age(tx: Tx) -> None:
     """Raise OldCopy if what the store has as free may have been given to somebody."""
     if tx.old_because:
-        advice = "`ipamctl reconcile` shows what can be known, `ipamctl reconcile --accept-rollback` has it go on"
+        advice = (
+            "who uses an address already may ask for it as `held`, `ipamctl reconcile` shows what can be known, "
+            "`ipamctl reconcile --accept-rollback` has it go on"
+        )
         raise OldCopy(f"nothing is given from a store that is an old copy: {tx.old_because}; {advice}")
 
 

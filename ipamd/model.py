@@ -160,7 +160,8 @@ class Wish(Struct, frozen=True, gc=False):
     `address` asks for one address (or the block that begins there), `prefix_length` for a block of that length and
     `block` for one of the pool's `block_size`; without them the next free address is meant. `ttl` is in seconds, None
     for ever. `within` are the addresses, as numbers, from which alone it may come: first and last, both inclusive, in
-    order of preference; empty means the whole pool. `node` is the name of the owner's node, empty for none.
+    order of preference; empty means the whole pool. `node` is the name of the owner's node, empty for none. `is_held`
+    says that the owner uses the address already, so that an old copy of the store learns of it.
     """
 
     pool: str | None = None
@@ -172,6 +173,7 @@ class Wish(Struct, frozen=True, gc=False):
     labels: dict[str, str] = {}
     ttl: int | None = None
     within: tuple[tuple[int, int], ...] = ()
+    is_held: bool = False
     node: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()

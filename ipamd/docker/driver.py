@@ -91,13 +91,13 @@ class Driver:
         if unknown.is_network:
             self.networks.request(tx, pool)
         else:
-            self._acquire(tx, unknown.request)
+            self._acquire(tx, unknown.request, is_held=True)
 
-    def _acquire(self, tx: Tx, request: AddressRequest) -> str:
+    def _acquire(self, tx: Tx, request: AddressRequest, is_held: bool = False) -> str:
         identifier = request.pool_id or ""
         record = networks.find(tx, identifier)
         doubted = self.doubted.get(identifier, frozenset())
-        lease = endpoints.acquire(tx, self._service, identifier, record, request, doubted)
+        lease = endpoints.acquire(tx, self._service, identifier, record, request, doubted, is_held)
         return f"{lease.address}/{read_cidr(record.cidr).length}"
 
     def _give_back(self, tx: Tx, request: AddressRelease) -> None:

@@ -38,9 +38,18 @@ def is_container(lease: Lease) -> bool:
 
 
 def acquire(
-    tx: Tx, service: Service, identifier: str, record: Record, request: AddressRequest, avoid: Collection[str] = ()
+    tx: Tx,
+    service: Service,
+    identifier: str,
+    record: Record,
+    request: AddressRequest,
+    avoid: Collection[str] = (),
+    is_held: bool = False,
 ) -> Lease:
-    """The lease for a request: none of the addresses to `avoid` if it asks for none. Raises DockerError, IpamError."""
+    """The lease for a request: none of the addresses to `avoid` if it asks for none. Raises DockerError, IpamError.
+
+    `is_held`: the address that it asks for is in use already.
+    """
     address = "" if not request.address else str(address_in(record, request.address))
     owner = owner_of(tx, identifier, request, address)
     serial = record.serial or request.is_serial
@@ -51,6 +60,7 @@ def acquire(
         pool=record.pool,
         address=address or None,
         within=stretches,
+        is_held=is_held,
         description=f"Docker: {owner.name if request.is_for_gateway else request.mac or 'kept away from containers'}",
     )
     try:

@@ -67,7 +67,8 @@ class OwnerBody(Struct, forbid_unknown_fields=True, gc=False):
 class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
     """A lease that is wanted: the next free address of the pool, unless an address or a length of block is given.
 
-    Without a pool, one of `purpose` (and `family`) that is for the owner is chosen.
+    Without a pool, one of `purpose` (and `family`) that is for the owner is chosen. `held` says that the owner uses the
+    `address` already: a store that is an old copy, and gives nothing else, learns of it so.
     """
 
     owner: OwnerBody
@@ -75,6 +76,7 @@ class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
     purpose: Purpose | None = None
     family: Literal[4, 6] | None = None
     address: Text | None = None
+    held: bool = False
     prefix_length: Length | None = None
     labels: Labels = {}
     ttl: Seconds | None = None
@@ -83,7 +85,12 @@ class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
     tags: Tags = ()
 
     def wish(self) -> Wish:
-        """What is wished for. Raises Invalid if the address is none, or neither pool nor purpose is given."""
+        """What is wished for. Raises Invalid if the address is none, or neither pool nor purpose is given.
+
+        So it does for something that is held and not named.
+        """
+        if self.held and self.address is None:
+            raise Invalid("name the address that is held")
         if (self.pool is None) == (self.purpose is None):
             raise Invalid("name a pool, or a purpose to have one chosen, and not both")
         return Wish(
@@ -92,6 +99,7 @@ class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
             family=self.family,
             address=None if self.address is None else str(read_address(self.address)),
             prefix_length=self.prefix_length,
+            is_held=self.held,
             labels=self.labels,
             ttl=self.ttl,
             node=self.node,

@@ -7,6 +7,7 @@ import pytest
 from ipamd.cni.attachments import ATTACHMENT
 from ipamd.cni.frames import Call
 from ipamd.cni.plugin import Plugin
+from ipamd.errors import OldCopy
 from ipamd.events import Events
 from ipamd.model import LeaseFilter, Owner, TenureFilter, Wish
 from ipamd.reconciling import Reconciler
@@ -268,6 +269,12 @@ async def test_from_an_old_copy_nothing_is_freed_until_its_age_is_accepted(world
     world.clock.now += GRACE
     world.report(JOBS)
     assert await world.later(0) == []
+
+    held = Wish(pool="pods", address="10.244.7.7", is_held=True)
+    lease, _ = await world.service.lease(Owner("Container", "c"), held)  # which it was given after the copy was made
+    assert lease.address == "10.244.7.7"
+    with pytest.raises(OldCopy):
+        await world.lease("Job", "b", address="10.244.7.8")
 
     await world.reconciler.accept_age()
     assert await world.later(0) == []  # what was seen of the old copy does not count

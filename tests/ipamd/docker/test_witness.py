@@ -214,6 +214,16 @@ async def test_what_docker_has_is_given_to_nobody_else_from_the_first_look_on(se
     assert await seen.dockerd.start(NET, "10.50.0.4") == "10.50.0.4/24"  # it says itself that it is to have it
 
 
+async def test_an_old_copy_of_the_store_learns_from_docker_what_it_lacks(lost: Watched) -> None:
+    lost.dockerd.service.store._tx.old_because = "it was put back"  # type: ignore[attr-defined]
+    for seconds in (0, GRACE):
+        await lost.look(seconds, LOST)
+
+    told = {address: owner for address, owner in TAKEN_OVER.items() if address != "fd00:50::1"}  # which is a guess
+    assert lost.dockerd.leases() == told
+    assert "old copy" in await lost.dockerd.start(NET)
+
+
 async def test_a_network_in_which_docker_has_everything_gives_nothing(dockerd: Dockerd, clock: Clock) -> None:
     seen, net = Watched(dockerd, clock), await dockerd.request_pool("10.50.0.0/30")
     pool = shown_pool(net, gateway="10.50.0.1", containers={"10.50.0.2": MAC})

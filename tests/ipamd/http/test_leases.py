@@ -160,3 +160,10 @@ def test_a_path_or_query_that_is_wrong_is_told(ipamd: Daemon, method: str, path:
     reply = ipamd.request(method, path)
 
     assert (reply.status, reply.body["code"]) == (status, code)
+
+
+def test_an_address_that_is_held_already_is_asked_for_by_its_name(ipamd: Daemon) -> None:
+    assert ipamd.lease("holds", address="10.244.78.1", held=True).body["address"] == "10.244.78.1"
+    assert ipamd.lease("other", address="10.244.78.1", held=True).body["code"] == "taken"
+    refused = ipamd.lease("other", held=True)
+    assert (refused.body["code"], refused.body["detail"]) == ("invalid", "name the address that is held")
