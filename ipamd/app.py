@@ -29,6 +29,8 @@ from ipamd.expiry import Expiry, Upkeep
 from ipamd.http import events, reconcile, rest
 from ipamd.http.kube import KubernetesPaths
 from ipamd.http.server import Server, build
+from ipamd.kube.pool_ends import fitted
+from ipamd.kube.service_cidrs import ranges_of, service_cidrs
 from ipamd.leases import EXPIRED
 from ipamd.log import Log
 from ipamd.metrics import Metrics
@@ -170,7 +172,8 @@ async def prepared(store: SqliteStore, config: Config) -> Service:
     except StoreUnavailable as error:
         raise StartError(f"the store {config.store} cannot be read: {error}") from None
     try:
-        await service.ensure_pools(config.pools)
+        ranges = store.view(lambda view: ranges_of(service_cidrs(view)))
+        await service.ensure_pools([fitted(pool, ranges) for pool in config.pools])
     except IpamError as error:
         raise StartError(f"the pools of the configuration cannot be had: {error}") from None
     return service

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ipamd.json import Object
+from ipamd.kube import pool_ends
 from ipamd.kube.cluster_ips import ClusterIPs, is_of_service
 from ipamd.kube.document import child, decode
 from ipamd.kube.ip_addresses import managed
@@ -25,6 +26,7 @@ from ipamd.kube.service_cidrs import (
     SERVICES,
     condition,
     new_service_cidr,
+    ranges_of,
     service_cidrs,
     service_pools,
     without,
@@ -32,7 +34,7 @@ from ipamd.kube.service_cidrs import (
 from ipamd.kube.shapes import IPAddress, ServiceCIDR
 from ipamd.model import POOL, WIDTH, Owner, Pool
 from ipamd.pools import Pools
-from ipamd.ranges import Cidr, read_cidr
+from ipamd.ranges import Address, Cidr, read_cidr
 from ipamd.stores import Change, Tx, View
 
 BLOCKED = "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR"
@@ -55,6 +57,7 @@ class CidrUpkeep:
         elif change.kind == SERVICE_CIDR.name:
             if change.op == "DELETED":
                 self._retire(tx)
+            self._fit_ends(tx)
             self._settle(tx)
         elif change.kind == POOL and SERVICES in change.body + (change.previous or b""):
             keep_in_step(tx)
@@ -91,13 +94,24 @@ class CidrUpkeep:
 
     def _is_needed(self, tx: Tx, found: ServiceCIDR, rest: list[ServiceCIDR]) -> bool:
         """Whether an address of it is in use that no other covers."""
-        others = [read_cidr(text) for each in rest for text in each.spec.cidrs]
-        for text in found.spec.cidrs:
-            family = read_cidr(text).family
-            for value in self._cluster_ips.within(text):
-                if not any(other.holds(Cidr(family, value, WIDTH[family])) for other in others):
+        others = ranges_of(rest)
+        for own in ranges_of([found]):
+            for value in self._cluster_ips.within(str(own.cidr)):
+                address = Address(own.cidr.family, value)
+                if own.has(address) and not any(other.has(address) for other in others):
                     return True
-        return any(tx.lease_meeting(pool.name, piece) for pool, piece in uncovered(tx, others))
+        ends = ((pool, end) for pool in service_pools(tx) for end in pool_ends.to_close(pool, others))
+        pieces = [(pool, Cidr(*end, WIDTH[end.family])) for pool, end in ends]
+        pieces += uncovered(tx, [other.cidr for other in others])
+        return any(tx.lease_meeting(pool.name, piece) for pool, piece in pieces)
+
+    def _fit_ends(self, tx: Tx) -> None:
+        """Has the pools give the ends that a wider ServiceCIDR has, and no others."""
+        ranges = ranges_of(service_cidrs(tx))
+        for pool in service_pools(tx):
+            wanted = pool_ends.fitted(pool, ranges)
+            if wanted != pool:
+                self._pools.ensure(tx, wanted)
 
     def _retire(self, tx: Tx) -> None:
         """Takes pools that were made for ServiceCIDRs, or what no ServiceCIDR covers of them, away."""

@@ -144,13 +144,17 @@ def service_cidrs(view: View) -> list[ServiceCIDR]:
 
 def ready_ranges(view: View) -> list[ServiceRange]:
     """The ranges that addresses are given out of, in the order in which they are tried."""
-    return [
-        service_range(text)
+    return ranges_of(
+        found
         for found in service_cidrs(view)
         if not found.metadata.deletion_timestamp
         and not any(each.type == "Ready" and each.status == "False" for each in found.status.conditions)
-        for text in found.spec.cidrs
-    ]
+    )
+
+
+def ranges_of(found: Iterable[ServiceCIDR]) -> list[ServiceRange]:
+    """The ranges of these ServiceCIDRs."""
+    return [service_range(text) for each in found for text in each.spec.cidrs]
 
 
 def families(view: View) -> tuple[str, ...]:

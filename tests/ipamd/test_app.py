@@ -64,6 +64,29 @@ def test_a_configuration_that_contradicts_the_leases_is_told(daemon: Daemon, tmp
     assert "pool pods cannot be so: 10.244.0.2 is leased to Container c" in refused.stderr
 
 
+def test_an_end_of_a_configured_pool_that_a_wider_service_cidr_gave_is_there_after_a_restart(daemon: Daemon) -> None:
+    config = daemon.store.with_name("ipamd.toml")
+    config.write_text('[pools.few]\ncidrs = ["10.5.0.0/29"]\npurpose = "services"\n')
+    daemon.stop()
+    daemon.flags = ["--config", str(config)]
+    daemon.start()
+    cidrs = "/apis/networking.k8s.io/v1/servicecidrs"
+    wide = {"metadata": {"name": "wide"}, "spec": {"cidrs": ["10.5.0.0/28"]}}
+    assert daemon.request("POST", cidrs, wide).status == 201
+    web = {"metadata": {"name": "web"}, "spec": {"clusterIP": "10.5.0.7", "ports": [{"port": 80}]}}
+    assert daemon.request("POST", "/api/v1/namespaces/default/services", web).status == 201
+
+    daemon.restart()
+    found = daemon.request("GET", "/v1/pools/few").body
+    assert (found["capacity"], found["tags"]) == (7, ["wider-service-cidr"])
+
+    assert daemon.request("DELETE", "/api/v1/namespaces/default/services/web").status == 200
+    assert daemon.request("DELETE", f"{cidrs}/wide").status == 200
+    found = daemon.request("GET", "/v1/pools/few").body
+    assert (found["capacity"], found.get("tags", [])) == (6, [])
+    assert daemon.stop() == 0
+
+
 def test_a_pool_that_rest_made_and_the_leases_are_there_after_a_restart(daemon: Daemon) -> None:
     daemon.request("POST", "/v1/pools", {"name": "lab", "cidrs": ["192.0.2.0/24"]})
     lease = daemon.lease("c", "lab").body

@@ -126,12 +126,40 @@ async def test_a_wider_service_cidr_gives_what_the_narrower_has_not(cluster: Clu
     await fill(cluster)
 
     await cidr(cluster, "wide", "10.5.0.0/28")
-    got = {await web(cluster, f"w{number}") for number in range(7)}
+    got = {await web(cluster, f"w{number}") for number in range(8)}
 
-    assert got == {f"10.5.0.{host}" for host in range(8, 15)}  # .7 was the end of the narrower one
+    assert got == {f"10.5.0.{host}" for host in range(7, 15)}  # .7 was the end of the narrower one
     assert pools(cluster)["servicecidr-wide-v4"] == ("10.5.0.8/29",)
-    with pytest.raises(StatusError, match=r"range of valid IPs is 10\.5\.0\.0/28"):
-        await web(cluster, "end", clusterIP="10.5.0.15")
+    with pytest.raises(StatusError, match="range is full"):
+        await web(cluster, "more")
+    for end in ("10.5.0.0", "10.5.0.15"):
+        with pytest.raises(StatusError, match=r"not in the valid range"):
+            await web(cluster, "end", clusterIP=end)
+
+
+async def test_the_end_of_a_pool_is_given_while_a_wider_service_cidr_has_it(cluster: Cluster) -> None:
+    plain = cluster.service.pools.space("few").pool
+    await cidr(cluster, "wide", "10.5.0.0/28")
+    assert cluster.service.pools.space("few").capacity == 7
+    assert await web(cluster, clusterIP="10.5.0.7") == "10.5.0.7"
+
+    await cluster.delete("ServiceCIDR", "wide")
+    assert ready(cluster, "wide") == ("False", "Terminating")  # `kubernetes` holds 10.5.0.7, and cannot give it
+    await cluster.delete("Service", "web")
+
+    assert cluster.get("ServiceCIDR", "wide") is None
+    assert cluster.service.pools.space("few").pool == plain
+    with pytest.raises(StatusError, match=r"range of valid IPs is 10\.5\.0\.0/29"):
+        await web(cluster, clusterIP="10.5.0.7")
+
+
+async def test_an_address_in_use_at_an_end_keeps_the_wider_service_cidr(cluster: Cluster) -> None:
+    await cidr(cluster, "wide", "10.5.0.0/28")
+    await cluster.service.lease(Owner("Machine", "m"), Wish(pool="few", address="10.5.0.7"))
+
+    await cluster.delete("ServiceCIDR", "wide")
+
+    assert ready(cluster, "wide") == ("False", "Terminating")
 
 
 async def test_a_service_cidr_goes_when_each_of_its_addresses_in_use_is_covered_by_another(cluster: Cluster) -> None:
