@@ -161,7 +161,7 @@ DIRECTIONS = [
         "ipamd.kube*",
         ("ipamd.allocator", "ipamd.cni.attachments", "ipamd.endpoints", "ipamd.errors", "ipamd.json", "ipamd.leases",
          "ipamd.model",
-         "ipamd.pools", "ipamd.ranges", "ipamd.selectors", "ipamd.stores", "ipamd.kube*"),
+         "ipamd.pool_rules", "ipamd.pools", "ipamd.ranges", "ipamd.selectors", "ipamd.stores", "ipamd.kube*"),
         "the Kubernetes API apart from HTTP",
     ),
     (
@@ -217,7 +217,7 @@ PURE = (
     "ipamd.admission", "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes",
     "ipamd.kube.service_rules",
     "ipamd.kube.strategic", "ipamd.kube.table", "ipamd.kube.discovery", "ipamd.kube.openapi",
-    "ipamd.kube.service_ranges", "ipamd.kube.cidr_set",
+    "ipamd.kube.service_ranges", "ipamd.kube.cidr_set", "ipamd.kube.pool_ends",
     "ipamd.kube.protobuf", "ipamd.cni.arguments", "ipamd.cni.codes", "ipamd.cni.document", "ipamd.cni.frames",
     "ipamd.cni.host_local", "ipamd.cni.plan", "ipamd.cni.planning", "ipamd.cni.refusals", "ipamd.cni.results",
     "ipamd.cni.skeleton", "ipamd.cni.whereabouts", "ipamd.docker.messages", "ipamd.docker.refusals",
