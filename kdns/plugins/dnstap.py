@@ -66,6 +66,8 @@ class Dnstap:
         self._taps = taps
         self._is_full = any(tap.sender.is_full for tap in taps)
         self._clock = clock
+        # A collector that connects to us reaches one process, and is to be told of all queries.
+        self.divisible = not any(isinstance(tap.sink, Incoming) for tap in taps)
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The reply from below; a query that nobody answers has no reply to tell of."""

@@ -85,6 +85,14 @@ def test_what_cannot_be_meant_is_refused(text: str, words: str) -> None:
         dnstap.setup(args(text))
 
 
+@pytest.mark.parametrize(
+    ("text", "divisible"),
+    [("dnstap /s", True), ("dnstap tcp://127.0.0.1:6000", True), ("dnstap /s\ndnstap listen /t", False)],
+)
+def test_only_one_process_can_have_collectors_that_connect_to_it(text: str, divisible: bool) -> None:
+    assert dnstap.setup(args(text)).divisible is divisible
+
+
 class Sink:
     """Keeps the messages."""
 
@@ -193,6 +201,17 @@ def test_what_upstreams_are_asked_is_told_too(kdns: Start, tmp_path: Path) -> No
     assert field(text, "response_port") == [str(upstream.port)] * 2
     extras = [message.extra.decode() for message in read(tmp_path / "capture.fstrm")]
     assert extras == ["to -", *[f"to 127.0.0.1:{upstream.port}"] * 3]
+
+
+def test_each_of_several_processes_tells_of_its_own_clients(kdns: Start, tmp_path: Path) -> None:
+    with captured(tmp_path, "-u", str(tmp_path / "tap.sock")) as shown:
+        taps = f"dnstap {tmp_path}/tap.sock"
+        server = kdns(f".:@PORT@ {{\n bind 127.0.0.1\n multisocket 3\n {taps}\n {HOSTS}\n}}\n")
+        for _ in range(30):  # from other ports, so the system takes other sockets
+            server.ask("www.example.org. A")
+        server.stop()
+        text = shown()
+    assert re.findall(r"CLIENT_\w+", text).count("CLIENT_RESPONSE") == 30
 
 
 async def test_collectors_with_a_certificate_may_connect(kdns: Start, tmp_path: Path) -> None:
