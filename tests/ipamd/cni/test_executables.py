@@ -66,6 +66,19 @@ def test_an_attachment_comes_and_goes(executable: Executable) -> None:
     assert executable.call("GC", {**DUAL, "cni.dev/valid-attachments": []}) == Printed(0, "", "")
 
 
+def test_the_daemon_counts_calls_and_takes_the_list_of_a_gc_for_a_word(executable: Executable, daemon: Daemon) -> None:
+    config = {**DUAL, "name": f"counted-{executable.path.stat().st_size}"}
+    executable.call("ADD", config)
+    executable.call("GC", {**config, "cni.dev/valid-attachments": []})  # too early for the GC itself to collect it
+
+    counted = 'ipamd_cni_request_duration_seconds_count{code="0",command="%s"}'
+    metrics = daemon.raw("GET", "/metrics").decode()
+    assert all(counted % command in metrics for command in ("ADD", "GC"))
+    suspects = daemon.request("GET", "/v1/reconcile").body["suspects"]
+    assert {each["lease"]["owner"]["namespace"] for each in suspects} >= {config["name"]}
+    assert executable.call("DEL", config).status == 0
+
+
 def test_what_the_daemon_refuses_is_printed_with_status_1(executable: Executable) -> None:
     refused = executable.call("ADD", {**DUAL, "name": "bad name!"})
 
