@@ -128,13 +128,28 @@ FORMATS: Mapping[str, Format] = {
 
 
 class Trace:
-    """A query that is followed: `number` is its trace's, `inside` the span that is under way, `ended` takes spans."""
+    """A query that is followed: `number` is its trace's, `inside` the span that is under way, `ended` takes spans.
 
-    def __init__(self, number: int, inside: int, ended: Callable[[Iterable[Span]], None]) -> None:
+    `moment` gives a number for a new span, and the time in nanoseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        inside: int,
+        ended: Callable[[Iterable[Span]], None],
+        moment: Callable[[], tuple[int, int]],
+    ) -> None:
         self.number = number
         self.inside = inside
         self.ended = ended
+        self._moment = moment
 
     def within(self, span: int) -> "Trace":
         """The same query within another span."""
-        return Trace(self.number, span, self.ended)
+        return Trace(self.number, span, self.ended, self._moment)
+
+    def note(self, name: str, nanoseconds: int, tags: Mapping[str, str]) -> None:
+        """A span, within the one that is under way, for what took so long and is just over."""
+        number, now = self._moment()
+        self.ended([Span(self.number, number, self.inside, name, now - nanoseconds, nanoseconds, tags)])

@@ -50,6 +50,7 @@ from kdns.wire.names import Name
 Tell = Callable[[Request, Exchange], None]
 
 UPSTREAM = "forward/upstream"  # metadata: the upstream that was asked last
+SPAN = "connect"  # what *trace* calls an exchange with an upstream
 _FLAGS = codes.AA | codes.TC | codes.RA | codes.AD  # what a reply keeps of its upstream's header
 
 
@@ -164,11 +165,14 @@ class Forward:
         return Reply(message.rcode, *sections, flags=flags, edns=message.edns, by="forward")
 
     def _tap(self, request: Request) -> Tap | None:
-        return None if self.tell is None and request.labels is None else partial(self._note, request)
+        watched = self.tell is not None or request.labels is not None or request.trace is not None
+        return partial(self._note, request) if watched else None
 
     def _note(self, request: Request, exchange: Exchange) -> None:
         if request.labels is not None:
             request.labels[UPSTREAM] = str(exchange.to)
+        if request.trace is not None:
+            request.trace.note(SPAN, int(exchange.seconds * 1e9), {"peer.address": str(exchange.to)})
         if self.tell is not None:
             self.tell(request, exchange)
 

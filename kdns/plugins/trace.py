@@ -76,7 +76,7 @@ class Tracer:
         self._count += 1
         if not self._every or self._count % self._every or request.trace is not None:
             return await rest(request)
-        trace = Trace(self._number(), 0, self._collector.add)
+        trace = Trace(self._number(), 0, self._collector.add, self._moment)
         if request.labels is not None:
             request.labels[TRACE_ID] = self._form.show(trace.number)
         return await self._span(trace, NAME, request, rest, is_first=True)
@@ -114,6 +114,9 @@ class Tracer:
             lasted = self._clock.monotonic() - since
             tags = _tags(request, rcode) if is_first else {}
             trace.ended([Span(trace.number, number, trace.inside, name, begun, lasted, tags, error)])
+
+    def _moment(self) -> tuple[int, int]:
+        return self._number(), self._clock.epoch()
 
     def _number(self) -> int:
         return self._clock.chance.randrange(1, 1 << 64)

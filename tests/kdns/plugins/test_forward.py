@@ -10,6 +10,7 @@ from kdns.chain import Reply, Request, link
 from kdns.errors import REFUSED, SERVFAIL, NoAnswer, StartError
 from kdns.metrics import Metrics
 from kdns.plugins import forward
+from kdns.tracing import Span, Trace
 from kdns.wire import codes
 from kdns.wire.edns import Edns
 from tests.kdns.asking import args, canned, question, request, texts
@@ -66,6 +67,19 @@ async def test_the_upstream_that_was_asked_last_is_told_as_metadata() -> None:
         await ask(plugin, request(WWW, labels=labels))
 
     assert labels == {"forward/upstream": server.to}
+
+
+async def test_each_time_that_an_upstream_is_asked_is_a_span_of_a_query_that_is_followed() -> None:
+    spans: list[Span] = []
+    trace = Trace(7, 8, spans.extend, lambda: (9, 1_700_000_000_000_000_000))
+    async with upstream(address_of_name) as server, running(f"forward . {server.to}") as plugin:
+        await ask(plugin, request(WWW, trace=trace))
+
+    (span,) = spans
+    assert (span.trace, span.parent, span.id, span.name) == (7, 8, 9, "connect")
+    assert span.tags == {"peer.address": server.to}
+    assert span.begun + span.nanoseconds == 1_700_000_000_000_000_000
+    assert span.nanoseconds > 0
 
 
 async def test_the_upstreams_opt_is_kept() -> None:
