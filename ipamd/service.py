@@ -124,7 +124,7 @@ class Service:
         found = islice(space.free_blocks(space.width if whole else 0), limit)
         return [str(Cidr(space.family, block.first, space.width - block.bits)) for block in found]
 
-    def forecast(self, name: str) -> float | None:
+    async def forecast(self, name: str) -> float | None:
         """When the pool will be full if it goes on so, in seconds since the epoch; None if that is not in sight.
 
         Raises UnknownPool.
@@ -135,7 +135,7 @@ class Service:
             now = view.clock
             return full_at(free, view.growth(name, now - WINDOW), now)
 
-        return self.store.view(look)
+        return await self.store.apart(look)
 
     def list_pools(self) -> list[Usage]:
         """All pools in order of their names."""

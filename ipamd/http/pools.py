@@ -25,7 +25,7 @@ class PoolHandlers:
         pools = PoolList([pool_body(usage) for usage in self._service.list_pools()])
         if request.query.get("forecast") == "true":
             for pool in pools.pools:
-                when = self._service.forecast(pool.name)
+                when = await self._service.forecast(pool.name)
                 pool.full_at = "" if when is None else rfc3339(when)
         return shown(pools)
 

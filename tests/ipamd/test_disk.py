@@ -117,3 +117,52 @@ def test_a_store_that_is_read_only_is_told_and_is_used_once_it_can_be_written(di
     cramped.start()
     assert held(cramped) == {"kept": address}
     assert cramped.lease("more").status == 201
+
+
+SYNC_THAT_FAILS = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int through(const char *name, int file) {
+    if (access(getenv("SYNC_FAILS"), F_OK) == 0) { errno = EIO; return -1; }
+    return ((int (*)(int)) dlsym(RTLD_NEXT, name))(file);
+}
+int fsync(int file) { return through("fsync", file); }
+int fdatasync(int file) { return through("fdatasync", file); }
+"""
+
+
+@pytest.fixture
+def failing(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon whose disk takes nothing for sure while there is a file `fails` beside the store."""
+    library = tmp_path / "sync.so"
+    compiler = ["cc", "-shared", "-fPIC", "-x", "c", "-o", str(library), "-", "-ldl"]
+    subprocess.run(compiler, input=SYNC_THAT_FAILS, text=True, check=True)
+    made = Daemon(tmp_path)
+    made.prefix = ["env", f"LD_PRELOAD={library}", f"SYNC_FAILS={tmp_path / 'fails'}"]
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_what_the_disk_does_not_take_for_sure_is_never_acknowledged(failing: Daemon) -> None:
+    fails = failing.store.with_name("fails")
+    leased: dict[str, str] = {}
+    for turn in range(6):
+        name = f"turn{turn}"
+        fails.touch()
+        for number in range(3):
+            refusal = failing.lease(f"refused{number}")
+            assert (refusal.status, refusal.body["code"]) == (503, "store-unavailable")
+        assert held(failing) == leased
+        fails.unlink()
+        leased[name] = failing.lease(name).body["address"]
+        if turn % 2:
+            failing.restart()
+        assert held(failing) == leased
+    assert len(set(leased.values())) == len(leased)
+    assert failing.request("GET", "/v1/check").body["sound"]
+    assert "Traceback" not in failing.errors.read_text()
