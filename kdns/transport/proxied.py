@@ -17,6 +17,9 @@ from kdns.wire import proxy
 from kdns.wire.proxy import End, Ends, Header
 
 
+QUIET = 1.0  # seconds between two warnings: whoever sends what is dropped must not fill the log
+
+
 class Mode(Enum):
     """What a peer's headers are: believed, taken off and not believed, forbidden, or no headers at all but data."""
 
@@ -63,14 +66,23 @@ class Proxying:
         self._mode = mode
         self._warn = warn
         self._sessions = sessions
+        self._unsaid = 0  # datagrams dropped since the last warning
+        self._quiet_until = 0.0
 
     def datagram(self, packet: bytes, peer: Any, now: float) -> tuple[bytes, End] | None:
         """The payload of a datagram and who sent it; None for one to drop. `peer` is its source as recvfrom has it."""
         try:
             return self._datagram(packet, peer, now)
         except WireError as fault:
-            self._warn(f"dropping invalid Proxy Protocol packet from {peer[0]}:{peer[1]}: {fault}")
+            self._tell(f"dropping invalid Proxy Protocol packet from {peer[0]}:{peer[1]}: {fault}", now)
             return None
+
+    def _tell(self, dropped: str, now: float) -> None:
+        if now < self._quiet_until:
+            self._unsaid += 1
+            return
+        self._warn(f"{dropped} (and {self._unsaid} others before)" if self._unsaid else dropped)
+        self._unsaid, self._quiet_until = 0, now + QUIET
 
     def _datagram(self, packet: bytes, peer: Any, now: float) -> tuple[bytes, End] | None:
         sender = (peer[0], peer[1])

@@ -78,6 +78,16 @@ def test_a_datagram_with_a_wrong_header_is_dropped_and_told_of(mode: Mode, datag
     assert words in warning
 
 
+def test_a_flood_of_wrong_headers_is_warned_of_once_a_second() -> None:
+    listener, warned = proxying(Mode.USE)
+    for tenth in range(12):
+        listener.datagram(LINE, PEER, 100 + tenth / 10)
+
+    first, second = warned
+    assert "others" not in first
+    assert second.endswith(" (and 9 others before)")
+
+
 def test_a_header_alone_tells_of_the_datagrams_that_come_without() -> None:
     listener, warned = proxying(Mode.USE, Sessions(10, 5))
 
