@@ -86,6 +86,28 @@ def test_a_restart_keeps_an_address_that_was_asked_for_and_a_network_without_a_s
     host.until(lambda: not host.leases())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--subnet 10.68.0.0/28 --ip-range 10.68.0.8/30 --aux-address a=10.68.0.9",
+        "--subnet 10.68.0.5/29 --gateway 10.68.0.6 --aux-address a=10.68.0.1",
+        "--ipv6 --subnet 10.68.0.0/29 --subnet fd00:68::/125 --aux-address a=fd00:68::2",
+    ],
+)
+def test_addresses_are_those_of_docker_s_own_ipam(host: DockerHost, options: str) -> None:
+    given = []
+    for driver in ("default", "ipamd"):
+        host.docker("network", "create", "--ipam-driver", driver, *options.split(), "alike")
+        for name in ("one", "two"):
+            host.run(name, "alike")
+        fields = ("IPAddress", "Gateway", "GlobalIPv6Address", "IPv6Gateway")
+        shown = " ".join(f"{{{{.NetworkSettings.Networks.alike.{each}}}}}" for each in fields)
+        given.append(host.docker("inspect", "--format", shown, "one", "two"))
+        host.docker("rm", "-f", "one", "two")
+        host.docker("network", "rm", "alike")
+    assert given[0] == given[1]
+
+
 def test_what_a_killed_dockerd_had_comes_back_or_is_given_back(host: DockerHost) -> None:
     host.network("kept", "--subnet", "10.63.0.0/24")
     host.run("again", "kept", "--restart", "always")

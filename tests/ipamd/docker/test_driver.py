@@ -1,5 +1,6 @@
 """Networks and their addresses, as dockerd asks for them."""
 
+import asyncio
 from random import Random
 from typing import Any
 
@@ -206,6 +207,17 @@ async def test_a_pool_is_swept_away_once_it_has_cooled(store: SqliteStore, clock
     await store.update(dockerd.driver.networks.sweep)
 
     assert dockerd.pools() == []
+
+
+async def test_nothing_is_given_twice_to_those_who_ask_at_once(dockerd: Dockerd) -> None:
+    nets = await asyncio.gather(*(dockerd.request_pool("0.0.0.0/28") for _ in range(66)))
+    assert (len({*nets}), nets.count(FULL)) == (65, 2)
+
+    given = await asyncio.gather(*(dockerd.start(net) for net in nets[:4] for _ in range(16)))
+    assert (len({*given} - {EXHAUSTED}), given.count(EXHAUSTED)) == (4 * 14, 4 * 2)
+    left = [address.partition("/")[0] for address in given if address != EXHAUSTED]
+    await asyncio.gather(*(dockerd.release(net, address) for net in nets[:4] for address in left))
+    assert dockerd.leases() == {}
 
 
 @pytest.mark.parametrize("where", ["network", "request"])
