@@ -55,12 +55,16 @@ class Answers:
         Only a client of a stream is sent several messages, to be taken from their iterator one by one as it reads them.
         `now` is the monotonic time in seconds at which the packet was read.
         """
-        if len(packet) < 12 or packet[2] & 0x80:
-            send(None)
-            return
         known = self.known(packet, now, memo)
         if known is not None:
             send(known)
+        else:
+            self.consider(packet, client, now, memo, send)
+
+    def consider(self, packet: bytes, client: Client, now: float, memo: Memo, send: Send) -> None:
+        """The same for a packet of which `known` has just said that it is not."""
+        if len(packet) < 12 or packet[2] & 0x80:
+            send(None)
             return
         refused = refusal(packet)
         if refused is not None:

@@ -34,6 +34,7 @@ else:
 
 BATCH = 64
 MAX_QUERY = 4096  # octets read of a query: more than any client sends, less than a flood wants
+MAX_SOURCES = 1024  # own addresses and interfaces, as they are reported, whose reply's way is remembered
 _ANCILLARY = socket.CMSG_SPACE(20)  # one in_pktinfo (12 octets) or in6_pktinfo (20)
 
 Control = list[tuple[int, int, bytes]]
@@ -62,6 +63,7 @@ class UdpListener:
         self._wildcard = self._local[0] in ("0.0.0.0", "::")
         self._now = 0.0  # when the batch under way was begun
         self._native = native(sock.fileno()) if native is not None and backlog is None else None
+        self._sources: dict[bytes, Control] = {}
         self._backlog = backlog
         self._proxying = proxying
 
@@ -98,7 +100,7 @@ class UdpListener:
             local = _destination(control) if self._wildcard else self._local[0]
             client = Client(address[0], address[1], "udp", local, self._local[1])
             reply = partial(self._send_from_late, control, address)
-            self._answers.respond(packet, client, now, self._memo, reply)
+            self._answers.consider(packet, client, now, self._memo, reply)
 
     def _known(self, packet: bytes) -> bytes | None:
         return self._answers.known(packet, self._now, self._memo)
@@ -127,7 +129,7 @@ class UdpListener:
                 send(known, address)
                 continue
             client = Client(address[0], address[1], "udp", *self._local)
-            self._answers.respond(packet, client, now, self._memo, partial(self._send_late, address))
+            self._answers.consider(packet, client, now, self._memo, partial(self._send_late, address))
 
     def _drain_any(self) -> None:
         if self._backlog is not None and self._backlog.is_full:
@@ -154,7 +156,7 @@ class UdpListener:
                 continue
             client = Client(address[0], address[1], "udp", _destination(control), self._local[1])
             reply = partial(self._send_from_late, control, address)
-            self._answers.respond(packet, client, now, self._memo, reply)
+            self._answers.consider(packet, client, now, self._memo, reply)
 
     def _drain_proxied(self, proxying: Proxying) -> None:
         if self._backlog is not None and self._backlog.is_full:
@@ -182,10 +184,20 @@ class UdpListener:
             self._unsent(error, Waiting(reply, [], address))
 
     def _send_from(self, reply: bytes, control: Control, address: Any) -> None:
+        source = self._sources.get(control[0][2]) if control else control
+        if source is None:
+            source = self._source(control)
         try:
-            self._sock.sendmsg((reply,), _from_destination(control), 0, address)
+            self._sock.sendmsg((reply,), source, 0, address)
         except OSError as error:
-            self._unsent(error, Waiting(reply, _from_destination(control), address))
+            self._unsent(error, Waiting(reply, source, address))
+
+    def _source(self, control: Control) -> Control:
+        """`_from_destination`, remembered: a server has few addresses."""
+        if len(self._sources) >= MAX_SOURCES:
+            self._sources.clear()
+        found = self._sources[control[0][2]] = _from_destination(control)
+        return found
 
     def _unsent(self, error: OSError, waiting: Waiting) -> None:
         backlog = self._backlog
