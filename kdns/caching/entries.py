@@ -74,7 +74,11 @@ class Entry:
 
     def is_due(self, now: float, amount: int, percentage: int) -> bool:
         """Whether it is asked for often enough and near enough to its end to be fetched ahead of time."""
-        return self.hits >= amount and self.remaining(now) <= ceil(percentage / 100 * self.lifetime)
+        return self.hits >= amount and self.is_ending(now, percentage)
+
+    def is_ending(self, now: float, percentage: int) -> bool:
+        """Whether no more than so much of its lifetime is left."""
+        return self.remaining(now) <= ceil(percentage / 100 * self.lifetime)
 
     def begin_refresh(self, now: float) -> bool:
         """Take the one refresh; False if it is taken, or too soon after a failure."""

@@ -124,6 +124,8 @@ class Cache:
 
         seconds = entry.lifetime if settings.keep_ttl else entry.remaining(now)
         reply = entry.to_reply(seconds, _is_authenticated(request))
+        if settings.prefetch and entry.is_ending(now, settings.percentage):
+            return reply  # each time that it is asked for counts now
         entry.next = entry.next or partial(self._next, key, entry)
         keep = Keep(until=entry.changes_at(now), tallies=(tally,), ageing=Ageing(seconds, entry.next))
         return reply.keeping(keep)
@@ -134,9 +136,9 @@ class Cache:
         if found is None or found.entry is not entry or entry.remaining(now) <= 0:
             return None
         if settings.prefetch:
-            entry.asked(now, settings.gap, 0)
-            if entry.is_due(now, settings.prefetch, settings.percentage):
+            if entry.is_ending(now, settings.percentage):
                 return None
+            entry.asked(now, settings.gap, 0)
         return entry.lifetime if settings.keep_ttl else entry.remaining(now), entry.changes_at(now)
 
     async def _stale(self, request: Request, rest: Handler, key: Key, entry: Entry) -> Reply:
