@@ -16,7 +16,6 @@ from kdns.errors import WireError
 from kdns.wire import proxy
 from kdns.wire.proxy import End, Ends, Header
 
-
 QUIET = 1.0  # seconds between two warnings: whoever sends what is dropped must not fill the log
 
 
