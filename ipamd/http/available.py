@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from ipamd.errors import Invalid, IpamError, UnknownPool
+from ipamd.errors import Invalid, IpamError, Malformed, UnknownPool
 from ipamd.http.codec import (
     BatchBody,
     Labels,
@@ -95,7 +95,7 @@ def routes(service: Service) -> tuple[Route, ...]:
     """The routes of what is free."""
     to = AvailableHandlers(service)
     addresses, prefixes = "/v1/pools/{name}/available-ips", "/v1/pools/{name}/available-prefixes"
-    looking = (UnknownPool, Invalid)
+    looking = (Malformed, UnknownPool, Invalid)
     leasing = (*READING, *ALLOCATING, *WRITING)
     found, made, named = {200: Available}, {201: BatchBody}, (NAME, *TRIAL)
     return (

@@ -60,6 +60,9 @@ FILTERS = (
     Parameter("continue", "what the page before gave as `continue`"),
 )
 TRIAL = (Parameter("dryRun", "`All`: show what would be leased, and keep nothing of it"),)
+KEY = Parameter(
+    "Idempotency-Key", f"1 to {LONGEST_KEY} characters: what was asked under it is done once", is_field=True
+)
 GENERATION = Parameter("generation", "release only if the lease is at this one", type="integer")
 ID = (Parameter("id", "of the lease", is_in_path=True),)
 
@@ -152,8 +155,10 @@ def routes(service: Service) -> tuple[Route, ...]:
     seen = {200: LeaseBody, 304: None}
     return (
         Route("GET", all_leases, "List leases", to.list, {200: LeaseList}, None, FILTERS, listing),
-        Route("POST", all_leases, "Create a lease", to.create, made, LeaseRequest, TRIAL, creating),
-        Route("DELETE", all_leases, "Undo a request by its Idempotency-Key", to.undo, {204: None}, refusals=undoing),
+        Route("POST", all_leases, "Create a lease", to.create, made, LeaseRequest, (*TRIAL, KEY), creating),
+        Route(
+            "DELETE", all_leases, "Undo a request by its Idempotency-Key", to.undo, {204: None}, None, (KEY,), undoing
+        ),
         Route("GET", one_lease, "Get a lease", to.get, seen, None, (*ID, IF_NONE_MATCH), (UnknownLease,)),
         Route("POST", renewal, "Renew a lease", to.renew, one, RenewRequest, conditions, renewing),
         Route(

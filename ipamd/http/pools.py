@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from ipamd.errors import AlreadyExists, Invalid, PoolInUse, PoolOverlap, PreconditionFailed, UnknownPool
+from ipamd.errors import AlreadyExists, Invalid, Malformed, PoolInUse, PoolOverlap, PreconditionFailed, UnknownPool
 from ipamd.http.codec import PoolBody, PoolList, PoolRequest, pool_body, read, rfc3339, shown
 from ipamd.http.conditions import IF_MATCH, IF_NONE_MATCH, condition_of, tag
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.service import Service, Usage
 
-FORECAST = (Parameter("forecast", "`true`: show as `full_at` when each pool will be full"),)
+FORECAST = (Parameter("forecast", "`true`: show as `full_at` when each pool will be full", type="boolean"),)
 NAME = (Parameter("name", "of the pool", is_in_path=True),)
 
 
@@ -23,7 +23,10 @@ class PoolHandlers:
     async def list(self, request: web.Request) -> web.Response:
         """All pools and how full they are; with `forecast` also when they will be full."""
         pools = PoolList([pool_body(usage) for usage in self._service.list_pools()])
-        if request.query.get("forecast") == "true":
+        asked = request.query.get("forecast", "false")
+        if asked not in ("true", "false"):
+            raise Malformed(f"forecast is true or false, not {asked!r}")
+        if asked == "true":
             for pool in pools.pools:
                 when = await self._service.forecast(pool.name)
                 pool.full_at = "" if when is None else rfc3339(when)
@@ -70,7 +73,7 @@ def routes(service: Service) -> tuple[Route, ...]:
     replaced = {200: PoolBody, 201: PoolBody}
     deleting: Refusals = (UnknownPool, PoolInUse, PreconditionFailed, *WRITING)
     return (
-        Route("GET", all_pools, "List pools", to.list, {200: PoolList}, parameters=FORECAST),
+        Route("GET", all_pools, "List pools", to.list, {200: PoolList}, None, FORECAST, (Malformed,)),
         Route("POST", all_pools, "Create a pool", to.create, {201: PoolBody}, PoolRequest, refusals=creating),
         Route("GET", one_pool, "Get a pool", to.get, {200: PoolBody}, parameters=NAME, refusals=(UnknownPool,)),
         Route("PUT", one_pool, "Make or change a pool", to.replace, replaced, PoolRequest, conditions, replacing),

@@ -62,3 +62,25 @@ def test_what_is_shown_is_what_is_documented(ipamd: Daemon, document: Any) -> No
 
     assert set(schema["required"]) <= set(shown) <= set(schema["properties"])
     assert document["components"]["schemas"]["LeaseRequest"]["additionalProperties"] is False
+
+
+def test_what_a_route_reads_from_the_header_is_documented(document: Any) -> None:
+    fields = {
+        (method, path): [each["name"] for each in described.get("parameters", ()) if each["in"] == "header"]
+        for path, methods in document["paths"].items()
+        for method, described in methods.items()
+    }
+
+    assert fields["post", "/v1/leases"] == fields["delete", "/v1/leases"] == ["Idempotency-Key"]
+    assert fields["put", "/v1/pools/{name}"] == ["If-Match", "If-None-Match"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["/v1/pools?forecast=1", "/v1/pools/pods/available-ips?limit=x", "/v1/leases?page=2", "/v1/events?after=-1"],
+)
+def test_a_parameter_that_cannot_be_read_is_refused_as_documented(ipamd: Daemon, document: Any, query: str) -> None:
+    path = query.partition("?")[0].replace("/pods/", "/{name}/")
+
+    assert ipamd.request("GET", query).body["code"] == "malformed"
+    assert "`malformed`" in document["paths"][path]["get"]["responses"]["400"]["description"]
