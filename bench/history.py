@@ -128,6 +128,26 @@ def contradictions(history: Iterable[Seen]) -> list[int]:
     return [lease for lease, each in said.items() if len(each) > 1]
 
 
+def too_soon(history: Iterable[Seen], seconds: float) -> list[str]:
+    """The addresses that somebody got who had not had them, sooner than that after they were released.
+
+    The ids of leases grow, so the one with the greater id is the later one of an address.
+    """
+    parts: dict[str, list[Seen]] = {}
+    for seen in history:
+        if seen.what in ("new", "released"):
+            parts.setdefault(seen.address, []).append(seen)
+    return [
+        address
+        for address, part in parts.items()
+        for given in part
+        for ended in part
+        if (given.what, ended.what) == ("new", "released")
+        and (given.lease > ended.lease and given.owner != ended.owner)
+        and given.answered < ended.called + seconds
+    ]
+
+
 def wrongly_exhausted(lives: Sequence[Life], refusals: Sequence[Refused], capacity: int) -> int:
     """How many were told that a pool of that capacity was exhausted while at no time it can have been."""
     turns = sorted([(life.since, 1) for life in lives] + [(life.until, -1) for life in lives], key=lambda turn: turn[0])

@@ -13,7 +13,7 @@ from random import Random
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from bench.history import Held, Life, Refused, Seen, What, contradictions, flaws, wrongly_exhausted
+from bench.history import Held, Life, Refused, Seen, What, contradictions, flaws, too_soon, wrongly_exhausted
 
 CLIENTS = 64
 POOL = "race"
@@ -50,10 +50,15 @@ class Lost(NamedTuple):
 
 
 class Race:
-    """What all clients saw since the leases were last listed. `seed` makes what they do the same again."""
+    """What all clients saw since the leases were last listed. `seed` makes what they do the same again.
 
-    def __init__(self, seed: int) -> None:
+    `cooldown` is for how many seconds nobody else may get what was released.
+    """
+
+    def __init__(self, seed: int, cooldown: int = 0) -> None:
         self._random = Random(seed)
+        self._cooldown = cooldown
+        self._released: list[Seen] = []  # what may cool still
         self._number = 0
         self._before: dict[str, Held] = {}
         self._standing: dict[int, Seen] = {}
@@ -154,7 +159,7 @@ class Race:
             self._saw_lease(ask, ask.lease, reply.status, document, times)
         elif document.get("code") == "exhausted":
             self._refused.append(Refused(len(ask.owners), *times))
-        elif document.get("code") == "taken":
+        elif document.get("code") == "taken" and not self._cooldown:  # what cools is taken as well
             self._seen.append(Seen("taken", ask.body["address"], "", 0, 0, *times))
         elif reply.status < 300:
             outcomes = document.get("leases", [{"status": reply.status, "lease": document}])
@@ -204,6 +209,9 @@ class Race:
         if len(here) != 2 * len(standing):
             self.faults.append("an address or an owner is in the list twice")
         self.faults += self._torn({seen.owner for seen in standing.values()})
+        self.faults += [f"{each} did not cool" for each in too_soon(self._released + history, self._cooldown)]
+        ended = [seen for seen in history if seen.what == "released"]
+        self._released = [seen for seen in self._released + ended if seen.called + self._cooldown > now]
         wrong = wrongly_exhausted(self._lives(history), self._refused, CAPACITY)
         self.faults += [f"{wrong} were told that the pool was exhausted, and it was not"] * bool(wrong)
         self._ids |= {seen.lease for seen in history}

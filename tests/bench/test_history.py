@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.history import Held, Life, Refused, Seen, contradictions, flaws, is_linearizable, wrongly_exhausted
+from bench.history import Held, Life, Refused, Seen, contradictions, flaws, is_linearizable, too_soon, wrongly_exhausted
 
 ADDRESSES = ("10.0.0.2", "10.0.0.3", "10.0.0.4")
 
@@ -86,6 +86,20 @@ def test_a_history_goes_on_from_what_was_there_before() -> None:
 def test_a_lease_keeps_its_address_and_its_owner() -> None:
     moved = saw("again", 1, 2, 3)._replace(address="10.0.0.3")
     assert contradictions([saw("new", 1, 0, 1), moved, saw("new", 2, 0, 1)]) == [1]
+
+
+@pytest.mark.parametrize(
+    ("given", "early"),
+    [
+        (saw("new", 2, 5, 6)._replace(owner="p"), True),
+        (saw("new", 2, 5, 13)._replace(owner="p"), False),  # it may have been given as late as that
+        (saw("new", 2, 5, 6), False),  # who had it may have it
+        (saw("new", 0, 1, 1)._replace(owner="p"), False),  # that was before
+    ],
+)
+def test_what_was_released_cools(given: Seen, early: bool) -> None:
+    history = [saw("new", 1, 1, 2), saw("released", 1, 3, 4), given]
+    assert bool(too_soon(history, 10)) == early
 
 
 @pytest.mark.parametrize(

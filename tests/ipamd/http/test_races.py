@@ -21,7 +21,7 @@ async def race(port: int, seed: int) -> list[str]:
 
 async def test_what_64_clients_see_is_one_history(tmp_path: Path) -> None:
     config = tmp_path / "ipamd.toml"
-    config.write_text(kill.CONFIG)
+    config.write_text(kill.CONFIG.format(cooldown=0))
     with kill.daemon(config, tmp_path) as (_, port):
         assert await race(port, 1) == []
 
