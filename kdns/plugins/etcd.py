@@ -143,7 +143,9 @@ class EtcdZones:
         except UpstreamError:
             return None
         least, most = self._settings.least, self._settings.most
-        return min(max(seconds, least), most) if seconds > 0 else None
+        if seconds <= 0:
+            return None
+        return least if seconds < least else min(seconds, most)
 
     def _soa(self, zone: Name) -> RR:
         mname, rname = names.join([b"ns", b"dns"], zone), names.join([b"hostmaster"], zone)

@@ -18,6 +18,7 @@ CHAIN = 10  # aliases that are followed one after the other
 WEIGHT = 100  # of a service that has none, and of all of one priority together
 APEX, NAMESERVERS = [b"apex", b"dns"], [b"ns", b"dns"]  # where the zone's own addresses and name servers stand
 NO_PORT = -1
+LONGEST_TEXT = 255 * 255  # octets: with its lengths, and what else a message needs, below 65,535
 
 Find = Callable[[Name, int, bool], Awaitable[list[Service]]]
 """The services of a (lower-cased) name that may make records of a type; the name's own alone if that is asked for.
@@ -132,14 +133,14 @@ class Answers:
         services = await self._find(qname.lower(), codes.SRV, False)
         sums: dict[int, int] = {}
         for each in services:
-            sums[each.priority] = sums.get(each.priority, 0) + (each.weight or WEIGHT)
+            sums[each.priority] = sums.get(each.priority, 0) + _weight(each)
         leading = [each for each in services if each.port != NO_PORT and each.kind != codes.TXT]
-        answer: dict[tuple[Name, int], RR] = {}
+        answer: dict[object, RR] = {}
         for each in leading:
-            weight = max(1, WEIGHT * (each.weight or WEIGHT) // sums[each.priority]) & 0xFFFF
+            weight = max(1, WEIGHT * _weight(each) // sums[each.priority]) & 0xFFFF
             name = _leads_to(each)
             rr = build.srv(qname, each.ttl, weight, each.port & 0xFFFF, name, each.priority & 0xFFFF)
-            answer.setdefault((name, each.port), rr)
+            answer.setdefault(rr if each.address is None else (name, each.port), rr)
         return Found([*answer.values()], await self._beside(leading))
 
     async def _exchangers(self, qname: Name) -> Found:
@@ -180,6 +181,8 @@ class Answers:
         additional: dict[RR, None] = {}
         for each in await self._find(names.join(NAMESERVERS, self._zone), codes.NS, False):
             address = each.address
+            if each.kind == codes.TXT:
+                continue
             if address is None:
                 raise UpstreamError(f"NS record must be an IP address: {each.host}")
             name = each.stripped(each.own_name)
@@ -193,7 +196,14 @@ def _leads_to(service: Service) -> Name:
     return service.stripped(service.target if service.address is None else service.own_name)
 
 
+def _weight(service: Service) -> int:
+    """What it counts among those of its priority; a weight below 1 is none."""
+    return service.weight if service.weight > 0 else WEIGHT
+
+
 def _strings(text: str) -> list[bytes]:
-    """A text as character-strings of at most 255 octets."""
+    """A text as character-strings of at most 255 octets. UpstreamError if no record holds it."""
     octets = text.encode()
+    if len(octets) > LONGEST_TEXT:
+        raise UpstreamError(f"a text of {len(octets)} octets: at most {LONGEST_TEXT} fit into a record")
     return [octets[at : at + 255] for at in range(0, len(octets), 255)] or [b""]

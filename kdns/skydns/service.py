@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address
+from typing import Annotated
 
 import msgspec
 from msgspec.structs import replace
@@ -12,6 +13,9 @@ from kdns.wire.names import Name
 
 PRIORITY, TTL = 10, 300  # where a service says none; the TTL in seconds
 WILDCARDS = ("*", "any")  # labels that stand for any
+LONGEST = (1 << 32) - 1  # seconds of a TTL
+
+Fields = dict[str, object]
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -27,7 +31,7 @@ class Service(msgspec.Struct, frozen=True):
     weight: int = 0
     text: str = ""
     mail: bool = False
-    ttl: int = 0
+    ttl: Annotated[int, msgspec.Meta(ge=0, le=LONGEST)] = 0
     targetstrip: int = 0
     group: str = ""
     key: tuple[str, ...] = ()
@@ -67,9 +71,16 @@ class Service(msgspec.Struct, frozen=True):
 
 
 def read(path: Sequence[str], value: bytes, ttl: int | None) -> Service:
-    """The service of a key below the prefix; `ttl` is the lease's, None without one. UpstreamError if it is none."""
+    """The service of a key below the prefix; `ttl` is the lease's, None without one. UpstreamError if it is none.
+
+    Read as Go does, which writers rely on: the case of a field's name does not count, `null` is a field left out, and
+    fields that are not known are passed over.
+    """
     try:
-        found = msgspec.json.decode(value, type=Service)
+        fields = msgspec.json.decode(value, type=Fields | None) or {}
+        found = msgspec.convert(
+            {name.lower(): said for name, said in fields.items() if said is not None and name.lower() != "key"}, Service
+        )
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UpstreamError(f"/{'/'.join(path)}: {error}") from None
     known = [seconds for seconds in (ttl, found.ttl) if seconds]

@@ -1,7 +1,8 @@
 """An etcd cluster, read over gRPC: one client for all of its members.
 
-Strategy: the member that answered last is asked first; when it cannot be reached, the others are, in their order.
-Where there are credentials, a token is asked for when the first request is made, and again when it has run out.
+Strategy: the member that answered last is asked first; when it cannot be reached, or is silent for its share of the
+time, the others are, in their order. Where there are credentials, a token is asked for when the first request is made,
+and again when it counts no more: it has run out, or users or roles have changed since.
 """
 
 import asyncio
@@ -17,7 +18,13 @@ from etcd3aio.lease import LeaseService
 from kdns.eager import in_task
 from kdns.errors import UpstreamError
 
-SECONDS = 5.0  # for one question, whoever answers it
+SECONDS = 5.0  # for one question, whoever answers it; members share it
+OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.keepalive_time_ms", 10_000),  # etcd takes those for enemies that ask more often than every 5 seconds
+    ("grpc.keepalive_timeout_ms", 5_000),  # in which a connection has to show that it lives
+)
+OLD_TOKEN = "etcdserver: revision of auth store is old"
 
 T = TypeVar("T")
 
@@ -42,11 +49,10 @@ class _Member:
 
     def __init__(self, endpoint: Endpoint) -> None:
         target, credentials = endpoint
-        options = [("grpc.enable_http_proxy", 0)]
         if credentials is None:
-            self._channel = grpc.aio.insecure_channel(target, options)
+            self._channel = grpc.aio.insecure_channel(target, OPTIONS)
         else:
-            self._channel = grpc.aio.secure_channel(target, credentials, options)
+            self._channel = grpc.aio.secure_channel(target, credentials, OPTIONS)
         self.kv = KVService(self._channel, max_attempts=1)
         self.lease = LeaseService(self._channel, max_attempts=1)
         self.auth = AuthService(self._channel, max_attempts=1)
@@ -90,10 +96,7 @@ class Etcd:
     async def _ask(self, read: Callable[[_Member], Awaitable[T]]) -> T:
         await in_task()
         try:
-            async with asyncio.timeout(SECONDS):
-                return await self._ask_in_turn(read)
-        except TimeoutError:
-            raise UpstreamError("etcd: i/o timeout") from None
+            return await self._ask_in_turn(read)
         except (etcd3aio.EtcdError, grpc.aio.AioRpcError) as error:
             raise UpstreamError(f"etcd: {error}") from None
 
@@ -101,7 +104,11 @@ class Etcd:
         count, failure = len(self._members), UpstreamError("etcd: no endpoint")
         for at in ((self._current + turn) % count for turn in range(count)):
             try:
-                found = await self._authorised(self._members[at], read)
+                async with asyncio.timeout(SECONDS / count):
+                    found = await self._authorised(self._members[at], read)
+            except TimeoutError:
+                failure = UpstreamError("etcd: i/o timeout")
+                continue
             except (etcd3aio.EtcdConnectionError, etcd3aio.EtcdTransientError) as error:
                 failure = UpstreamError(f"etcd: {error}")
                 continue
@@ -116,6 +123,10 @@ class Etcd:
             try:
                 return await read(member)
             except etcd3aio.EtcdUnauthenticatedError:
+                self._has_token = False
+            except grpc.aio.AioRpcError as error:
+                if error.details() != OLD_TOKEN:
+                    raise
                 self._has_token = False
         reply = await member.auth.authenticate(*self._credentials, timeout=SECONDS)
         for each in self._members:

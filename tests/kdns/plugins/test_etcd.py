@@ -1,5 +1,6 @@
 """etcd: zones out of a real etcd; what services mean is tested with the pure part."""
 
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from kdns.wire import codes, names, records
 from kdns.wire.names import Name
 from tests.kdns.asking import args, canned, request, served, texts
 from tests.kdns.etcd import Server, etcd
+from tests.kdns.transport import certificates
 
 BELOW = Reply(codes.REFUSED, by="below")
 WEB = {
@@ -36,8 +38,8 @@ async def running(text: str) -> AsyncIterator[plugin.EtcdZones]:
 
 
 @asynccontextmanager
-async def with_keys(directory: Path, pairs: Mapping[str, str] = WEB) -> AsyncIterator[Server]:
-    async with etcd(directory) as server:
+async def with_keys(directory: Path, pairs: Mapping[str, str] = WEB, *more: str) -> AsyncIterator[Server]:
+    async with etcd(directory, *more) as server:
         await server.put(pairs)
         yield server
 
@@ -129,14 +131,45 @@ async def test_where_one_member_is_gone_another_is_asked(tmp_path: Path) -> None
                 await ask(zones, "web.test. A")
 
 
+async def test_a_member_that_is_silent_holds_up_one_question(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connections wait in its backlog
+        async with with_keys(tmp_path) as server:
+            where = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            async with running(f"etcd test {{\n endpoint {where} {server.place}\n}}") as zones:
+                assert (await ask(zones, "web.test. A")).answer
+                assert zones._etcd is not None
+                assert zones._etcd._current == 1
+        async with running(f"etcd test {{\n endpoint {where}\n}}") as zones:
+            with pytest.raises(NoAnswer, match="etcd: i/o timeout"):
+                await ask(zones, "web.test. A")
+
+
+async def ask_for_passwords(server: Server) -> None:
+    """From now on the store is for root alone."""
+    async with server.client() as client:
+        assert client.auth is not None
+        await client.auth.user_add("root", "secret")
+        await client.auth.role_add("root")
+        await client.auth.user_grant_role("root", "root")
+        await client.auth.auth_enable()
+
+
+async def test_a_token_from_before_other_users_came_is_replaced(tmp_path: Path) -> None:
+    key = certificates.authority(tmp_path, "token").with_suffix(".key")
+    signed = "--auth-token", f"jwt,sign-method=ES256,priv-key={key}"
+    async with with_keys(tmp_path, WEB, *signed) as server:
+        await ask_for_passwords(server)
+        async with running(of(server, "credentials root secret")) as zones, server.client() as client:
+            assert (await ask(zones, "web.test. A")).answer
+            assert client.auth is not None
+            client.auth.set_token((await client.auth.authenticate("root", "secret")).token)
+            await client.auth.user_add("other", "word")
+            assert (await ask(zones, "web.test. A")).answer
+
+
 async def test_a_store_may_ask_for_a_password(tmp_path: Path) -> None:
     async with with_keys(tmp_path) as server:
-        async with server.client() as client:
-            assert client.auth is not None
-            await client.auth.user_add("root", "secret")
-            await client.auth.role_add("root")
-            await client.auth.user_grant_role("root", "root")
-            await client.auth.auth_enable()
+        await ask_for_passwords(server)
         async with running(of(server, "credentials root secret")) as zones:
             assert (await ask(zones, "web.test. A")).answer
             for each in zones._etcd._members:  # type: ignore[union-attr]

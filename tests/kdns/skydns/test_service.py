@@ -82,13 +82,27 @@ def test_a_lease_and_the_service_say_a_ttl_and_the_lesser_counts() -> None:
     assert service.read(["a"], b"{}", None).ttl == service.TTL
 
 
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        (b'{"Host":"10.0.0.1","PORT":80}', "10.0.0.1"),
+        (b'{"host":"10.0.0.1","text":null}', "10.0.0.1"),
+        (b'{"host":"10.0.0.1","key":"/skydns/lab","owner":{"is":[1]}}', "10.0.0.1"),
+        (b"null", ""),
+    ],
+    ids=["another case", "null", "unknown", "nothing"],
+)
+def test_a_value_is_read_as_its_writers_mean_it(value: bytes, host: str) -> None:
+    assert service.read(["lab", "a"], value, None).host == host
+
+
 def test_labels_are_stripped_while_there_are_more() -> None:
     name = names.parse("a.b.example.org.")
     assert names.show(Service(targetstrip=2).stripped(name)) == "example.org."
     assert Service(targetstrip=4).stripped(name) == name
 
 
-@pytest.mark.parametrize("value", [b"", b"[]", b'{"port":"x"}', b"\xff"])
+@pytest.mark.parametrize("value", [b"", b"[]", b'{"port":"x"}', b'{"ttl":4294967296}', b"\xff"])
 def test_what_is_no_service_is_told_by_its_key(value: bytes) -> None:
     with pytest.raises(UpstreamError, match="/org/a: "):
         service.read(["org", "a"], value, None)
