@@ -145,7 +145,8 @@ class ApiServer:
         """Listen: at the first start on a free port, later on the same one."""
         app = web.Application()
         app.router.add_get("/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
+        # Watches that begin while it stops are cut off; with 0, aiohttp would wait for them for ever.
+        self._runner = web.AppRunner(app, shutdown_timeout=0.01, handler_cancellation=True)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls)
         await site.start()
