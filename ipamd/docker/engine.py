@@ -42,6 +42,11 @@ class Sighting(NamedTuple):
     pools: Mapping[str, Seen]
     named: tuple[Named, ...]
 
+    @property
+    def networks(self) -> frozenset[str]:
+        """The networks that have containers."""
+        return frozenset(each.network for each in self.named)
+
 
 class Subnet(Struct, frozen=True, rename="pascal"):
     """A pool of a network."""

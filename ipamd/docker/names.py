@@ -78,18 +78,18 @@ def forget(tx: Tx, lease: Lease) -> None:
         _leave(tx, network, container, pod, left)
 
 
-def tidy(tx: Tx, networks: Iterable[str], leases: Iterable[Lease]) -> None:
-    """Have no name in these networks lead to an address that is not among the leases under it.
+def tidy(tx: Tx, networks: Iterable[str] | None, leases: Iterable[Lease]) -> None:
+    """Have no name in these networks, None for all, lead to an address that is not among the leases under it.
 
-    Somebody else than Docker may have released a lease while its container lives.
+    Somebody else than Docker may have released a lease while its container lived.
     """
     held = {(lease.labels.get(NETWORK), lease.labels.get(CONTAINER), lease.address) for lease in leases}
-    for network in {fit(each) for each in networks}:
-        for stored in tx.list(POD, network):
-            pod = stored_object(stored.body)
-            listed = [each for each in addresses(pod) if (network, stored.name, each) in held]
-            if ours(tx, POD, network, stored.name) is not None and listed != addresses(pod):
-                _leave(tx, network, stored.name, pod, listed)
+    namespaces = [None] if networks is None else {fit(each) for each in networks}
+    for stored in [pod for namespace in namespaces for pod in tx.list(POD, namespace)]:
+        pod = stored_object(stored.body)
+        listed = [each for each in addresses(pod) if (stored.namespace, stored.name, each) in held]
+        if ours(tx, POD, stored.namespace, stored.name) is not None and listed != addresses(pod):
+            _leave(tx, stored.namespace, stored.name, pod, listed)
 
 
 def ours(view: View, kind: str, namespace: str, name: str) -> Stored | None:

@@ -80,6 +80,7 @@ class Witness:
         self._grace = grace
         self._absent: dict[Absent, float] = {}  # since when
         self._unknown: dict[Unknown, float] = {}
+        self._named: frozenset[str] | None = None  # the networks in which containers had names; None before any look
         self._news = asyncio.Event()
 
     async def run(self, engine: Engine | None) -> None:
@@ -104,6 +105,7 @@ class Witness:
             self._heard(identifier, owners)
         due = [*self._due(compared.unknown, self._unknown, now)]
         self._absent, self._unknown = compared.absent, compared.unknown
+        self._named = sighting.networks
         self._driver.doubted = doubted(compared.unknown)
         for unknown in due:
             pool = sighting.pools[unknown.identifier].request
@@ -141,7 +143,7 @@ class Witness:
             for lease in leases
             if endpoints.is_container(lease)
         }
-        names.tidy(tx, [each.network for each in sighting.named], named.values())
+        names.tidy(tx, None if self._named is None else self._named | sighting.networks, named.values())
         for each in sighting.named:
             names.name(tx, named, each, self._random)
         left = {each: when for each, when in absent.items() if each not in due}

@@ -138,13 +138,23 @@ class Dockerd(RuleBasedStateMachine):
             self.networks.remove(network)
 
     @precondition(lambda self: bool(self.networks))
-    @rule(which=chosen)
-    def release_by_hand(self, which: int) -> None:
-        """An operator releases what a container uses; the witness looks before anybody else asks for it."""
+    @rule(which=chosen, is_stopped=st.booleans())
+    def release_by_hand(self, which: int, is_stopped: bool) -> None:
+        """An operator releases what a container uses: that stops, or is looked at, before anybody else asks for it."""
         leases = self.service.list_leases(LeaseFilter(), 0, 1000)
-        used = [each for each in leases if any(each.address in network.containers for network in self.networks)]
-        if used:
-            self.run(self.service.release(used[which % len(used)].id))
+        used = [
+            (lease, place, [*network.containers].index(lease.address))
+            for lease in leases
+            for place, network in enumerate(self.networks)
+            if lease.owner.namespace == network.identifier and lease.address in network.containers
+        ]
+        if not used:
+            return
+        lease, place, container = used[which % len(used)]
+        self.run(self.service.release(lease.id))
+        if is_stopped:
+            self.stop(place, container)
+        else:
             self.look(0.0)
 
     @rule(seconds=st.sampled_from([0.0, GRACE / 2, GRACE]))

@@ -147,6 +147,20 @@ async def test_what_is_collected_has_no_name_any_more(seen: Watched) -> None:
     assert seen.dockerd.names() == {}
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_no_name_is_left_of_a_container_that_went_after_its_lease(
+    seen: Watched, clock: Clock, is_restarted: bool
+) -> None:
+    await seen.later(0, {NET: ["10.50.0.3"]}, Named("net", (NET,), ("web",), ("10.50.0.3",)))
+    service = seen.dockerd.service
+    await service.release(service.list_leases(LeaseFilter(address="10.50.0.3"), 0, 9)[0].id)
+    await seen.dockerd.release(NET, "10.50.0.3")
+
+    later = Watched(seen.dockerd, clock) if is_restarted else seen
+    await later.later(1, {NET: ()})
+    assert seen.dockerd.names() == {}
+
+
 async def test_a_name_does_not_outlive_a_lease_that_somebody_else_has_released(seen: Watched) -> None:
     shown, web = {NET: ["10.50.0.3"]}, Named("net", (NET,), ("web",), ("10.50.0.3",))
     await seen.later(0, shown, web)
