@@ -5,9 +5,9 @@ Syntax:
         edns-subnet     # of the client subnet of a query's OPT (RFC 7871), if it has one
     }
 
-DBFILE is a MaxMind database (.mmdb) of cities, countries, enterprises or autonomous systems. The labels are city/name,
-country/code, country/name, country/is_in_european_union, continent/code, continent/name, latitude, longitude,
-timezone, postalcode, subdivisions/code, asn/number and asn/org, each behind geoip/.
+DBFILE is a MaxMind database (.mmdb) of cities, countries, enterprises, providers or autonomous systems. The
+labels are city/name, country/code, country/name, country/is_in_european_union, continent/code, continent/name,
+latitude, longitude, timezone, postalcode, subdivisions/code, asn/number and asn/org, each behind geoip/.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,8 @@ from kdns.corefile import Args
 from kdns.errors import WireError
 from kdns.wire import edns
 
-PLACES, SYSTEMS = ("City", "Country", "Enterprise"), ("ASN", "Enterprise")  # words in the types of databases
+PLACES = "City", "Country", "Enterprise"  # words in the types of databases
+SYSTEMS = "ASN", "GeoIP2-ISP", "GeoIP2-Precision-ISP"
 OCTETS = {1: 4, 2: 16}  # of an address, by the family number of RFC 7871
 
 Record = Mapping[str, Any]
@@ -50,7 +51,10 @@ class Geoip:
         try:
             address = ip_address(request.client.address.partition("%")[0] if packed is None else packed)
             found = self._database.get(address)
-        except ValueError:  # no address, or an IPv6 one and a database of IPv4
+        except (
+            ValueError,
+            maxminddb.InvalidDatabaseError,
+        ):  # no address, an IPv6 one in a database of IPv4, or a bad file
             return {}
         record: Record = found if isinstance(found, dict) else {}
         return {**(places(record) if self.has_places else {}), **(systems(record) if self.has_systems else {})}

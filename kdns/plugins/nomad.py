@@ -11,6 +11,7 @@ Syntax:
 ZONE is service.nomad unless it is given. SERVICE.NAMESPACE.ZONE has A, AAAA and SRV records, one an instance.
 """
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -58,6 +59,7 @@ class NomadServices:
         self._succeeded = metrics.family("nomad_success_requests_total")
         self._failed = metrics.family("nomad_failed_requests_total")
         self._namespaces: set[str] = set()  # those that were there, which alone become labels of metrics
+        self._is_wanted = asyncio.Event()  # somebody waits for an agent
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The instances of the service that is asked for; names of another form go on."""
@@ -89,8 +91,17 @@ class NomadServices:
         except UpstreamError:
             return
 
+    async def run(self) -> None:
+        """Look for an agent whenever readiness was asked for in vain: a server that is not ready gets no queries."""
+        while True:
+            await self._is_wanted.wait()
+            self._is_wanted.clear()
+            await self.start()
+
     def ready(self) -> bool:
-        """Whether an agent answers."""
+        """Whether an agent answers; if not, one is looked for until the next time."""
+        if not self._nomad.is_reached:
+            self._is_wanted.set()
         return self._nomad.is_reached
 
     async def close(self) -> None:
@@ -130,7 +141,8 @@ def setup(args: Args) -> NomadServices:
         if not url.startswith(SCHEMES):
             raise directive.error(f"invalid address '{url}': it begins with {', '.join(SCHEMES)}")
     token = settings.token or environ.get("NOMAD_TOKEN", "")
-    return NomadServices(settings, Agents(urls, token, settings.filter, _tls(directive, environ)), args.metrics)
+    shown = environ.get("NOMAD_REGION", ""), environ.get("NOMAD_TLS_SERVER_NAME", "")
+    return NomadServices(settings, Agents(urls, token, settings.filter, _tls(directive, environ), *shown), args.metrics)
 
 
 def _zone(directive: Directive, word: str) -> Name:

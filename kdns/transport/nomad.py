@@ -28,12 +28,14 @@ class Registration(msgspec.Struct, rename="pascal"):
 
 
 class Agents(NamedTuple):
-    """Where the agents are (http, https or unix URLs) and what requests carry."""
+    """Where the agents are (http, https or unix URLs), what requests carry, and whose certificate is wanted."""
 
     urls: Sequence[str]
     token: str = ""
     filter: str = ""
     tls: ssl.SSLContext | None = None
+    region: str = ""
+    server_name: str = ""
 
 
 class Nomad:
@@ -55,7 +57,8 @@ class Nomad:
 
     async def service(self, name: str, namespace: str) -> list[Registration]:
         """The instances of a service; none if Nomad does not know it. UpstreamError if no agent says so."""
-        query = {"namespace": namespace} | ({"filter": self._agents.filter} if self._agents.filter else {})
+        more = {"filter": self._agents.filter, "region": self._agents.region}
+        query = {"namespace": namespace} | {name: value for name, value in more.items() if value}
         body = await self._get(f"/v1/service/{quote(name, safe='')}", query)
         try:
             return msgspec.json.decode(body, type=list[Registration]) if body else []
@@ -87,9 +90,8 @@ class Nomad:
     async def _asked(self, at: int, path: str, query: dict[str, str]) -> bytes:
         url = self._agents.urls[at]
         base = "http://localhost" if url.startswith("unix://") else url.rstrip("/")
-        async with self._session(at).get(
-            URL(base + path, encoded=True).update_query(query), allow_redirects=False
-        ) as response:
+        whole, name = URL(base + path, encoded=True).update_query(query), self._agents.server_name or None
+        async with self._session(at).get(whole, allow_redirects=False, server_hostname=name) as response:
             if response.status == 404:
                 return b""
             if response.status != 200:

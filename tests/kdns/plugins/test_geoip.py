@@ -64,8 +64,34 @@ def test_autonomous_systems_have_their_own_labels(tmp_path: Path) -> None:
     path = database(tmp_path, "GeoLite2-ASN", record)
     assert labels(f"geoip {path}") == {"geoip/asn/number": "12552", "geoip/asn/org": "Lab"}
     assert labels(f"geoip {path}", "192.0.2.1") == {"geoip/asn/number": "0", "geoip/asn/org": ""}
-    both = labels(f"geoip {database(tmp_path, 'GeoIP2-Enterprise', {**LAB, **record})}")
-    assert both == {**LABELS, "geoip/asn/number": "12552", "geoip/asn/org": "Lab"}
+
+
+SYSTEM = {"geoip/asn/number": "12552", "geoip/asn/org": "Lab"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        ("GeoIP2-City-Europe", LABELS),
+        ("GeoIP2-Enterprise", LABELS),
+        ("DBIP-Country-Lite", LABELS),
+        ("DBIP-Location (compat=City)", LABELS),
+        ("DBIP-ISP (compat=Enterprise)", LABELS),
+        ("DBIP-ASN-Lite (compat=GeoLite2-ASN)", SYSTEM),
+        ("GeoIP2-ISP", SYSTEM),
+        ("GeoIP2-Precision-ISP", SYSTEM),
+    ],
+)
+def test_the_type_of_a_database_says_what_it_tells(tmp_path: Path, kind: str, found: dict[str, str]) -> None:
+    record = {**LAB, "autonomous_system_number": 12552, "autonomous_system_organization": "Lab"}
+    assert labels(f"geoip {database(tmp_path, kind, record)}") == found
+
+
+def test_a_database_that_is_spoilt_tells_nothing(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    octets = path.read_bytes()
+    path.write_bytes(octets.replace(b"DcityEnames", b"\xff" * 11))
+    assert labels(f"geoip {path}") == {}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """nomad: services of a Nomad cluster, asked of a server that speaks as much of its API."""
 
+import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from kdns.metrics import Metrics
 from kdns.plugins import nomad
 from kdns.wire import codes
 from tests.kdns.asking import args, canned, request, served, texts
+from tests.kdns.transport import certificates
 
 BELOW = Reply(codes.REFUSED, by="below")
 WEB = [("192.0.2.1", 8080), ("2001:db8::1", 8081), ("192.0.2.2", 8080)]
@@ -48,16 +51,17 @@ def instance(address: str, port: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving(path: Path | None = None) -> AsyncIterator[Agent]:
+async def serving(path: Path | None = None, tls: ssl.SSLContext | None = None) -> AsyncIterator[Agent]:
     """The agent on a port of loopback, or on a Unix socket."""
     agent = Agent()
     app = web.Application()
     app.router.add_get("/{path:.*}", agent.answer)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.UnixSite(runner, str(path)) if path else web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.UnixSite(runner, str(path)) if path else web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    agent.url = f"unix://{path}" if path else f"http://127.0.0.1:{runner.addresses[0][1]}"
+    scheme = "https" if tls else "http"
+    agent.url = f"unix://{path}" if path else f"{scheme}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield agent
     finally:
@@ -187,6 +191,34 @@ async def test_where_one_agent_fails_the_next_is_asked_from_then_on(tmp_path: Pa
         await ask(plugin, "web.default.service.nomad. A")
     assert not plugin.ready()
     await plugin.close()
+
+
+async def test_a_server_that_waits_for_an_agent_becomes_ready_without_queries(tmp_path: Path) -> None:
+    plugin = nomad.setup(args(f"nomad {{\n address unix://{tmp_path}/nobody unix://{tmp_path}/agent\n}}"))
+    await plugin.start()
+    running = asyncio.create_task(plugin.run())
+    assert not plugin.ready()
+    async with serving(tmp_path / "agent") as agent, asyncio.timeout(10):
+        while not plugin.ready():
+            await asyncio.wait([running], timeout=0.01)
+        assert len((await ask(plugin, "web.default.service.nomad. A")).answer) == 2
+    assert agent.asked
+    running.cancel()
+    await plugin.close()
+
+
+async def test_agents_may_be_known_by_certificates(tmp_path: Path) -> None:
+    file = certificates.make(tmp_path)
+    async with serving(tls=certificates.server_side(file)) as agent:
+        environ = {"NOMAD_CACERT": str(file), "NOMAD_REGION": "north"}
+        for name, is_so in (("dns.example", True), ("", True), ("other.example", False)):
+            async with running(of(agent), environ={**environ, "NOMAD_TLS_SERVER_NAME": name}) as plugin:
+                if is_so:
+                    assert len((await ask(plugin, "web.default.service.nomad. A")).answer) == 2
+                    continue
+                with pytest.raises(NoAnswer, match="certificate"):
+                    await ask(plugin, "web.default.service.nomad. A")
+    assert agent.asked[-1][1] == {"namespace": "default", "region": "north"}
 
 
 @pytest.mark.parametrize(
