@@ -24,6 +24,7 @@ from ipamd.docker.listener import Listener as DockerListener
 from ipamd.docker.networks import Predefined
 from ipamd.docker.witness import Witness
 from ipamd.errors import IpamError, StartError, StoreUnavailable
+from ipamd.event_metrics import EventMetrics
 from ipamd.events import Events, Fullness
 from ipamd.expiry import Expiry, Upkeep
 from ipamd.http import events, reconcile, rest
@@ -150,10 +151,10 @@ async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
         kubernetes = KubernetesPaths(service)
         await kubernetes.start()
         calls = CniMetrics(running_time)
-        metrics = Metrics(service, [kubernetes.metrics, calls])
         watched = Events(clock)
         store.listen(Fullness(service.pools, watched).committed)
         reconciler = Reconciler(service, watched, clock, config.reconcile_grace)
+        metrics = Metrics(service, [kubernetes.metrics, calls, EventMetrics(watched, reconciler)])
         further = [*reconcile.routes(reconciler, service, config.store.parent), *events.routes(watched)]
         application = build([kubernetes.surface(), rest.surface(service, metrics, further)], metrics)
         server = Server(application, rest.answers(service, metrics))

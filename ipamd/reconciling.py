@@ -61,6 +61,11 @@ class Reconciler:
         self._since = {key: before.get(key, each.word.seen) for key, each in zip(keys, found, strict=True)}
         return [self._decide(each, self._since[key]) for key, each in zip(keys, found, strict=True)]
 
+    def suspected(self) -> tuple[int, float]:
+        """How many leases were suspected at the last look, and for how many seconds the first of them is by now."""
+        since = min(self._since.values(), default=None)
+        return len(self._since), 0.0 if since is None else max(0.0, self._clock() - since)
+
     async def free(self) -> tuple[list[Decision], list[Suspect]]:
         """Compare, and free what is due: what is suspected still, and what was freed. Raises StoreFull as well."""
         decisions = await self.look()
@@ -70,6 +75,7 @@ class Reconciler:
             freed += await self._service.store.update(partial(self._free, due=due[start : start + SLICE]))
         for lease, word in freed:
             self._events.tell("reconciled", f"lease {lease.id}", f"{lease} of {lease.owner} is free: {word.why}")
+            self._since.pop((lease.id, lease.generation), None)
         gone = {each.lease.id for each in freed}
         return [each for each in decisions if each.suspect.lease.id not in gone], freed
 
