@@ -37,6 +37,7 @@ from kdns.wire.records import Message
 
 MOST = 15  # TO arguments
 DEADLINE = 5.0  # seconds that a query may take in all
+SPAN = "query"  # what *trace* calls a call
 NEVER = Fall()
 SCHEMES = ("dns", "grpc", "unix")
 ORDERS: dict[str, Callable[[], policy.Policy[Grpc]]] = {
@@ -134,7 +135,11 @@ class GrpcForward:
 
     async def _exchange(self, upstream: Grpc, request: Request, deadline: float) -> Message | None:
         began = time.monotonic()
-        octets = await upstream.exchange(request.question, deadline)
+        try:
+            octets = await upstream.exchange(request.question, deadline)
+        finally:
+            if request.trace is not None:
+                request.trace.note(SPAN, int((time.monotonic() - began) * 1e9), {"peer.address": upstream.to})
         if octets is None:
             return None
         message = records.read_message(octets)

@@ -12,6 +12,7 @@ from kdns.chain import Reply, Request, link
 from kdns.errors import ConfigError, NoAnswer
 from kdns.metrics import Metrics
 from kdns.plugins import grpc as plugin
+from kdns.tracing import Span, Trace
 from kdns.transport.grpc import METHOD
 from kdns.wire import codes
 from kdns.wire.question import parse
@@ -63,9 +64,9 @@ async def running(text: str, metrics: Metrics | None = None) -> AsyncIterator[Ca
     forward = plugin.setup(args(text, metrics=metrics))
     await forward.start()
 
-    async def ask(asked: str = WWW, below: Reply | None = BELOW) -> Reply:
+    async def ask(asked: str = WWW, below: Reply | None = BELOW, trace: Trace | None = None) -> Reply:
         chain = link([forward]) if below is None else link([forward, canned(below)])
-        wanted: Request = request(asked)
+        wanted: Request = request(asked, trace=trace)
         return await served(chain(wanted))
 
     try:
@@ -101,6 +102,20 @@ async def test_where_one_upstream_fails_the_next_is_asked() -> None:
         running(in_order(f"grpc . unix:///nowhere/dns.sock {to}")) as ask,
     ):
         assert len((await ask()).answer) == 1
+
+
+async def test_each_call_is_a_span_of_a_query_that_is_followed() -> None:
+    spans: list[Span] = []
+    nobody = "unix:///nowhere/dns.sock"
+    async with (
+        upstream(of("www.example.org. 60 IN A 192.0.2.1")) as (to, _),
+        running(in_order(f"grpc . {nobody} {to}")) as ask,
+    ):
+        await ask(trace=Trace(7, 8, spans.extend, lambda: (9, 1_700_000_000_000_000_000)))
+
+    assert [(span.name, span.parent) for span in spans] == [("query", 8)] * 2
+    assert spans[1].tags == {"peer.address": to}
+    assert spans[1].nanoseconds > 0
 
 
 async def test_what_is_not_found_is_nxdomain() -> None:
