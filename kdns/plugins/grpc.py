@@ -31,7 +31,7 @@ from kdns.reach import Reach
 from kdns.transport import policy
 from kdns.transport.address import Address, nameservers, parse
 from kdns.transport.grpc import Grpc, credentials
-from kdns.wire import codes, names, records
+from kdns.wire import codes, names, query, records
 from kdns.wire.names import Name
 from kdns.wire.records import Message
 
@@ -146,6 +146,8 @@ class GrpcForward:
         self._metrics.family("grpc_requests_total").add((upstream.to,))
         self._metrics.family("grpc_responses_total").add((codes.rcode_name(message.rcode), upstream.to))
         self._metrics.histogram("grpc_request_duration_seconds").observe((upstream.to,), time.monotonic() - began)
+        if not query.answers(octets, request.question):
+            raise WrongReply(f"{upstream.to}: reply to another question")
         return message
 
 

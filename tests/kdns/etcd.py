@@ -17,8 +17,9 @@ TRIES = 5  # as many times a port may be taken between being found free and bein
 class Server:
     """The running server."""
 
-    def __init__(self, place: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, place: str, encrypted: str, process: asyncio.subprocess.Process) -> None:
         self.place = place  # host:port
+        self.encrypted = encrypted  # host:port as well, where there are certificates
         self._process = process
 
     def client(self) -> etcd3aio.Etcd3Client:
@@ -41,19 +42,20 @@ class Server:
 
 
 @asynccontextmanager
-async def etcd(directory: Path, *more: str) -> AsyncIterator[Server]:
-    """Run one while the block lasts."""
+async def etcd(directory: Path, *more: str, is_encrypted: bool = False) -> AsyncIterator[Server]:
+    """Run one while the block lasts; `is_encrypted` if `more` names certificates."""
     process = None
     for turn in range(TRIES):
-        clients, peers = (f"127.0.0.1:{port}" for port in _free_ports(2))
-        process = await _started(directory / f"etcd{turn}", clients, peers, *more)
+        clients, peers, encrypted = (f"127.0.0.1:{port}" for port in _free_ports(3))
+        urls = f"http://{clients},https://{encrypted}" if is_encrypted else f"http://{clients}"
+        process = await _started(directory / f"etcd{turn}", urls, peers, *more)
         if await _is_ready(process):
             break
         await process.wait()
     assert process is not None
     reading = asyncio.create_task(_drained(process))
     try:
-        yield Server(clients, process)
+        yield Server(clients, encrypted, process)
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
@@ -61,11 +63,11 @@ async def etcd(directory: Path, *more: str) -> AsyncIterator[Server]:
         await process.wait()
 
 
-async def _started(directory: Path, clients: str, peers: str, *more: str) -> asyncio.subprocess.Process:
+async def _started(directory: Path, urls: str, peers: str, *more: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         "etcd",
         *("--data-dir", str(directory), "--name", "one", "--logger", "zap", "--log-outputs", "stderr"),
-        *("--listen-client-urls", f"http://{clients}", "--advertise-client-urls", f"http://{clients}"),
+        *("--listen-client-urls", urls, "--advertise-client-urls", urls),
         *("--listen-peer-urls", f"http://{peers}", "--initial-advertise-peer-urls", f"http://{peers}"),
         *("--initial-cluster", f"one=http://{peers}"),
         *more,

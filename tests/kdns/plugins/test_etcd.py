@@ -144,6 +144,23 @@ async def test_a_member_that_is_silent_holds_up_one_question(tmp_path: Path) -> 
                 await ask(zones, "web.test. A")
 
 
+async def test_the_store_may_want_to_know_who_asks(tmp_path: Path) -> None:
+    authority = certificates.authority(tmp_path, "authority")
+    for name in ("server", "client"):
+        certificates.certificate(tmp_path, name, "authority")
+    shown = "--cert-file", str(tmp_path / "server.crt"), "--key-file", str(tmp_path / "server.key")
+    wanted = "--client-cert-auth", "--trusted-ca-file", str(authority)
+    files = " ".join(str(tmp_path / name) for name in ("client.crt", "client.key", "authority.crt"))
+    async with etcd(tmp_path, *shown, *wanted, is_encrypted=True) as server:
+        await server.put(WEB)
+        for endpoint in (f"https://{server.encrypted}", server.encrypted):
+            async with running(f"etcd test {{\n endpoint {endpoint}\n tls {files}\n}}") as zones:
+                assert (await ask(zones, "web.test. A")).answer
+        async with running(f"etcd test {{\n endpoint https://{server.encrypted}\n tls {authority}\n}}") as zones:
+            with pytest.raises(NoAnswer, match="etcd: "):
+                await ask(zones, "web.test. A")
+
+
 async def ask_for_passwords(server: Server) -> None:
     """From now on the store is for root alone."""
     async with server.client() as client:

@@ -1,5 +1,6 @@
 """grpc: other servers asked over gRPC, with grpcio's own server as the upstream."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -126,6 +127,26 @@ async def test_what_is_not_found_is_nxdomain() -> None:
 async def test_a_reply_to_another_question_is_none() -> None:
     async with upstream(lambda received: [other_question(received)]) as (to, _), running(f"grpc . {to}") as ask:
         assert (await ask()).rcode == codes.FORMERR
+
+
+@pytest.mark.parametrize("octets", [b"", b"no message", bytes(70_000)], ids=["nothing", "no message", "too large"])
+async def test_what_is_no_message_is_no_reply(octets: bytes) -> None:
+    async with upstream(lambda received: [octets]) as (to, _):
+        async with running(f"grpc . {to}") as ask:
+            with pytest.raises(NoAnswer):
+                await ask()
+        async with (
+            upstream(of("www.example.org. 60 IN A 192.0.2.1")) as (next_one, _),
+            running(in_order(f"grpc . {to} {next_one}")) as ask,
+        ):
+            assert len((await ask()).answer) == 1
+
+
+async def test_queries_at_once_share_a_connection() -> None:
+    async with upstream(of("www.example.org. 60 IN A 192.0.2.1")) as (to, calls), running(f"grpc . {to}") as ask:
+        replies = await asyncio.gather(*(ask() for _ in range(100)))
+    assert all(len(reply.answer) == 1 for reply in replies)
+    assert len(calls) == 100
 
 
 async def test_no_upstream_is_servfail_with_the_last_failure() -> None:
