@@ -28,6 +28,7 @@ COREFILE = """\
         endpoint http://127.0.0.1:{api}
         pods {pods}
         fallthrough in-addr.arpa ip6.arpa
+        startup_timeout 60s
         ttl 30
     }}
     {more}
