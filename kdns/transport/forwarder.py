@@ -80,6 +80,12 @@ class Forwarder:
         self._route = route
         self._chance = chance
         self._broken = broken
+        # Other transports than plain DNS, and a second question over TCP, take their own time, and need Tasks for it.
+        self._is_bounded = (
+            all(upstream.address.scheme == "dns" for upstream in upstreams)
+            and not route.prefer_udp
+            and route.read_timeout <= DEADLINE
+        )
         self._flights: dict[Key, Flight] = {}
         self._pending = Pending()
 
@@ -126,7 +132,7 @@ class Forwarder:
         began = asyncio.get_running_loop().time()
         tries = _Tries(policy.tries(self._order(self.upstreams), self._is_down, self._chance))
         try:
-            found = await self._try(tries, question, proto, taps) if proto == "udp" else None
+            found = await self._try(tries, question, proto, taps) if self._is_bounded and proto == "udp" else None
             if found is not None:
                 return found
             await in_task()

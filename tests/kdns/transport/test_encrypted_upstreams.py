@@ -1,18 +1,24 @@
 """Upstreams over TLS and HTTPS, on real sockets with a real certificate."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 
 import pytest
 from aiohttp import web
 
+from kdns.eager import Pending
 from kdns.errors import UpstreamError, WrongReply
 from kdns.metrics import Metrics
+from kdns.transport import policy
 from kdns.transport.address import Address
+from kdns.transport.forwarder import Forwarder, Route
 from kdns.transport.upstream import Health, Manner, Upstream
 from kdns.wire import codes, message, question, records
+from kdns.wire.records import Message
 from tests.kdns.asking import question as ask_for
 from tests.kdns.transport import certificates
 from tests.kdns.upstream import Received, address_of_name, other_question, reply, upstream
@@ -119,6 +125,20 @@ async def test_over_https_either_method_can_ask(certificate: Path, method: str, 
     ((used, kind, packet),) = server.asked
     assert (used, kind) == (method, content_type.strip())
     assert question.parse(packet) == WWW._replace(id=0)
+
+
+async def test_a_client_over_udp_that_no_task_stands_for_is_answered_over_https(certificate: Path) -> None:
+    async with web_server(certificate) as server:
+        one = Upstream(server.address, Manner(tls=certificates.client_side(certificate)), Metrics())
+        forward = Forwarder((one,), policy.sequential, Route(attempts=1), Random(1), lambda: None)
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Message | None] = loop.create_future()
+        loop.call_soon(lambda: Pending().begin(forward.ask(WWW, "udp"), answered.set_result))
+        found = await answered
+        await forward.close()
+
+    assert found is not None
+    assert [message.to_text(rr).split()[-1] for rr in found.answer] == ["192.0.2.1"]
 
 
 async def test_over_https_a_status_other_than_200_is_a_failure(certificate: Path) -> None:
