@@ -149,3 +149,19 @@ def test_the_kubernetes_client_binds_a_pod_to_a_node(api: client.ApiClient) -> N
         core.create_namespaced_pod_binding("k-pod", "default", binding, _preload_content=False)
     assert refused.value.status == 409
     core.delete_namespaced_pod("k-pod", "default")
+
+
+def test_lightkube_watches_service_cidrs_and_nodes(lightkube: Client) -> None:
+    cidr = ServiceCIDR(metadata=ObjectMeta(name="seen"), spec=ServiceCIDRSpec(cidrs=["10.10.0.0/24"]))
+    made = lightkube.create(cidr)
+    assert made.metadata.resourceVersion
+    seen = lightkube.watch(ServiceCIDR, resource_version=str(int(made.metadata.resourceVersion) - 1), server_timeout=20)
+    op, first = next(iter(seen))
+    assert (op, first.metadata.name, first.spec.cidrs) == ("ADDED", "seen", ["10.10.0.0/24"])
+    lightkube.delete(ServiceCIDR, "seen")
+
+    node = lightkube.create(Node(metadata=ObjectMeta(name="l-seen")))
+    before = str(int(node.metadata.resourceVersion) - 1)
+    op, first = next(iter(lightkube.watch(Node, resource_version=before, server_timeout=20)))
+    assert (op, first.spec.podCIDRs) == ("ADDED", node.spec.podCIDRs)
+    lightkube.delete(Node, "l-seen")

@@ -232,3 +232,34 @@ def test_a_node_shows_its_blocks(kubectl: Kubectl) -> None:
     assert "cidrs\t<[]string>" in kubectl("explain", "servicecidr.spec")
     assert "Whom an IPAddress belongs to" in kubectl("explain", "ipaddress.spec.parentRef")
     assert {"servicecidrs", "ipaddresses"} <= {row[0] for row in rows(kubectl("api-resources")) if row}
+
+
+@pytest.mark.parametrize(
+    ("named", "lines"),
+    [
+        ("servicecidr/kubernetes", ["CIDRs: 10.96.0.0/12, fd00:10:96::/112", "Kubernetes Service CIDR is ready"]),
+        ("ipaddress/10.96.0.1", ["Resource: services", "Namespace: default", "Name: kubernetes"]),
+        ("node/n1", ["PodCIDR: 10.244.1.0/24", "PodCIDRs: 10.244.1.0/24,fd00:10:244:1::/64"]),
+    ],
+)
+def test_what_has_addresses_is_described(kubectl: Kubectl, named: str, lines: list[str]) -> None:
+    kubectl("create", "-f", "-", stdin='{"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}}')
+
+    described = " ".join(kubectl("describe", named).split())
+
+    assert [line for line in lines if line not in described] == []
+
+
+def test_the_address_of_a_service_comes_again_when_its_object_is_deleted(kubectl: Kubectl) -> None:
+    assert kubectl("delete", "ipaddress", "10.96.0.1", "--wait=false").endswith('"10.96.0.1" deleted\n')
+
+    assert rows(kubectl("get", "ipaddress", "10.96.0.1"))[1][1] == "services/default/kubernetes"
+
+
+def test_the_blocks_of_a_node_stay(kubectl: Kubectl) -> None:
+    kubectl("create", "-f", "-", stdin='{"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}}')
+
+    both = '{"spec":{"podCIDR":"10.244.9.0/24","podCIDRs":["10.244.9.0/24"]}}'
+    assert "is invalid" in kubectl("patch", "node", "n1", "--type=merge", "-p", both, fails=True)
+    shown = kubectl("get", "node", "n1", "-o", "jsonpath={.spec.podCIDR}")
+    assert shown == "10.244.1.0/24"
