@@ -135,8 +135,12 @@ def test_an_old_copy_gives_nothing_until_somebody_says_so(daemon: Daemon) -> Non
     assert "nothing is given from a store that is an old copy" in json.dumps(refused.body)
     assert daemon.lease("kept").status == 200  # who has one keeps it
     assert daemon.request("GET", "/v1/reconcile").body["old_copy"]
+    assert "ipamd_store_old_copy 1.0\n" in daemon.request("GET", "/metrics").body
 
     accepted = daemon.request("POST", "/v1/reconcile", {"free": False, "accept_rollback": True})
     assert accepted.body["old_copy"] == ""
     assert daemon.lease("new").status == 201
     assert daemon.request("GET", "/v1/events").body["events"][0]["kind"] == "rolled-back"
+    told = daemon.request("GET", "/metrics").body
+    assert "ipamd_store_old_copy 0.0\n" in told
+    assert 'ipamd_events_total{kind="rolled-back"} 1.0\n' in told
