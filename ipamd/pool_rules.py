@@ -20,12 +20,13 @@ def ends(pool: Pool, cidr: Cidr) -> Spans:
     The network and the broadcast address of IPv4, the subnet-router anycast address of IPv6 (RFC 4291 section 2.6.1)
     and, unless the pool names its gateway, the first host's: where the addresses go to hosts (`pods`, `any`), unless
     the CIDR is a point-to-point link (RFC 3021, RFC 6164). For `services` the first address, and the last of IPv4.
-    Where the pool says as whom it wants it, as that system has it.
+    Where the pool says as whom it wants it, as that system has it. A pool that is `per_node` gives no single addresses,
+    and its blocks have ends of their own.
     """
     first, last = (0, 0), (cidr.size - 1, cidr.size - 1)
     usual: Spans = [first] if cidr.family == 6 else [first, last]
     hosts = usual if pool.gateway else [*usual, (1, 1)]
-    match pool.edges or pool.purpose:
+    match pool.edges or ("" if pool.per_node else pool.purpose):
         case "host-local":
             return hosts
         case "whereabouts":

@@ -158,6 +158,15 @@ async def test_the_blocks_of_nodes_keep_to_the_rules_of_their_pool(service: Serv
         await lease(service, "w", ON_N1, "shop")
 
 
+async def test_the_first_block_of_a_pool_by_node_is_its_first_one_as_kubernetes_gives_it(service: Service) -> None:
+    pods = Pool("by-node", ("10.70.0.0/16",), purpose="pods", block_size=24, per_node=True)
+    await service.ensure_pools([pods])
+    block, _ = await service.lease(N1, Wish(pool="by-node", block=True))
+    assert str(block) == "10.70.0.0/24"
+    got = await lease(service, "x", Wish(pool="by-node", node="n1"))
+    assert got.address == "10.70.0.2"  # the block keeps its own ends, and its gateway
+
+
 async def test_who_has_an_address_of_a_node_keeps_it_when_the_node_has_gone(service: Service) -> None:
     await by_node(service)
     held = await lease(service, "x", ON_N1)
