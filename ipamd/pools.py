@@ -278,6 +278,7 @@ def check_leases(pool: Pool, view: View) -> None:
 def stands_in_the_way(pool: Pool, lease: Lease | None) -> PoolInUse:
     """The refusal to change a pool under a lease that could not stand in it."""
     if lease is None:
-        return PoolInUse(f"pool {pool.name} cannot be so", pool=pool.name)
-    detail = f"pool {pool.name} cannot be so: {lease} is leased to {lease.owner}"
+        return PoolInUse(f"pool {pool.name} cannot be so while it has leases: release them first", pool=pool.name)
+    advice = "release it first, or drain the pool and wait"
+    detail = f"pool {pool.name} cannot be so: {lease} is leased to {lease.owner}; {advice}"
     return PoolInUse(detail, pool=pool.name, lease=str(lease.id))
