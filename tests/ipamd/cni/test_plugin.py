@@ -395,7 +395,7 @@ async def test_a_pool_that_is_per_node_gives_from_the_block_of_the_node(runtime:
     await runtime.service.lease(Owner("Node", "n1"), Wish(pool="spread", block=True))
 
     result = await runtime.call("ADD", network({"pool": "spread"}), ARGS=kubelet("a"))
-    assert result["ips"] == [{"address": "10.60.1.2/24", "gateway": "10.60.1.1"}]
+    assert result["ips"] == [{"address": "10.60.0.2/24", "gateway": "10.60.0.1"}]
     assert await runtime.call("STATUS", network({"pool": "spread"}, "1.1.0")) is None
 
     refused = await runtime.call("ADD", network({"pool": "spread", "node": "n2"}), "c2")
