@@ -28,12 +28,15 @@ clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/pip:
-	python3 .ci/environment.py .venv
+	@echo "Making an environment of its own in .venv."
+	@python3 .ci/environment.py .venv
 
 .venv/.installed: pyproject.toml .ci/native.py $(wildcard kdns/*/*.c ipamd/*/*.c) .venv/bin/pip
-	$(PYTHON) -m pip install --quiet --editable .
+	@echo "Installing kdns and ipamd into .venv: about half a minute, once."
+	@$(PYTHON) -m pip install --quiet --editable .
 	@touch $@
 
 .venv/.test-installed: pyproject.toml .ci/native.py $(wildcard kdns/*/*.c ipamd/*/*.c) .venv/bin/pip
-	$(PYTHON) -m pip install --quiet --editable '.[test]'
+	@echo "Installing kdns, ipamd and what their tests need into .venv: about a minute, once."
+	@$(PYTHON) -m pip install --quiet --editable '.[test]'
 	@touch $@ .venv/.installed

@@ -7,6 +7,7 @@ says that it is ready, applies the demo's manifests, and stops them again.
 import argparse
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 
 PATIENCE = 20.0  # seconds that a daemon gets to become ready
 POLL = 0.02  # seconds between two looks
@@ -24,12 +26,12 @@ LEASE = '{"pool":"pods","owner":{"kind":"Pod","namespace":"default","name":"web-
 GREETING = """\
 ipamd   http://127.0.0.1:{http}   leases, Kubernetes paths, /openapi.json
 kdns    127.0.0.1:{dns} (UDP, TCP)   metrics at http://localhost:{admin}/metrics
-logs    {directory}
+kept    {directory}   leases and logs
 
 Try, in another shell:
   curl -s localhost:{http}/v1/leases -d '{lease}'
   dig -p {dns} @127.0.0.1 web.shop.svc.cluster.local
-  ipamctl{server} get services -A
+  {ipamctl}{server} get services -A
 
 Ctrl-C stops both."""
 
@@ -45,9 +47,14 @@ def main(words: list[str]) -> int:
             return 1
     given.dir.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too where a shell started this with it ignored
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, _stop)
     with ExitStack() as running:
         return _run(given, running)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    print("\nStopping kdns, then ipamd. What was leased is kept.", flush=True)
+    sys.exit(0)
 
 
 def _run(given: argparse.Namespace, running: ExitStack) -> int:
@@ -140,7 +147,15 @@ def _is_ok(port: int, path: str) -> bool:
 def _greeting(given: argparse.Namespace) -> str:
     server = "" if given.http_port == _HTTP_PORT else f" --server http://127.0.0.1:{given.http_port}"
     ports = {"dns": given.dns_port, "http": given.http_port, "admin": given.admin_port}
-    return GREETING.format(**ports, lease=LEASE, server=server, directory=given.dir)
+    return GREETING.format(**ports, lease=LEASE, ipamctl=_ipamctl(), server=server, directory=given.dir)
+
+
+def _ipamctl() -> str:
+    """How a shell here starts ipamctl: its name if the PATH has this environment's, else where it is."""
+    beside = Path(sys.executable).with_name("ipamctl")
+    if not beside.exists() or shutil.which("ipamctl") == str(beside):
+        return "ipamctl"
+    return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 
 def _configs() -> Path:

@@ -28,9 +28,10 @@ def test_a_signal_ends_it_also_where_the_shell_had_it_ignored(tmp_path: Path, nu
         assert process.poll() is None
 
     process.send_signal(number)
-    process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=20)
 
     assert process.returncode == 0
+    assert said == "\nStopping kdns, then ipamd. What was leased is kept.\n"
     assert "Traceback" not in (tmp_path / "kdns.log").read_text() + (tmp_path / "ipamd.log").read_text()
 
 
