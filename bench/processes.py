@@ -1,6 +1,7 @@
 """The servers that are measured, each in processes of its own on the loopback, and the processor time that they use."""
 
 import os
+import random
 import re
 import socket
 import subprocess
@@ -127,11 +128,15 @@ def on_core(core: int, command: Sequence[str]) -> list[str]:
 
 
 def free_port() -> int:
-    """A port that is free now, for UDP and TCP."""
-    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        port: int = tcp.getsockname()[1]
-        udp.bind(("127.0.0.1", port))
+    """A port that is free for UDP and TCP now, below those that the system hands out by itself."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
         return port
 
 

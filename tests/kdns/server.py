@@ -1,6 +1,7 @@
 """A kdns in a process of its own, for tests that ask it as its clients do."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -109,13 +110,13 @@ def exchange(packet: bytes, where: tuple[str, int], *, tcp: bool = False, source
 
 
 def free_port() -> int:
-    """A port that is free for UDP and TCP on every address now."""
+    """A port that is free for UDP and TCP on every address now, below those that the system hands out by itself."""
     while True:
+        port = random.randrange(20000, 32000)
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("", 0))
-            port: int = tcp.getsockname()[1]
             try:
+                tcp.bind(("", port))
                 udp.bind(("", port))
             except OSError:
                 continue
-            return port
+        return port

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import socket
 import time
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from kdns.plugins.health import Health
 from kdns.transport.admin import Admin
 from tests.kdns.apiserver import Moments
 from tests.kdns.asking import args
+from tests.kdns.server import free_port
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,6 @@ async def looks(plugin: Health, moments: Moments, enough: Callable[[], bool]) ->
     looking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await looking
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("host", ["", "127.0.0.1"])

@@ -13,6 +13,7 @@ from kdns.chain import Page
 from kdns.errors import StartError
 from kdns.transport.admin import Admin
 from tests.kdns.http import fetch
+from tests.kdns.server import free_port
 from tests.kdns.transport import certificates
 
 HERE = "localhost:0"
@@ -30,13 +31,6 @@ async def admin() -> AsyncIterator[Admin]:
     admin = Admin()
     yield admin
     await admin.close()
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 async def test_pages_of_one_address_share_a_listener(admin: Admin) -> None:

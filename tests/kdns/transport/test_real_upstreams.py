@@ -4,7 +4,6 @@ import asyncio
 import getpass
 import random
 import shutil
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from kdns.transport.upstream import Manner, Upstream
 from kdns.wire import codes
 from kdns.wire.edns import Edns
 from tests.kdns.asking import question, texts
+from tests.kdns.server import free_port
 
 Server = Callable[[Path, int], list[str]]
 
@@ -64,19 +64,6 @@ def dnsmasq(directory: Path, port: int) -> list[str]:
 
 
 SERVERS = [nsd, unbound, dnsmasq]
-
-
-def free_port() -> int:
-    """A port that is free for UDP and TCP, below those that the system hands out by itself."""
-    while True:
-        port = random.randrange(20000, 32000)
-        try:
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                with socket.socket(socket.AF_INET, kind) as free:
-                    free.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return port
 
 
 @asynccontextmanager
