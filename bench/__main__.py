@@ -90,8 +90,10 @@ def measure_workloads(names: list[str], blocks: dict[str, str], facts: list[Fact
             show(blocks, name, page.workload(WORKLOADS[name], measured[name]))
         if "mixed" in names:
             asked = workloads.slices(WORKLOADS["mixed"], cluster, Path(directory))[0]
-            servers = {name: running[name] for name in WORKLOADS["mixed"].servers if is_here(name)}
-            moved = {name: changes.measure(at.api, each, asked, ROUNDS, SECONDS) for name, each in servers.items()}
+            moved = {}
+            for name in filter(is_here, WORKLOADS["mixed"].servers):
+                with running.alone(name) as server:
+                    moved[name] = changes.measure(at.api, server, asked, ROUNDS, SECONDS)
             facts += page.of_changes(moved)
             show(blocks, "changes", page.moving(moved))
     return measured

@@ -52,6 +52,11 @@ class Server(NamedTuple):
         """Resident memory of it and its children in MB, what they share counted once (proc(5), smaps_rollup)."""
         return sum(map(_memory, family(self.pid)))
 
+    def signal(self, number: int) -> None:
+        """Send a signal to it and its children."""
+        for pid in family(self.pid):
+            os.kill(pid, number)
+
 
 @contextmanager
 def ipamd(directory: Path) -> Iterator[Server]:

@@ -6,6 +6,7 @@ others have the cluster as a zone or as hosts, and forward what is outside where
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -268,6 +269,19 @@ class Running:
         if name not in self._servers:
             self._servers[name] = self._until.enter_context(STARTS[name](self._place))
         return self._servers[name]
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[Server]:
+        """A server while all others stand still: they watch the same cluster, and its changes cost them something."""
+        chosen = self[name]
+        others = [server for server in self._servers.values() if server is not chosen]
+        for other in others:
+            other.signal(signal.SIGSTOP)
+        try:
+            yield chosen
+        finally:
+            for other in others:
+                other.signal(signal.SIGCONT)
 
 
 def is_here(name: str) -> bool:
