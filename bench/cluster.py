@@ -14,6 +14,8 @@ PER_SET = 100  # endpoints of a headless service: as many as Kubernetes puts in 
 LIVE = 100
 TTL = 30
 OUTSIDE = "example.org"
+PLAIN = "example.net"  # a zone that has nothing to do with the cluster, out of a file
+PLAIN_NAMES = 100_000
 ASKED_SETS = 10  # headless services whose SRV records are asked for
 HEAD = f"$TTL {TTL}\n@ IN SOA ns.dns hostmaster 1 7200 1800 86400 {TTL}\n@ IN NS ns.dns\nns.dns IN A 127.0.0.1\n"
 _CLUSTER_IP, _POD_IP, _LIVE_IP = (int(IPv4Address(text)) for text in ("10.96.0.10", "10.128.0.1", "10.120.0.1"))
@@ -96,6 +98,18 @@ def outside_zone() -> Iterator[str]:
     """The zone outside the cluster: whatever is asked for in it has an address."""
     yield HEAD.replace(f"$TTL {TTL}", "$TTL 3600")
     yield "* IN A 192.0.2.1\n* IN AAAA 2001:db8::1\n"
+
+
+def plain_names(count: int = PLAIN_NAMES) -> Iterator[str]:
+    """The names of the plain zone."""
+    return (f"host-{n}.{PLAIN}" for n in range(count))
+
+
+def plain_zone(count: int = PLAIN_NAMES) -> Iterator[str]:
+    """The plain zone: an address a name."""
+    yield HEAD
+    for n, name in enumerate(plain_names(count)):
+        yield f"{name}. IN A {IPv4Address(_POD_IP + n)}\n"
 
 
 def live(number: int, generation: int = 0) -> bytes:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.cluster import OUTSIDE, Cluster, outside_zone
+from bench.cluster import OUTSIDE, PLAIN, Cluster, outside_zone, plain_zone
 from bench.processes import CLIENT_CORE, SERVER_CORE, Server, free_port, limit, running, wait_for_udp
 
 COREFILE = """\
@@ -44,6 +44,14 @@ COREFILE = """\
     loop
     reload
     loadbalance
+}}
+"""
+FILE = """\
+.:{port} {{
+    errors
+    prometheus 127.0.0.1:{admin}
+    file {directory}/{zone}.zone {zone}
+    reload
 }}
 """
 NSD = """\
@@ -157,9 +165,10 @@ def place(directory: Path, cluster: Cluster, with_zone: bool = True) -> Iterator
 
 
 def write_zones(directory: Path, cluster: Cluster) -> None:
-    """The cluster as a zone, as hosts, as local data; and the outside as a zone."""
+    """The cluster as a zone, as hosts, as local data; the outside and the plain zone as zones."""
     _write(directory / "cluster.local.zone", cluster.zone())
     _write(directory / f"{OUTSIDE}.zone", outside_zone())
+    _write(directory / f"{PLAIN}.zone", plain_zone())
     _write(directory / "hosts", (f"{address} {name}\n" for name, address in cluster.hosts()))
     data = (f'local-data: "{name}. 30 IN A {address}"\n' for name, address in cluster.hosts())
     (directory / "local-data").write_text('local-zone: "cluster.local." static\n' + "".join(data))
@@ -201,6 +210,17 @@ def corefile(
 
 
 @contextmanager
+def with_file(command: Sequence[str], place: Place, word: str) -> Iterator[Server]:
+    """kdns or CoreDNS with the plain zone; it is there when it answers for that."""
+    port = free_port()
+    file = place.directory / f"Corefile-{port}"
+    file.write_text(place.filled(FILE, port=port, zone=PLAIN))
+    with running([*command, "-conf", str(file)], word) as (process, _):
+        wait_for_udp(port, PLAIN)
+        yield Server(process.pid, port)
+
+
+@contextmanager
 def nsd(place: Place, zone: str = "cluster.local", core: int = SERVER_CORE) -> Iterator[Server]:
     """NSD with one server process."""
     port, tls = free_port(), free_port()
@@ -212,13 +232,13 @@ def nsd(place: Place, zone: str = "cluster.local", core: int = SERVER_CORE) -> I
 
 
 @contextmanager
-def configured(words: Sequence[str], text: str, place: Place) -> Iterator[Server]:
+def configured(words: Sequence[str], text: str, place: Place, zone: str = "cluster.local") -> Iterator[Server]:
     """A server that takes its configuration file as the last word."""
     port = free_port()
     file = place.directory / f"{words[0]}-{port}.conf"
-    file.write_text(place.filled(text, port=port))
+    file.write_text(place.filled(text, port=port, zone=zone))
     with running([*words, str(file)], "", SBIN, patient=False) as (process, _):
-        wait_for_udp(port)
+        wait_for_udp(port, zone)
         yield Server(process.pid, port)
 
 
@@ -253,6 +273,11 @@ STARTS: Mapping[str, Callable[[Place], AbstractContextManager[Server]]] = {
     "CoreDNS": lambda at: corefile(["coredns"], at, "CoreDNS-"),
     "CoreDNS, autopath": lambda at: corefile(["coredns"], at, "CoreDNS-", "verified", "autopath @kubernetes"),
     "canned answer, C": canned,
+    "kdns, file": lambda at: with_file(KDNS, at, _FIRST),
+    "kdns without C, file": lambda at: with_file([sys.executable, "-c", WITHOUT_C], at, _FIRST),
+    "NSD, file": partial(nsd, zone=PLAIN),
+    "Knot DNS, file": partial(configured, ["knotd", "-c"], KNOT, zone=PLAIN),
+    "CoreDNS, file": lambda at: with_file(["coredns"], at, "CoreDNS-"),
 }
 """How each of them is started, by the name that the tables have."""
 

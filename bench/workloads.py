@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.cluster import OUTSIDE, Cluster
+from bench.cluster import OUTSIDE, PLAIN, Cluster, plain_names
 from bench.dnsperf import Measured, Questions, Rate, latency, middle, rate, write
 from bench.servers import Running, is_here
 
@@ -24,6 +24,7 @@ OUTSIDE_NAMES = 40_000  # names a slice
 STORM = 2_000
 
 C_SERVERS = ("NSD", "Knot DNS", "BIND", "unbound", "dnsmasq")
+FILE_SERVERS = ("kdns, file", "kdns without C, file", "NSD, file", "Knot DNS, file", "CoreDNS, file")
 
 
 class Workload(NamedTuple):
@@ -78,6 +79,18 @@ def _outside_fresh(cluster: Cluster, part: int) -> Iterator[str]:
     return (f"new-{n}.{OUTSIDE} A" for n in range(part * OUTSIDE_NAMES, (part + 1) * OUTSIDE_NAMES))
 
 
+def _zone_hot(cluster: Cluster, part: int) -> Iterator[str]:
+    return (f"{name} A" for name in islice(plain_names(), HOT))
+
+
+def _zone_fresh(cluster: Cluster, part: int) -> Iterator[str]:
+    return (f"{name} A" for name in islice(plain_names(), part, None, ROUNDS + 1))
+
+
+def _zone_absent(cluster: Cluster, part: int) -> Iterator[str]:
+    return (f"absent-{n}.{PLAIN} A" for n in range(part * ABSENT, (part + 1) * ABSENT))
+
+
 def _mixed(cluster: Cluster, part: int) -> Iterator[str]:
     """Seven of ten are hot names, the others absent, of endpoints, and SRV of a headless service."""
     hot, even, absent, srv = _hot(cluster, 0), _fresh(cluster, 0), _absent(cluster, 0), list(_srv(cluster, 0))
@@ -123,6 +136,15 @@ WORKLOADS: Mapping[str, Workload] = {
     "tcp": Workload(
         "1,000 names of the cluster over TCP, pipelined", ("kdns", "NSD", "Knot DNS", "CoreDNS"), "NSD", _hot,
         transport="tcp",
+    ),
+    "zone-hot": Workload(
+        "1,000 names of a zone of 100,000, again and again", FILE_SERVERS, "NSD, file", _zone_hot,
+    ),
+    "zone-fresh": Workload(
+        "names of a zone of 100,000, each for the first time", FILE_SERVERS, "NSD, file", _zone_fresh, again=False,
+    ),
+    "zone-nxdomain": Workload(
+        "a flood of names that are not in the zone", FILE_SERVERS, "NSD, file", _zone_absent, "NXDOMAIN", again=False,
     ),
     "tls": Workload("1,000 names of the cluster over TLS", ("kdns, DoT", "NSD"), "NSD", _hot, transport="dot"),
     "mixed": Workload("names of all kinds at once", ("kdns", "CoreDNS"), "CoreDNS", _mixed, rcode=""),

@@ -39,7 +39,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kdns.errors import SERVFAIL, NoNext
 from kdns.tracing import Trace
-from kdns.wire import codes
+from kdns.wire import codes, names
 from kdns.wire.edns import Edns
 from kdns.wire.names import Name
 from kdns.wire.question import Question
@@ -157,6 +157,13 @@ class Reply(NamedTuple):
     def alone(self) -> "Reply":
         """The same as the reply to its own question only."""
         return self if self.keep is None or self.keep.alike is None else self.keeping(Keep(*self.keep[:-1]))
+
+    def apart_from(self, zones: Iterable[Name]) -> "Reply":
+        """The same, alone if names of these zones are among those that it is alike for."""
+        alike = None if self.keep is None else self.keep.alike
+        if alike is None or not any(names.is_below(zone, alike.zone) for zone in zones):
+            return self
+        return self.alone()
 
 
 class Ask(Protocol):

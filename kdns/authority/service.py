@@ -7,14 +7,18 @@ it is its origin, so that one `forget` ends them all in the same step.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from typing import Protocol, runtime_checkable
 
-from kdns.chain import Handler, Keep, Reply, Request
+from kdns.chain import Alike, Handler, Keep, Member, Reply, Request
 from kdns.corefile import Fall
 from kdns.errors import REFUSED, SERVFAIL, Dropped, NoAnswer
 from kdns.wire import codes, names
 from kdns.wire.names import Name
+from kdns.wire.question import Question
 from kdns.wire.records import RR
+from kdns.zone.direct import direct
 from kdns.zone.lookup import YXDOMAIN, Found, Outcome, joined, lookup
 from kdns.zone.zone import Zone
 
@@ -38,11 +42,15 @@ class Notifier(Protocol):
 
 @dataclass(slots=True)
 class Cell:
-    """A zone in service: None before it was first read. `is_expired`: a secondary that its primary has forgotten."""
+    """A zone in service: None before it was first read. `is_expired`: a secondary that its primary has forgotten.
+
+    `version` is another number whenever `zone` is replaced.
+    """
 
     origin: Name
     zone: Zone | None = None
     is_expired: bool = False
+    version: int = 0
 
 
 class Service:
@@ -54,6 +62,7 @@ class Service:
         self.forget: Callable[[Keys], None] = lambda keys: None
         self._by = by
         self._log = log
+        self._versions = count(1)
         self._is_last = False
         self._notifier: Notifier | None = None
 
@@ -104,7 +113,7 @@ class Service:
 
     def replace(self, cell: Cell, zone: Zone) -> None:
         """Serve other data from now on."""
-        cell.zone, cell.is_expired = zone, False
+        cell.zone, cell.is_expired, cell.version = zone, False, next(self._versions)
         self.forget((cell.origin,))
 
     def expire(self, cell: Cell) -> None:
@@ -127,7 +136,7 @@ class Service:
     async def _found(self, request: Request, zone: Zone, keys: tuple[Name, ...]) -> tuple[Found, Keep | None]:
         asked = request.question
         found = lookup(zone, asked.key, asked.qtype, asked.do)
-        keep: Keep | None = Keep(keys)
+        keep: Keep | None = Keep(keys, alike=Alike(zone.origin, partial(self._member, keys, asked.do)))
         if found.target is not None:
             reply = await request.ask(request, found.target, asked.qtype)
             found = joined(zone, found, reply.rcode, reply.answer, asked.do)
@@ -135,6 +144,20 @@ class Service:
         if found.wildcard is not None and request.labels is not None:
             request.labels[WILDCARD] = names.show(found.wildcard)
         return found, keep
+
+    def _member(self, keys: tuple[Name, ...], do: bool, asked: Question) -> Member | None:
+        """What a name of the zone `keys[0]` is answered if it takes nothing but that: the same as `answer` answers."""
+        key = asked.key
+        cell = self.cells.get(keys[0])
+        if cell is None or cell.zone is None or cell.is_expired:
+            return None
+        if len(self.cells) > 1 and self.cell(key) is not cell:
+            return None
+        found = direct(cell.zone, key, asked.qtype, do)
+        if found is None or (not found.exists and self.fall.through(key)):
+            return None
+        answer = found.answer
+        return Member((cell.version, found.is_absent, len(answer)), answer, keys)
 
     def _reply(self, found: Found, keep: Keep | None) -> Reply:
         rcode = _RCODES.get(found.outcome, codes.NOERROR)

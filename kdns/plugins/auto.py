@@ -20,7 +20,7 @@ from pathlib import Path
 from kdns.authority.loading import load
 from kdns.authority.service import Cell, Keys, Service
 from kdns.authority.settings import reload_of
-from kdns.chain import Handler, Reply, Request, repeatable
+from kdns.chain import Handler, Reply, Request, nameblind
 from kdns.corefile import Args, Line
 from kdns.corefile.patterns import Pattern, compiled
 from kdns.errors import WireError, ZoneError
@@ -53,7 +53,7 @@ def setup(args: Args) -> "Auto":
     return Auto(settings, args.log)
 
 
-@repeatable
+@nameblind
 class Auto:
     """The zones of one directory."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from kdns.authority.loading import load
 from kdns.authority.service import Cell, Keys, Service
 from kdns.authority.settings import reload_of
-from kdns.chain import Handler, Reply, Request, repeatable
+from kdns.chain import Handler, Reply, Request, nameblind
 from kdns.corefile import Args, Directive
 from kdns.corefile.durations import show_duration
 from kdns.errors import StartError, ZoneError
@@ -47,7 +47,7 @@ def setup(args: Args) -> "File":
     return File(args)
 
 
-@repeatable
+@nameblind
 class File:
     """The zones of one server block."""
 

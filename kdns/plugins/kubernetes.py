@@ -181,7 +181,7 @@ class Kubernetes:
         asked = request.question
         place = self._zones.holding(asked.key)
         if place is None:
-            return (await rest(request)).alone()
+            return (await rest(request)).apart_from(each.name for each in self._zones.zones)
         if asked.qtype in (codes.AXFR, codes.IXFR):
             raise NoAnswer(codes.REFUSED)
         zone, labels = place

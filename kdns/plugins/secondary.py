@@ -19,7 +19,7 @@ from ipaddress import ip_address
 from kdns.authority.following import Follower
 from kdns.authority.service import Cell, Keys, Service
 from kdns.authority.settings import addresses_of
-from kdns.chain import Handler, Reply, Request, repeatable
+from kdns.chain import Handler, Reply, Request, nameblind
 from kdns.corefile import Args, Directive, Line
 from kdns.reach import Reach
 from kdns.transport.address import Address
@@ -35,7 +35,7 @@ def setup(args: Args) -> "Secondary":
     return Secondary(args)
 
 
-@repeatable
+@nameblind
 class Secondary:
     """The zones of one server block, and those that their catalogs list."""
 

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from kdns.authority.notify import notify
 from kdns.authority.settings import addresses_of
-from kdns.chain import Handler, Reply, Request
+from kdns.chain import Handler, Reply, Request, nameblind
 from kdns.corefile import Args, Directive, Line
 from kdns.errors import NoAnswer, WireError
 from kdns.reach import Reach
@@ -51,6 +51,7 @@ class Rule(NamedTuple):
     source: str = ""
 
 
+@nameblind
 class Transfer:
     """The plugin of one server block."""
 

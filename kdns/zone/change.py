@@ -37,7 +37,8 @@ def changed(zone: Zone, deleted: Iterable[RR], added: Iterable[RR]) -> Zone:
         nodes.update(dict.fromkeys(list(non_terminals(key, zone.origin, nodes)), ()))
     _prune(nodes, [key for key in touched if nodes.get(key) == ()], zone.origin)
     chain = sorted([*(key for key in zone.chain if key not in touched), *part.chain], key=canonical)
-    return Zone(zone.origin, part.soa, part.ns, part.soa_signatures, part.ns_signatures, nodes, chain)
+    stars, ends = zone.stars | part.stars, (zone.ends - touched) | part.ends
+    return Zone(zone.origin, part.soa, part.ns, part.soa_signatures, part.ns_signatures, nodes, chain, stars, ends)
 
 
 def identity(rr: RR) -> Identity:

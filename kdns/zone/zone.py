@@ -27,7 +27,11 @@ _LOWERED = {codes.NS: 0, codes.CNAME: 0, codes.MX: 2}  # octets before the one n
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """See the module's head. `chain`: the owners of NSEC records in canonical order; empty where nothing is signed."""
+    """See the module's head. `chain`: the owners of NSEC records in canonical order; empty where nothing is signed.
+
+    `stars` are the wildcards, and perhaps some that were; `ends` the names at which the way down ends: cuts, and owners
+    of DNAME.
+    """
 
     origin: Name
     soa: RR
@@ -36,6 +40,8 @@ class Zone:
     ns_signatures: Node
     nodes: Mapping[Name, Node]
     chain: Sequence[Name]
+    stars: frozenset[Name]
+    ends: frozenset[Name]
 
     @property
     def serial(self) -> int:
@@ -82,6 +88,8 @@ class Builder:
         self._soa_signatures: list[RR] = []
         self._ns_signatures: list[RR] = []
         self._chain: dict[Name, None] = {}
+        self._ends: set[Name] = set()
+        self._stars: set[Name] = set()
 
     def add(self, rr: RR) -> None:
         """One record more. ZoneError for NSEC3, which zones may not have here."""
@@ -111,7 +119,8 @@ class Builder:
         ns, of_soa, of_ns = (
             tuple(dict.fromkeys(each)) for each in (self._ns, self._soa_signatures, self._ns_signatures)
         )
-        return Zone(self._origin, self._soa, ns, of_soa, of_ns, self._nodes, chain)
+        stars, ends = frozenset(self._stars), frozenset(self._ends)
+        return Zone(self._origin, self._soa, ns, of_soa, of_ns, self._nodes, chain, stars, ends)
 
     def _special(self, rr: RR, kind: int, key: Name, at: int) -> RR:
         """The record as it goes to its node, or nothing if it is the apex's."""
@@ -126,6 +135,8 @@ class Builder:
             return b""
         if kind == codes.NSEC:
             self._chain[key] = None
+        if kind in (codes.NS, codes.DNAME):
+            self._ends.add(key)
         if kind == codes.RRSIG:
             covered = int.from_bytes(rr[at + _FIXED : at + _FIXED + 2], "big")
             if covered == codes.SOA or (covered == codes.NS and key == self._origin):
@@ -142,10 +153,12 @@ class Builder:
         if before is None:
             for parent in non_terminals(self._owner, self._origin, self._nodes):
                 self._nodes[parent] = ()
+            if b"\x01*" in self._owner:
+                self._stars.update(name for name in names.ancestors(self._owner) if name[:2] == b"\x01*")
 
 
 _SPECIAL = frozenset(
-    {codes.SOA, codes.NS, codes.CNAME, codes.MX, codes.SVCB, codes.HTTPS, codes.NSEC, codes.RRSIG}
+    {codes.SOA, codes.NS, codes.CNAME, codes.DNAME, codes.MX, codes.SVCB, codes.HTTPS, codes.NSEC, codes.RRSIG}
     | {codes.NSEC3, _NSEC3PARAM}
 )
 

@@ -4,16 +4,23 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kdns.authority.service import Service, kept_by
-from kdns.chain import Handler, Keep, Reply, Request, repeatable
+from kdns.answer import Answers
+from kdns.authority.service import Cell, Service, kept_by
+from kdns.block import Block
+from kdns.chain import Client, Handler, Keep, Reply, Request, link, nameblind, repeatable
 from kdns.corefile import Fall
 from kdns.errors import REFUSED, SERVFAIL, Dropped, NoAnswer
+from kdns.memo import Memo
+from kdns.metrics import Metrics
 from kdns.wire import codes, names
 from kdns.wire.edns import DO, Edns
 from kdns.wire.names import Name
 from tests.kdns.asking import ask, question, request, texts
-from tests.kdns.zones import shown, zone
+from tests.kdns.server import query
+from tests.kdns.zones import APEX, shown, zone
 
 ORIGIN, SUB = names.parse("example.org."), names.parse("sub.example.org.")
 BELOW = Reply(codes.NXDOMAIN, by="below", keep=Keep())
@@ -212,3 +219,92 @@ def test_a_change_forgets_what_was_made_of_the_zone() -> None:
 
 def test_a_reply_of_several_forms_is_not_kept_within_another() -> None:
     assert kept_by(Reply(keep=Keep(variants=3)), ()).keep is None
+
+
+SIGNATURE = "8 3 60 20300101000000 20200101000000 1 example.org. AAAA"
+LABELS = st.lists(
+    st.sampled_from(["www", "two", "gone", "g0ne", "w", "x", "a", "ent", "alias", "mx", "sub", "ns", "over"]),
+    max_size=3,
+)
+TOPS = st.sampled_from(["example.org.", "over.example.org.", "example.net."])
+QUESTIONS = st.tuples(LABELS, TOPS, st.sampled_from(["A", "AAAA", "MX", "TXT", "NS", "SOA", "ANY"]), st.booleans())
+ZONES = (
+    zone(
+        MASTER
+        + "\ntwo A 192.0.2.8\ntwo A 192.0.2.9\nover.www A 192.0.2.7\nalias CNAME www\nmx MX 1 www\nmx A 192.0.2.7"
+    ),
+    zone('gone A 192.0.2.1\ntwo TXT "x"', apex=APEX.replace(" 7 ", " 8 ")),
+    zone(
+        f"@ NSEC www SOA NS\nwww A 192.0.2.1\nwww RRSIG A {SIGNATURE}\n@ RRSIG SOA {SIGNATURE}\n@ RRSIG NS {SIGNATURE}"
+    ),
+)
+OVER = zone("x A 192.0.2.6\nwww A 192.0.2.5", "over.example.org.")
+
+
+class Server:
+    """A listener's answers out of a service whose zones change, by stencils or by the chain alone."""
+
+    def __init__(self, *, cuts: bool, falls: bool) -> None:
+        self.service = Service("file", (ORIGIN,), print)
+        self.service.fall = Fall((names.ROOT,)) if falls else self.service.fall
+        self.memo = Memo(1 << 20)
+        self.service.forget = self.memo.forget
+
+        @nameblind
+        async def plugin(request: Request, rest: Handler) -> Reply:
+            return await self.service.answer(request, rest)
+
+        async def below(request: Request, rest: Handler) -> Reply:
+            return Reply(codes.NXDOMAIN if request.question.key[1] == ord("g") else codes.REFUSED)
+
+        blocks = {names.ROOT: (Block(names.ROOT, link([plugin, below])),)}
+        self.answers = Answers("dns://:53", blocks, False, Metrics(), lambda label, fault: pytest.fail(str(fault)))
+        self.answers.keeps = cuts
+
+    def ask(self, packet: bytes) -> list[Any]:
+        sent: list[Any] = []
+        self.answers.respond(packet, Client("192.0.2.1", 4000), 100.0, self.memo, sent.append)
+        return sent
+
+
+def packet(labels: list[str], top: str, qtype: str, do: bool) -> bytes:
+    octets = query(f"{'.'.join([*labels, top])} {qtype}")
+    return octets[:10] + b"\0\1" + octets[12:] + b"\0\0\x29\x04\xd0\0\0\x80\0\0\0" if do else octets
+
+
+@given(st.lists(st.one_of(QUESTIONS, st.sampled_from([0, 1, 2, "more", "less", "expire"])), max_size=40), st.booleans())
+def test_names_answered_alike_get_what_the_chain_would_have_sent(steps: list[Any], falls: bool) -> None:
+    servers = Server(cuts=True, falls=falls), Server(cuts=False, falls=falls)
+    for step in (0, *steps):
+        if isinstance(step, tuple):
+            asked = packet(*step)
+            drawn, chained = (server.ask(asked) for server in servers)
+            assert drawn == chained, step
+            continue
+        for server in servers:
+            change(server.service, step)
+
+
+def change(service: Service, step: Any) -> None:
+    """Have a service do something else from now on."""
+    if step == "more":
+        service.cells[OVER.origin] = Cell(OVER.origin)
+        service.replace(service.cells[OVER.origin], OVER)
+        service.forget((ORIGIN,))
+    elif step == "less":
+        service.cells.pop(OVER.origin, None)
+        service.forget((OVER.origin,))
+    elif step == "expire":
+        service.expire(service.cells[ORIGIN])
+    else:
+        service.replace(service.cells[ORIGIN], ZONES[step])
+
+
+def test_names_never_asked_for_before_are_answered_without_the_chain() -> None:
+    server = Server(cuts=True, falls=False)
+    server.service.replace(server.service.cells[ORIGIN], zone("aa A 192.0.2.1\nab A 192.0.2.2"))
+    server.ask(packet(["aa"], "example.org.", "A", False))
+    server.ask(packet(["za"], "example.org.", "A", False))
+    server.answers.blocks = {}
+    replies = [server.ask(packet([label], "example.org.", "A", False))[0] for label in ("ab", "zb")]
+    assert [reply[3] & 15 for reply in replies] == [codes.NOERROR, codes.NXDOMAIN]
