@@ -28,6 +28,7 @@ from bench import (
     startup,
     workers,
     workloads,
+    zones,
 )
 from bench.cluster import Cluster
 from bench.dnsperf import Measured
@@ -137,6 +138,12 @@ def divided() -> Found:
     return page.workers(found), page.of_workers(found)
 
 
+def zone() -> Found:
+    """A zone of a million names: read, given away, followed."""
+    owned, followed = zones.primaries(), zones.secondaries()
+    return page.owned(owned) + "\n" + page.followed(followed), page.of_zones(owned, followed)
+
+
 def start() -> Found:
     """From an empty directory to an answer."""
     measured = startup.row(startup.delays())
@@ -176,6 +183,7 @@ OTHERS: Mapping[str, Callable[[], Found]] = {
     "scale": sizes,
     "million": million,
     "workers": divided,
+    "zone": zone,
     "start": start,
     "lease": lease_to_name,
     "leases": leases,

@@ -14,6 +14,7 @@ from bench.leasing import BATCH
 from bench.scale import Scale
 from bench.workers import Divided
 from bench.workloads import WORKLOADS, Workload
+from bench.zones import NAMES, Followed, Owned
 
 
 def filled(page: str, name: str, block: str) -> str:
@@ -134,6 +135,32 @@ def million(measured: Mapping[str, Mapping[str, Rate]]) -> str:
     return table(head, rows)
 
 
+def owned(measured: Mapping[str, Owned]) -> str:
+    """The table of what owning a large zone costs."""
+    head = (
+        f"a zone of {NAMES:,} names",
+        "CPU s until it serves",
+        "RSS MB",
+        "CPU s an AXFR",
+        "a query waits at most, ms",
+    )
+    rows = [
+        (name, f"{each.load:.1f}", f"{each.memory:.0f}", f"{each.sent:.2f}", f"{each.waited:.1f}")
+        for name, each in measured.items()
+    ]
+    return table(head, rows)
+
+
+def followed(measured: Mapping[str, Followed]) -> str:
+    """The table of what following its primary costs."""
+    head = ("a secondary of it", "CPU s until it serves", "RSS MB", "CPU s a change", "a query waits at most, ms")
+    rows = [
+        (name, f"{each.fetched:.1f}", f"{each.memory:.0f}", f"{each.changed:.2f}", f"{each.waited:.1f}")
+        for name, each in measured.items()
+    ]
+    return table(head, rows)
+
+
 class Fact(NamedTuple):
     """Something that was wanted, and what came out: at most `bound`, or at least it."""
 
@@ -195,6 +222,14 @@ def of_workers(measured: Mapping[str, Divided]) -> list[Fact]:
     return [
         Fact("two processes", "rate at least 1.8 x one, a core each", two.capacity / one.capacity, 1.8, at_least=True),
         Fact("two processes", "memory grows by less than half of one", two.memory / one.memory, 1.5),
+    ]
+
+
+def of_zones(owned: Mapping[str, Owned], followed: Mapping[str, Followed]) -> list[Fact]:
+    """What was wanted of a large zone: queries are answered in time while it is given away, or changes."""
+    return [
+        Fact("AXFR of a million names", "a query waits at most 100 ms", owned["kdns"].waited, 100.0),
+        Fact("IXFR of a million names", "a query waits at most 100 ms", followed["kdns"].waited, 100.0),
     ]
 
 

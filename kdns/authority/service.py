@@ -102,14 +102,14 @@ class Service:
             raise NoAnswer(SERVFAIL)
         return self._reply(found, keep)
 
-    def transfer(self, zone: Name, serial: int | None) -> Sequence[RR] | None:
+    def transfer(self, zone: Name, serial: int | None) -> Iterable[RR] | None:
         """A zone as a whole, or its SOA if that has this serial (but 0); None of a name that is no zone here."""
         cell = self.cells.get(zone)
         if cell is None:
             return None
         if cell.zone is None:
             raise NoAnswer(SERVFAIL, "no SOA")
-        return (cell.zone.soa,) if serial and serial == cell.zone.serial else tuple(cell.zone.records())
+        return (cell.zone.soa,) if serial and serial == cell.zone.serial else cell.zone.records()
 
     def replace(self, cell: Cell, zone: Zone) -> None:
         """Serve other data from now on."""

@@ -12,8 +12,9 @@ answered by the SOA alone where nothing is new, otherwise by the whole zone (RFC
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_address
+from itertools import islice
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from kdns.authority.notify import notify
@@ -28,17 +29,18 @@ from kdns.wire.names import Name
 from kdns.wire.records import RR
 
 ANYBODY = "*"
+SLICE = 10_000  # records between two turns of others: about a millisecond
 
-Told = Callable[[Name, int | None], Sequence[RR] | None]
+Told = Callable[[Name, int | None], Iterable[RR] | None]
 
 
 @runtime_checkable
 class Transferer(Protocol):
     """A plugin with zones."""
 
-    def transfer(self, zone: Name, serial: int | None) -> Sequence[RR] | None:
+    def transfer(self, zone: Name, serial: int | None) -> Iterable[RR] | None:
         """All records of a zone, the SOA first and last; the SOA alone if its serial is the one given; None of a zone
-        that is not the plugin's.
+        that is not the plugin's. What is not iterated over at once must not change meanwhile.
         """
 
 
@@ -89,18 +91,19 @@ class Transfer:
             return await rest(request)
         if not {ANYBODY, str(ip_address(request.client.address))} & rule.to:
             return Reply(codes.REFUSED, by="transfer")
-        found = self._told(asked.key, _serial(request))
-        if found is None:
+        told = self._told(asked.key, _serial(request))
+        if told is None:
             return await rest(request)
+        found = await _gathered(told)
         self._tell_of(request, found)
-        return Reply(answer=tuple(found), flags=codes.AA if len(found) > 1 else 0, by="transfer")
+        return Reply(answer=found, flags=codes.AA if len(found) > 1 else 0, by="transfer")
 
     def _rule(self, key: Name) -> Rule | None:
         """The rule with the longest zone that a name is in; of equals the first."""
         fitting = [(zone, rule) for rule in self._rules for zone in rule.zones if names.is_below(key, zone)]
         return max(fitting, key=lambda each: len(each[0]))[1] if fitting else None
 
-    def _told(self, zone: Name, serial: int | None) -> Sequence[RR] | None:
+    def _told(self, zone: Name, serial: int | None) -> Iterable[RR] | None:
         for tell in self._sources:
             found = tell(zone, serial)
             if found is not None:
@@ -114,6 +117,16 @@ class Transfer:
             what = "noop, incremental transfer for up to date"
         serial = records.soa_serial(found[0])
         self._log("INFO", f'Outgoing {what} zone "{zone}" to {client} for {serial} SOA serial')
+
+
+async def _gathered(told: Iterable[RR]) -> tuple[RR, ...]:
+    """All records of a zone. Of a large one they are gathered slice by slice, with turns of others in between."""
+    rest = iter(told)
+    found = [*islice(rest, SLICE)]
+    while len(found) % SLICE == 0 and (more := [*islice(rest, SLICE)]):
+        await asyncio.sleep(0)
+        found += more
+    return tuple(found)
 
 
 def setup(args: Args) -> Transfer:

@@ -136,15 +136,18 @@ class TcpConnection(asyncio.Protocol):
             self._send_on()
 
     def _send_on(self) -> None:
-        """Write messages of the reply until the client takes no more for now; `resume_writing` comes back here."""
-        for message in self._sending or ():
-            self._transport.write(framed(message))
-            if self._transport.is_closing():
-                break
-            if self._paused_since is not None:
-                return
-        self._sending = None
-        self._replied()
+        """Write the next message of the reply; others have their turn before one more is made.
+
+        While the client takes no more, `resume_writing` has to come back here.
+        """
+        message = next(self._sending, None) if self._sending is not None and not self._transport.is_closing() else None
+        if message is None:
+            self._sending = None
+            self._replied()
+            return
+        self._transport.write(framed(message))
+        if self._paused_since is None:
+            self._loop.call_soon(self._send_on)
 
     def _replied(self) -> None:
         self._busy = False

@@ -7,7 +7,7 @@ time end it with DOQ_EXCESSIVE_LOAD or H3_EXCESSIVE_LOAD.
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -179,11 +179,26 @@ class DoqConnection(Connection):
     def _reply(self, number: int, sent: Sent) -> None:
         if number not in self._open:
             return
+        if sent is None or isinstance(sent, bytes):
+            self._end(number, framed(sent) if sent else b"")
+        else:
+            self._send_on(number, sent)
+
+    def _send_on(self, number: int, messages: Iterator[bytes]) -> None:
+        """Send the next message of a reply of several; others have their turn before one more is made."""
+        if number not in self._open:
+            return
+        message = next(messages, None)
+        if message is None:
+            self._end(number, b"")
+            return
+        self._quic.send_stream_data(number, framed(message))
+        self.transmit()
+        self._loop.call_soon(self._send_on, number, messages)
+
+    def _end(self, number: int, last: bytes) -> None:
         self._forget(number)
-        messages = [sent] if isinstance(sent, bytes) else list(sent or ())
-        for message in messages:
-            self._quic.send_stream_data(number, framed(message))
-        self._quic.send_stream_data(number, b"", end_stream=True)
+        self._quic.send_stream_data(number, last, end_stream=True)
         self._served.count(NO_ERROR)
         self.transmit()
 

@@ -58,15 +58,21 @@ def _by_owner(rrs: Iterable[RR]) -> dict[Name, list[RR]]:
 def _prune(nodes: dict[Name, Node], emptied: Iterable[Name], origin: Name) -> None:
     """Take out the names without records, of these and of the non-terminals above them, that have nothing below."""
     doubtful = {name: 0 for key in emptied for name in names.ancestors(key) if nodes.get(name) == ()}
-    if not doubtful:
-        return
-    for key in nodes:
-        parent = key[1 + key[0] :]
-        if parent in doubtful and key != origin:
-            doubtful[parent] += 1
+    if doubtful.keys() <= {origin}:  # as after most changes: the first name of the zone tells
+        doubtful = {name: any(key[1 + key[0] :] == name for key in nodes if key != origin) for name in doubtful}
+    else:
+        _count_below(nodes, doubtful, origin)
     for name in sorted(doubtful, key=len, reverse=True):
         if not doubtful[name]:
             del nodes[name]
             parent = name[1 + name[0] :]
             if parent in doubtful:
                 doubtful[parent] -= 1
+
+
+def _count_below(nodes: Iterable[Name], doubtful: dict[Name, int], origin: Name) -> None:
+    """Count the names that are right below the doubtful ones."""
+    for key in nodes:
+        parent = key[1 + key[0] :]
+        if parent in doubtful and key != origin:
+            doubtful[parent] += 1

@@ -1,10 +1,8 @@
 """Zones beside NSD and Knot: the same answer for every name and type of generated zones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from kdns.wire import codes, edns, names, records
 from kdns.wire.edns import Edns
@@ -13,70 +11,23 @@ from kdns.wire.records import RR, Message
 from kdns.zone.zone import built
 from tests.kdns.server import Kdns, exchange, query
 from tests.kdns.zones import rrs
+from tests.system.generated import asked, generated
 from tests.system.nameservers import Knot, NameServer, Nsd
 
-LABELS = ("a", "b", "c", "*")
-TYPES = ("A", "AAAA", "TXT", "MX", "SRV", "CNAME", "NS", "DS", "DNAME", "SOA")
-OUTSIDE = "outside.invalid."
-
-
-def owners() -> st.SearchStrategy[str]:
-    return st.lists(st.sampled_from(LABELS), min_size=1, max_size=3).map(".".join)
-
-
-def records_of(owner: str, kinds: Sequence[str], target: str) -> list[str]:
-    """Lines of a master file for a name. An alias stands alone; a cut has its name server's address."""
-    values = {
-        "A": "192.0.2.1", "AAAA": "2001:db8::1", "TXT": '"x"', "MX": f"10 {target}", "SRV": f"1 2 3 {target}",
-    }  # fmt: skip
-    if "CNAME" in kinds:
-        return [f"{owner} CNAME {target}"]
-    if "NS" in kinds and "*" not in owner:
-        return [f"{owner} NS ns.{owner}", f"ns.{owner} A 192.0.2.9"]
-    if "DNAME" in kinds and "*" not in owner:
-        return [f"{owner} DNAME {OUTSIDE}"]
-    return [f"{owner} {kind} {values[kind]}" for kind in kinds if kind in values]
-
-
-@st.composite
-def zones(draw: st.DrawFn) -> str:
-    """The lines of a zone behind its apex."""
-    lines: dict[str, None] = {}
-    taken: dict[str, list[str]] = {}
-    for owner in draw(st.lists(owners(), max_size=8, unique=True)):
-        target = draw(st.sampled_from((OUTSIDE, "ns"))) if draw(st.booleans()) else draw(owners())
-        kinds = draw(st.lists(st.sampled_from(TYPES[:9]), min_size=1, max_size=3, unique=True))
-        taken[owner] = records_of(owner, kinds, target)
-    for owner, made in taken.items():
-        above = [owner.split(".", at)[-1] for at in range(1, owner.count(".") + 1)]
-        if not any(" DNAME " in line for each in above for line in taken.get(each, ())):  # nothing is below a DNAME
-            lines.update(dict.fromkeys(made))
-    return "\n".join(lines)
-
-
-APEX = "$TTL 60\n@ SOA ns hostmaster 7 7200 1800 86400 30\n@ NS ns\nns A 192.0.2.53\n"
 COUNT = 40  # zones a server
 
 
 @pytest.fixture(scope="module")
-def generated() -> list[str]:
-    """The zones that are asked about: what hypothesis makes in one run, always the same."""
-    made: list[str] = []
-
-    @settings(max_examples=COUNT, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
-    @given(zones())
-    def collect(lines: str) -> None:
-        made.append(APEX + lines + "\n")
-
-    collect()
-    return made
+def zones() -> list[str]:
+    """The zones that are asked about."""
+    return generated(COUNT)
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory, generated: list[str]) -> Iterator[tuple[Kdns, list[NameServer]]]:
+def servers(tmp_path_factory: pytest.TempPathFactory, zones: list[str]) -> Iterator[tuple[Kdns, list[NameServer]]]:
     """kdns, NSD and Knot, all with the same zones."""
     directory = tmp_path_factory.mktemp("authoritative")
-    named = {f"z{number}.test": text for number, text in enumerate(generated)}
+    named = {f"z{number}.test": text for number, text in enumerate(zones)}
     for name, text in named.items():
         (directory / name).write_text(text)
     lines = "".join(f"file {directory}/{name} {name}\n" for name in named)
@@ -86,18 +37,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory, generated: list[str]) -> I
     yield kdns, others
     for each in (kdns, *others):
         each.stop()
-
-
-def asked(origin: str, text: str) -> Iterator[str]:
-    """Every name of a zone, those above and beside it, with every type."""
-    found = {origin}
-    for rr in rrs(text, f"{origin}."):
-        name = names.show(records.owner(rr)).rstrip(".")
-        while name.endswith(f".{origin}"):
-            found |= {name, f"x.{name}", f"x.y.{name}"}
-            name = name.partition(".")[2]
-    for name in sorted({*found, f"x.{origin}"}):
-        yield from (f"{name}. {kind}" for kind in TYPES)
 
 
 Seen = tuple[int, bool, set[RR], set[RR]]
@@ -135,10 +74,10 @@ def ask(question: str, port: int) -> Message:
 
 
 def test_every_name_and_type_is_answered_as_nsd_and_knot_answer_it(
-    servers: tuple[Kdns, list[NameServer]], generated: list[str]
+    servers: tuple[Kdns, list[NameServer]], zones: list[str]
 ) -> None:
     kdns, others = servers
-    for number, text in enumerate(generated):
+    for number, text in enumerate(zones):
         origin = names.parse(f"z{number}.test")
         zone = built(origin, rrs(text, f"z{number}.test."))
         for question in asked(f"z{number}.test", text):

@@ -1,5 +1,6 @@
 """transfer: zones as a whole, for those who may have them."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,6 +52,18 @@ def test_gives_a_zone_as_a_whole_and_says_so() -> None:
     assert texts(reply.answer) == list(ZONE)
     assert (reply.rcode, reply.flags, reply.by) == (codes.NOERROR, codes.AA, "transfer")
     assert said == ['Outgoing transfer of 4 records of zone "Example.ORG." to 192.0.2.7 for 7 SOA serial']
+
+
+async def test_a_large_zone_is_gathered_with_turns_of_others_in_between() -> None:
+    made, turns = plugin(), 0
+    many = [*rrs("\n".join(ZONE[:2])), *rrs(ZONE[2]) * 25_000, *rrs(SOA)]
+    made._sources = [lambda zone, serial: iter(many)]
+    asking = asyncio.ensure_future(made(request("example.org. AXFR", client=CLIENT), None))
+    while not asking.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert asking.result().answer == tuple(many)
+    assert turns >= 3
 
 
 def test_an_increment_to_the_present_serial_is_the_soa_alone() -> None:
