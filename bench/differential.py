@@ -25,7 +25,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.backends import Backends
 from bench.neighbours import BIG, HOSTS, RESOLV_CONF, SCENES, UPSTREAM, WEIGHTED, Scene
+from bench.processes import free_port, wait_for_udp
 from kdns.errors import WireError
 from kdns.wire import codes, message, names, records
 from kdns.wire.edns import DO, Edns, pack_options, to_record
@@ -119,38 +121,41 @@ class Both:
         self._coredns = coredns
         self._directory = directory
         self._running = running
-        self._upstream = 0
+        self._backends = Backends(directory, running)
+        self._has_upstream = False
         command = [sys.executable, "-m", "ipamd", "--listen", "127.0.0.1:0", "--store", f"sqlite:{directory}/s"]
         self.api = _serving(command, directory / "ipamd.log", running).split()[-1]
         demo = Path(__file__).parent.parent / "configs/demo"
         apply: list[str | Path] = [sys.executable, "-m", "ipamd.ctl", "--server", self.api, "apply", "-f", demo]
         subprocess.run(apply, check=True, stdout=subprocess.DEVNULL)
 
-    def compare(self, corefile: str, asked: Iterable[Ask]) -> int:
-        """Ask both; 1 if something differs."""
-        text = corefile.replace("@UPSTREAM@", str(self._upstream)).replace("@DIR@", str(self._directory))
+    def compare(self, corefile: str, asked: Iterable[Ask], first: str = "") -> int:
+        """Ask both, once they answer for the name `first` if there is one; 1 if something differs."""
+        text = self._backends.filled(corefile).replace("@DIR@", str(self._directory))
         ports = []
         with ExitStack() as running:
             for command in (
                 [self._coredns],
                 [sys.executable, "-m", "kdns"],
             ):  # which end with what they say, if at once
-                ports.append(_free_port())
+                ports.append(free_port())
                 path = self._directory / f"Corefile.{ports[-1]}"
                 path.write_text(text.replace("@PORT@", str(ports[-1])).replace("@API@", self.api))
                 _serving([*command, "-conf", str(path)], path.with_suffix(".log"), running)
+            for port in ports if first else ():
+                wait_for_udp(port, first.rstrip("."))
             return _compare(ports, asked)
 
     def compare_scene(self, name: str) -> int:
         """Ask both about a scene; 1 if something differs."""
-        if not self._upstream:
+        if not self._has_upstream:
             self._start_upstream()
         print(f"== {name}")
         scene = SCENES[name]
         cluster = itertools.product(dict.fromkeys(_names(self.api)), scene.types)
         asked = questions_of(scene) if scene.names else (Ask(*each) for each in cluster)
         try:
-            return self.compare(scene.corefile, asked)
+            return self.compare(scene.corefile, asked, scene.first)
         except SystemExit as ended:
             print(f"does not start: {ended}")
             return 1
@@ -161,11 +166,10 @@ class Both:
         files = {"example.org": zone, "zones/example.org": zone, "hosts": HOSTS, "resolv.conf": RESOLV_CONF}
         for name, text in (files | {"weights": WEIGHTED}).items():
             (directory / name).write_text(text)
-        port = _free_port()
         corefile = directory / "Corefile.upstream"
-        corefile.write_text(f"example.org:{port} {{\nfile {directory}/example.org\n}}\n")
+        corefile.write_text(self._backends.upstream())
         _serving([self._coredns, "-conf", str(corefile)], directory / "upstream.log", self._running)
-        self._upstream = port
+        self._has_upstream = True
 
 
 def questions_of(scene: Scene) -> Iterator[Ask]:
@@ -349,13 +353,6 @@ def _wait_for_banner(process: "subprocess.Popen[bytes]", log: Path) -> str:
             process.wait(0.05)
             raise SystemExit(said)
     return said
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

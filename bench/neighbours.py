@@ -75,7 +75,8 @@ NAMES = (
 
 
 class Scene(NamedTuple):
-    """A Corefile (with @PORT@, @UPSTREAM@, @API@, @DIR@) and the names to ask for, words, each with every type.
+    """A Corefile (with @PORT@, @API@, @DIR@, places of bench.backends) and the names to ask for, words, each with every
+    type. `first` has to be answered before.
 
     No names at all: those of the demo cluster.
     """
@@ -83,6 +84,7 @@ class Scene(NamedTuple):
     corefile: str
     names: str = NAMES
     types: tuple[str, ...] = TYPES
+    first: str = ""
 
 
 def _block(*lines: str, zone: str = ".") -> str:
@@ -100,6 +102,19 @@ PROPERTIES = (
 )  # fmt: skip
 LOCALS = (
     "localhost. x.localhost. localhost.example.org. 1.0.0.127.in-addr.arpa. 2.0.0.127.in-addr.arpa. 127.in-addr.arpa."
+)
+
+ETCD_NAMES = (
+    "skydns.org. web.skydns.org. WEB.SkyDNS.org. a.web.skydns.org. six.web.skydns.org. alias.skydns.org. "
+    "outside.skydns.org. loop.skydns.org. text.skydns.org. a.text.skydns.org. mail.skydns.org. "
+    "mx.skydns.org. ns.dns.skydns.org. dns.skydns.org. a.ns.dns.skydns.org. group.skydns.org. "
+    "deep.skydns.org. er.deep.skydns.org. nope.skydns.org. x.nope.skydns.org. *.skydns.org. "
+    "10.2.0.192.in-addr.arpa. 11.2.0.192.in-addr.arpa. 2.0.192.in-addr.arpa."
+)
+NOMAD_NAMES = (
+    "service.nomad. default.service.nomad. web.default.service.nomad. WEB.Default.Service.Nomad. "
+    "web.prod.service.nomad. six.default.service.nomad. nope.default.service.nomad. "
+    "web.nope.service.nomad. x.web.default.service.nomad. web.service.nomad. example.org."
 )
 
 SCENES = {
@@ -252,6 +267,23 @@ SCENES = {
     "file": Scene(_block("file @DIR@/example.org example.org", zone="example.org") + _block("whoami", zone="net")),
     "file and forward": Scene(_block("file @DIR@/example.org example.org {\nfallthrough\n}", FORWARD)),
     "auto": Scene(_block("auto example.org {\ndirectory @DIR@/zones (.*) {1}\n}", FORWARD)),
+    "secondary": Scene(
+        _block("secondary {\ntransfer from 127.0.0.1:@UPSTREAM@\n}", zone="example.org"), first="example.org."
+    ),
+    "secondary and forward": Scene(
+        _block("secondary example.org {\ntransfer from 127.0.0.1:@UPSTREAM@\nfallthrough\n}", FORWARD),
+        first="example.org.",
+    ),
+    "grpc": Scene(_block("grpc . 127.0.0.1:@GRPC@")),
+    "grpc with exceptions": Scene(
+        _block("grpc example.org 127.0.0.1:@GRPC@ {\nexcept web.example.org sub.example.org\n}", "cache 30", "whoami")
+    ),
+    "grpc that falls through": Scene(_block("grpc . 127.0.0.1:@GRPC@ {\nfallthrough example.org\n}", FORWARD)),
+    "etcd": Scene(_block("etcd skydns.org in-addr.arpa {\nendpoint @ETCD@\n}", FORWARD), ETCD_NAMES),
+    "etcd that falls through": Scene(
+        _block("etcd skydns.org {\nendpoint @ETCD@\nfallthrough\n}", FORWARD), f"{ETCD_NAMES} www.example.org."
+    ),
+    "nomad": Scene(_block("nomad service.nomad {\naddress @NOMAD@\nttl 9\n}"), NOMAD_NAMES, ("A", "AAAA", "SRV")),
     "dns64": Scene(_block("dns64 {\nallow_ipv4\n}", FORWARD)),
     "dns64 of all": Scene(_block("dns64 {\nprefix 64:ff9b:1::/96\nallow_ipv4\ntranslate_all\n}", "cache 30", FORWARD)),
     **{

@@ -102,7 +102,7 @@ class Answers:
         if reply.keep is not None and self.keeps and memo.changes == changes:
             memo.add(packet[2:], sent[2:], reply.keep)
             if reply.keep.alike is not None and self._is_alone(reply.keep.alike.zone):
-                self.stencils.cut(packet, sent, question, reply)
+                self.stencils.cut(packet, sent, question, reply, memo)
         return sent
 
     async def _reply(self, question: Question, packet: bytes, client: Client, now: float) -> Reply:

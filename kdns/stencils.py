@@ -20,7 +20,9 @@ MAX_STENCILS = 4096  # a listener: kinds of replies times lengths of names
 MAX_SEEN = 1 << 16  # names that are remembered to have been asked for once
 TAILS = (4, 15)  # octets behind a name: type and class, or these and an OPT without options
 
-Shape = tuple[bytes, int]  # the query's octets around its name, without the ID; where the name ends
+# The query's octets around its name, without the ID; where the name ends; which socket it came to, by its memo: what
+# fits, and as what it is counted, is of the transport.
+Shape = tuple[bytes, int, Memo]
 
 
 class Stencil:
@@ -65,7 +67,7 @@ class Stencils:
         A name that is asked for the second time is kept in the memo.
         """
         end = packet.find(0, 12) + 1  # a label may have such an octet as well; then the name is not in the zone
-        cut = self._cuts.get((packet[2:12] + packet[end:], end))
+        cut = self._cuts.get((packet[2:12] + packet[end:], end, memo))
         if cut is None:
             return None
         alike, asked, kinds = cut
@@ -84,8 +86,8 @@ class Stencils:
         self._remember(packet[2:], tail, member, stencil, memo)
         return packet[:2] + tail
 
-    def cut(self, packet: bytes, sent: bytes, asked: Question, reply: Reply) -> None:
-        """Cut a reply, which was sent so, if it is one that can be cut."""
+    def cut(self, packet: bytes, sent: bytes, asked: Question, reply: Reply, memo: Memo) -> None:
+        """Cut a reply, which was sent so, if it is one that can be cut; for queries that come with the same memo."""
         end, keep = 12 + len(asked.qname), reply.keep
         if keep is None or keep.alike is None or keep.variants > 1:
             return
@@ -98,7 +100,7 @@ class Stencils:
         common = b"".join((*reply.authority, *reply.additional))
         if not sent[12:].startswith(packet[12 : end + 4] + answer + common):
             return
-        cuts = self._cuts_of((packet[2:12] + packet[end:], end), keep.alike, asked)
+        cuts = self._cuts_of((packet[2:12] + packet[end:], end, memo), keep.alike, asked)
         kind = member.kind, len(answer)
         before = cuts.get(kind)
         if before is not None:

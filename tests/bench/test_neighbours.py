@@ -27,7 +27,8 @@ def test_a_scene_is_a_corefile(name: str, tmp_path: Path) -> None:
     }.items():
         (tmp_path / file).write_text(text)
     (tmp_path / "zones").mkdir()
-    fillings = {"@PORT@": "53", "@UPSTREAM@": "54", "@API@": "http://127.0.0.1:1", "@DIR@": str(tmp_path)}
+    fillings = {"@PORT@": "53", "@UPSTREAM@": "54", "@GRPC@": "55", "@DIR@": str(tmp_path)}
+    fillings |= dict.fromkeys(("@API@", "@ETCD@", "@NOMAD@"), "http://127.0.0.1:1")
     corefile = SCENES[name].corefile
     for place, value in fillings.items():
         corefile = corefile.replace(place, value)

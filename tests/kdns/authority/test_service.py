@@ -267,6 +267,18 @@ class Server:
         return sent
 
 
+def test_a_client_over_udp_is_not_sent_what_another_was_sent_over_tcp() -> None:
+    server = Server(cuts=True, falls=False)
+    lines = [f"{name} A 192.0.2.{number}" for name in ("aa", "ab") for number in range(60)]
+    server.service.replace(server.service.cells[ORIGIN], zone("\n".join(lines)))
+    sent: list[Any] = []
+    for client, memo in ((Client("192.0.2.1", 4000, "tcp"), Memo(1 << 20)), (Client("192.0.2.1", 4000), server.memo)):
+        for label in ("aa", "ab"):
+            asked = packet([label], "example.org.", "A", False)
+            server.answers.respond(asked, client, 100.0, memo, sent.append)
+    assert [len(each) > 512 for each in sent] == [True, True, False, False]
+
+
 def packet(labels: list[str], top: str, qtype: str, do: bool) -> bytes:
     octets = query(f"{'.'.join([*labels, top])} {qtype}")
     return octets[:10] + b"\0\1" + octets[12:] + b"\0\0\x29\x04\xd0\0\0\x80\0\0\0" if do else octets
