@@ -18,7 +18,8 @@ What else a plugin can do it says by having a method; the server looks for these
     transfer(zone, serial)  all records of a zone, for the transfer plugin; None of a zone that it does not have
     watch(name, plugin)  a plugin behind it, to be linked in that one's place
     labels(request)    what it knows about a query, label to text, for the metadata plugin
-    share(tell)        given what to call with octets that tell other processes of this server what has changed
+    share(tell)        given what to call with octets that tell other processes of this server what has changed, and
+                       gives the number of these
     take(change)       such octets: in other processes, which call none of its `start`, `run` and `close`
     divisible = False  for a plugin that only one process can have
     follow(forget)     given what to call with the index keys that just changed, in the same step as the change

@@ -81,9 +81,10 @@ class Workers:
         self._waiting = {timer for timer in self._waiting if timer.when() > loop.time() and not timer.cancelled()}
         self._waiting.add(loop.call_later(wait, self._begin, worker.number))
 
-    def _tell(self, plugin: bytes, change: bytes) -> None:
+    def _tell(self, plugin: bytes, change: bytes) -> int:
         for worker in self._living.values():
             worker.channel.tell(CHANGE, plugin + change)
+        return len(self._living)
 
     async def _gather(self) -> Iterable[Snapshot]:
         asked = [asyncio.ensure_future(worker.count()) for worker in self._living.values()]

@@ -25,6 +25,7 @@ from kdns.zone.zone import Zone
 Keys = Collection[Name]
 NO_FALL = Fall()
 LISTENERS_OPEN = 1.0  # seconds after a start: secondaries that are told of a zone come and ask at once
+SETTLING = 1.0  # seconds for other processes to hear of a change
 WILDCARD = "zone/wildcard"  # the metadata label
 
 _RCODES = {
@@ -63,6 +64,7 @@ class Service:
         self._by = by
         self._log = log
         self._versions = count(1)
+        self._tell: Callable[[bytes], int] = lambda change: 0
         self._is_last = False
         self._notifier: Notifier | None = None
 
@@ -120,6 +122,24 @@ class Service:
         """Serve the data no longer."""
         cell.is_expired = True
         self.forget((cell.origin,))
+
+    def share(self, tell: Callable[[bytes], int]) -> None:
+        """Call `tell` with word of what has changed for the other processes of this server."""
+        self._tell = tell
+
+    async def spread(self, change: bytes, seconds: float) -> None:
+        """Have the other processes read again what changed, and wait until they should have; here it took `seconds`.
+
+        Secondaries that are told of it come to any process.
+        """
+        if self._tell(change):
+            await asyncio.sleep(SETTLING + 2 * seconds)
+
+    def take_over(self, cells: Mapping[Name, Cell]) -> bool:
+        """Serve the zones that the plugin of another configuration has; whether there are any."""
+        for origin, cell in cells.items():
+            self.cells[origin] = Cell(origin, cell.zone, cell.is_expired)
+        return bool(cells)
 
     async def notify(self, origin: Name) -> None:
         """Tell the secondaries, if there are any, and the log what went wrong."""

@@ -13,7 +13,7 @@ warning; where it was read before, what it had is served on. Of two files for on
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,6 +65,8 @@ class Auto:
         self._started = asyncio.Event()
         self.meet = self._service.meet
         self.transfer = self._service.transfer
+        self.share = self._service.share
+        self._reading: set[asyncio.Task[tuple[Name, ...]]] = set()
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from a zone, or hand on."""
@@ -80,8 +82,24 @@ class Auto:
         """The zones that it looks at; what it has no file for goes on."""
         return [Reach(self._settings.zones)]
 
+    def inherit(self, before: object, peers: Mapping[str, object]) -> bool:
+        """Take over the zones of the same directory, until `start` reads them, or for good in other processes."""
+        if not isinstance(before, Auto) or replace(before._settings, reload=self._settings.reload) != self._settings:
+            return False
+        self._paths = dict(before._paths)
+        return self._service.take_over(before._service.cells)
+
+    def take(self, change: bytes) -> None:
+        """Look at the directory: the first process has seen other zones, and has told of them."""
+        self._log = _silent
+        task = asyncio.get_running_loop().create_task(self._look())
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
     async def start(self) -> None:
         """Read every file."""
+        self._paths.clear()
+        self._service.cells.clear()
         await self._look()
         self._started.set()
 
@@ -93,9 +111,14 @@ class Auto:
             group.create_task(self._keep())
 
     async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._settings.reload:
             await asyncio.sleep(self._settings.reload)
-            await asyncio.gather(*(self._service.notify(origin) for origin in await self._look()))
+            begun, before = loop.time(), self._paths.keys() - ()
+            found = await self._look()
+            if found or before - self._paths.keys():
+                await self._service.spread(b"", loop.time() - begun)
+            await asyncio.gather(*(self._service.notify(origin) for origin in found))
 
     async def _look(self) -> tuple[Name, ...]:
         """Serve what the files of the directory have now; the zones that are new or have changed."""
@@ -143,6 +166,10 @@ class Auto:
             elif origin is not None:
                 found[origin] = path
         return found
+
+
+def _silent(level: str, message: str) -> None:
+    """Log nothing."""
 
 
 def _walk(directory: Path, log: Callable[[str, str], None]) -> Iterator[Path]:

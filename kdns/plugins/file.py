@@ -10,10 +10,14 @@ Syntax:
 
 The zones are the server block's without arguments. A file that is not there yet is waited for, with SERVFAIL meanwhile;
 one with a mistake is refused, at start with the whole configuration, later in favour of what was read before.
+
+Of several processes the first looks at the files, and tells the others to read one again and the secondaries that they
+have; what these begin with is in memory once.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +59,7 @@ class File:
         self._log = args.log
         origins = [args.origins(directive.expect(1, len(directive.words))[1:]) for directive in args.directives]
         self._service = Service("file", (origin for each in origins for origin in each), args.log)
-        self._sources: dict[Name, Source] = {}
+        self._sources: dict[Name, Source] = {}  # whose cells are the service's
         self._started = asyncio.Event()
         reload, by_mtime = MINUTE, False
         for directive, each in zip(args.directives, origins, strict=True):
@@ -65,6 +69,8 @@ class File:
                 self._sources[origin] = Source(self._service.cells[origin], path, reload, by_mtime)
         self.meet = self._service.meet
         self.transfer = self._service.transfer
+        self.share = self._service.share
+        self._reading: set[asyncio.Task[None]] = set()
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from a zone, or hand on."""
@@ -79,9 +85,30 @@ class File:
         zones = tuple(self._sources)
         return [Reach(zones, zones, self._service.fall.zones or ())]
 
+    def inherit(self, before: object, peers: Mapping[str, object]) -> bool:
+        """Take over the zones of the same files, until `start` reads them, or for good in other processes."""
+        if not isinstance(before, File):
+            return False
+        same = {
+            origin: before._sources[origin].cell
+            for origin, source in self._sources.items()
+            if origin in before._sources and before._sources[origin].path == source.path
+        }
+        found = self._service.take_over(same)
+        for origin in same:
+            self._sources[origin].cell = self._service.cells[origin]
+        return found
+
+    def take(self, change: bytes) -> None:
+        """Read the file of a zone again: the first process has."""
+        task = asyncio.get_running_loop().create_task(self._read_again(self._sources[change]))
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
+
     async def start(self) -> None:
         """Read every file. StartError for one with a mistake, or that is missing for good."""
         for source in self._sources.values():
+            source.cell.zone = None
             try:
                 await self._load(source)
             except ZoneError as fault:
@@ -102,10 +129,17 @@ class File:
                 group.create_task(self._keep(source))
 
     async def _keep(self, source: Source) -> None:
+        loop = asyncio.get_running_loop()
         while source.reload:
             await asyncio.sleep(source.reload)
+            begun = loop.time()
             if await self._look_again(source):
+                await self._service.spread(source.cell.origin, loop.time() - begun)
                 await self._service.notify(source.cell.origin)
+
+    async def _read_again(self, source: Source) -> None:
+        with suppress(ZoneError, OSError):  # the first process tells of them
+            await self._load(source)
 
     async def _look_again(self, source: Source) -> bool:
         """Read the file again if it has changed; whether it had."""

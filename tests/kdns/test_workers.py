@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -172,3 +173,50 @@ async def test_what_changes_in_the_cluster_is_known_to_all_and_read_by_one(kdns:
             continue
     finally:
         await api.stop()
+
+
+ZONED = """\
+example.org:@PORT@ {
+    bind 127.0.0.1
+    multisocket 2
+    transfer {
+        to 127.0.0.1:%d
+    }
+    %s
+}
+"""
+ZONE = "@ 60 SOA ns host {serial} 2 3 4 5\n@ 60 NS ns\na 60 A 192.0.2.{serial}\n"
+
+
+@pytest.mark.parametrize(
+    "directive",
+    ["file DIR/zones/db.example.org {\n reload 1s\n}", "auto {\n directory DIR/zones\n reload 1s\n}"],
+    ids=["file", "auto"],
+)
+def test_of_a_zone_that_changes_all_know_and_one_tells(kdns: Start, tmp_path: Path, directive: str) -> None:
+    (tmp_path / "zones").mkdir()
+    zone = tmp_path / "zones/db.example.org"
+    zone.write_text(ZONE.format(serial=1))
+    with socket.socket(type=socket.SOCK_DGRAM) as secondary:
+        secondary.settimeout(20)
+        secondary.bind(("127.0.0.1", 0))
+        server = kdns(ZONED % (secondary.getsockname()[1], directive.replace("DIR", str(tmp_path))))
+        assert everybody(server, "a.example.org.") == {"192.0.2.1"}
+        accept(secondary)
+        zone.write_text(ZONE.format(serial=2))
+        accept(secondary)
+        assert everybody(server, "a.example.org.") == {"192.0.2.2"}
+        assert len(workers(server)) == 1
+        assert server.stop() == 0
+        secondary.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody else has told of it
+            secondary.recv(512)
+    said = server.output.read_text()
+    assert said.count("Successfully reloaded zone") == 1
+    assert "Traceback" not in said
+
+
+def accept(secondary: socket.socket) -> None:
+    """Take a NOTIFY, and say so."""
+    packet, sender = secondary.recvfrom(512)
+    secondary.sendto(packet[:2] + bytes((packet[2] | 0x80,)) + packet[3:], sender)
