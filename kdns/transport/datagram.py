@@ -11,7 +11,7 @@ import socket
 from kdns.errors import UpstreamError
 from kdns.transport.address import Address, join
 from kdns.transport.expiry import Expiry
-from kdns.transport.pending import Pending
+from kdns.transport.pending import Done, Pending
 from kdns.wire.proxy import End
 from kdns.wire.question import Question
 
@@ -40,6 +40,13 @@ class Datagram:
         """The reply's octets. WrongReply if in `timeout` seconds only others came, UpstreamError if none did."""
         try:
             return await self._pending.ask(question, self._socket.send, timeout, self._path)
+        except OSError as error:
+            raise UpstreamError(f"write {self._path}: write: {reason(error)}") from None
+
+    def begin(self, question: Question, packet: bytes, timeout: float, done: Done) -> None:
+        """The same with the query's octets (`query.pack`) at hand, without waiting: see Pending.begin."""
+        try:
+            self._pending.begin(question, packet, self._socket.send, timeout, self._path, done)
         except OSError as error:
             raise UpstreamError(f"write {self._path}: write: {reason(error)}") from None
 

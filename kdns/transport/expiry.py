@@ -6,12 +6,20 @@ seconds late, never early.
 """
 
 import asyncio
-from collections.abc import Callable
 from math import ceil
+from typing import Protocol
 
 TICK = 0.05  # seconds
 
-Bucket = set[Callable[[], object]]
+
+class Expiring(Protocol):
+    """What waits."""
+
+    def expire(self) -> None:
+        """Its time is up."""
+
+
+Bucket = set[Expiring]
 
 
 class Expiry:
@@ -20,18 +28,18 @@ class Expiry:
     def __init__(self) -> None:
         self._buckets: dict[int, Bucket] = {}  # by the tick at whose end they are emptied
 
-    def add(self, expire: Callable[[], object], timeout: float) -> Bucket:
-        """Call `expire` in `timeout` seconds, unless it is discarded from the bucket that is given back."""
+    def add(self, waiting: Expiring, timeout: float) -> Bucket:
+        """Call its `expire` in `timeout` seconds, unless it is discarded from the bucket that is given back."""
         loop = asyncio.get_running_loop()
         tick = ceil((loop.time() + timeout) / TICK)
         bucket = self._buckets.get(tick)
         if bucket is None:
             bucket = self._buckets[tick] = set()
             loop.call_at(tick * TICK, self._end, tick)
-        bucket.add(expire)
+        bucket.add(waiting)
         return bucket
 
     def _end(self, tick: int) -> None:
         bucket = self._buckets.pop(tick)
         while bucket:
-            bucket.pop()()
+            bucket.pop().expire()

@@ -15,12 +15,13 @@ from typing import NamedTuple
 from kdns.eager import Arrival, Pending, in_task
 from kdns.errors import UpstreamError, WireError, WrongReply
 from kdns.transport import policy
+from kdns.transport.pending import Outcome
 from kdns.transport.upstream import Tap, Upstream
 from kdns.wire import codes, query, records
 from kdns.wire.question import Question
 from kdns.wire.records import Message
 
-Key = tuple[Question, str]  # what makes questions the same: see the module's head; and the protocol
+Key = tuple[bytes, str]  # what makes questions the same: see the module's head; and the protocol
 
 DEADLINE = 5.0  # seconds that a question may take in all
 ROUND_PAUSE = 0.05  # seconds between tries where their number is not bounded: refusals come back in microseconds
@@ -48,10 +49,13 @@ class Route:
 class _Tries:
     """How far a flight has come: the upstreams still to be tried, and what came of those that were."""
 
-    __slots__ = ("failed", "failure", "refused", "upstreams")
+    __slots__ = ("began", "failed", "failure", "is_early", "is_last_resort", "refused", "upstreams")
 
-    def __init__(self, upstreams: Iterator[tuple[Upstream, bool]]) -> None:
+    def __init__(self, upstreams: Iterator[tuple[Upstream, bool]], began: float) -> None:
         self.upstreams = upstreams
+        self.began = began
+        self.is_last_resort = False  # the upstream that was asked last was
+        self.is_early = False  # the next try, after a round of failures
         self.failed = 0
         self.failure: UpstreamError | None = None  # the last one
         self.refused = 0  # replies whose RCODE called for another upstream
@@ -60,8 +64,11 @@ class _Tries:
 class Flight(NamedTuple):
     """A question under way, and who of those that wait for it wants to be told of each exchange."""
 
-    reply: Arrival[Message]
+    key: Key
+    question: Question
+    tries: _Tries
     taps: list[Tap]
+    reply: Arrival[Message]
 
 
 class Forwarder:
@@ -95,23 +102,20 @@ class Forwarder:
         UpstreamError with the last failure if there is none, WrongReply if it answers another question. `tap` is told
         of each exchange.
         """
-        _, flags, _, key, qtype, qclass, edns, authority, signed = question
         proto = self._proto(proto)
-        same = Question(0, flags, key, key, qtype, qclass, edns, authority, signed), proto
-        flight = self._flights.get(same)
-        taps = [tap] if tap is not None else []
+        packet = query.pack(question, 0)
+        key = packet if question.qname == question.key else query.pack(question._replace(qname=question.key), 0), proto
+        flight = self._flights.get(key)
         if flight is None:
-            flight = Flight(Arrival(), taps)
-            self._pending.begin(self._fly(question, proto, taps), partial(self._land, same, flight.reply))
-            if not flight.reply.is_done:
-                self._flights[same] = flight
-        else:
-            flight.taps.extend(taps)
+            flight = self._begin(key, question, packet, [] if tap is None else [tap])
+        elif tap is not None:
+            flight.taps.append(tap)
         return await flight.reply  # whoever goes away meanwhile does not end it for the others
 
     async def close(self) -> None:
         """Wait for the flights under way (their deadline bounds that), then close the upstreams."""
-        await self._pending.finish()
+        while self._flights:
+            await next(iter(self._flights.values())).reply.future()
         for upstream in self.upstreams:
             await upstream.close()
 
@@ -120,58 +124,105 @@ class Forwarder:
             return "tcp"
         return "udp" if self._route.prefer_udp else client
 
-    def _land(self, key: Key, flight: Arrival[Message], outcome: Message | UpstreamError | None) -> None:
-        self._flights.pop(key, None)
+    def _land(self, flight: Flight, outcome: Message | UpstreamError | None) -> None:
+        del self._flights[flight.key]
         if isinstance(outcome, Message):
-            flight.set_result(outcome)
+            flight.reply.set_result(outcome)
         else:
-            flight.set_exception(outcome or UpstreamError("operation was canceled"))
+            flight.reply.set_exception(outcome or UpstreamError("operation was canceled"))
 
-    async def _fly(self, question: Question, proto: str, taps: list[Tap]) -> Message | UpstreamError:
-        """The reply, or why there is none. A first try over UDP, which its own timeout bounds, goes without a Task."""
-        began = asyncio.get_running_loop().time()
-        tries = _Tries(policy.tries(self._order(self.upstreams), self._is_down, self._chance))
+    def _begin(self, key: Key, question: Question, packet: bytes, taps: list[Tap]) -> Flight:
+        """A first try over UDP, which its own timeout bounds, goes without a coroutine and a Task."""
+        upstreams = policy.tries(self._order(self.upstreams), self._is_down, self._chance)
+        tries = _Tries(upstreams, asyncio.get_running_loop().time())
+        flight = self._flights[key] = Flight(key, question, tries, taps, Arrival())
+        if not self._is_bounded or key[1] != "udp":
+            self._go_on(flight)
+            return flight
         try:
-            found = await self._try(tries, question, proto, taps) if self._is_bounded and proto == "udp" else None
-            if found is not None:
-                return found
-            await in_task()
-            async with asyncio.timeout_at(began + DEADLINE):
+            upstream = self._next(tries)
+        except UpstreamError as error:
+            self._land(flight, error)
+        else:
+            upstream.begin(question, packet, self._route.read_timeout, taps, partial(self._arrive, flight, upstream))
+        return flight
+
+    def _arrive(self, flight: Flight, upstream: Upstream, outcome: Outcome) -> None:
+        """What became of the first try."""
+        found: Message | UpstreamError | None = None
+        try:
+            if isinstance(outcome, UpstreamError):
+                self._fail(flight.tries, upstream, outcome)
+            else:
+                found = self._final(flight.tries, self._read(outcome, flight.question))
+        except UpstreamError as error:
+            found = error
+        if found is None:
+            self._go_on(flight)
+        else:
+            self._land(flight, found)
+
+    def _go_on(self, flight: Flight) -> None:
+        self._pending.begin(self._fly(flight), partial(self._land, flight))
+
+    async def _fly(self, flight: Flight) -> Message | UpstreamError:
+        """The reply, or why there is none."""
+        _, question, tries, taps, _ = flight
+        await in_task()
+        try:
+            async with asyncio.timeout_at(tries.began + DEADLINE):
+                found = None
                 while found is None:
-                    found = await self._try(tries, question, proto, taps)
+                    await self._pause(tries)
+                    found = await self._try(tries, question, flight.key[1], taps)
                 return found
         except TimeoutError:
             return tries.failure or UpstreamError("i/o timeout")
         except UpstreamError as error:
             return error
 
-    async def _try(self, tries: "_Tries", question: Question, proto: str, taps: list[Tap]) -> Message | None:
+    async def _try(self, tries: _Tries, question: Question, proto: str, taps: list[Tap]) -> Message | None:
         """Ask the next upstream. None to go on with another one, UpstreamError if there is none left."""
-        route = self._route
-        upstream, is_last_resort = next(tries.upstreams)
-        if is_last_resort:
-            self._broken()
-            if route.failfast:
-                raise tries.failure or UpstreamError("no healthy proxies")
+        upstream = self._next(tries)
         try:
             message = await self._exchange(upstream, question, proto, taps)
-        except WrongReply:
-            raise
         except UpstreamError as error:
-            tries.failed += 1
-            tries.failure = error
-            if route.max_fails:
-                upstream.check()
-            if is_last_resort or tries.failed == route.attempts:
-                raise
-            await self._pause(tries.failed)
+            self._fail(tries, upstream, error)
             return None
-        tries.refused += message.rcode in route.failover
-        is_final = message.rcode not in route.failover or tries.refused == len(self.upstreams)
-        return message if is_final else None
+        return self._final(tries, message)
 
-    async def _pause(self, failed: int) -> None:
-        if not self._route.attempts and failed % len(self.upstreams) == 0:
+    def _next(self, tries: _Tries) -> Upstream:
+        """Whom to ask. UpstreamError if all are down, and nobody is to be asked then."""
+        upstream, tries.is_last_resort = next(tries.upstreams)
+        if tries.is_last_resort:
+            self._broken()
+            if self._route.failfast:
+                raise tries.failure or UpstreamError("no healthy proxies")
+        return upstream
+
+    def _fail(self, tries: _Tries, upstream: Upstream, error: UpstreamError) -> None:
+        """A try has failed. The error is raised if there is no further one; so is a WrongReply."""
+        if isinstance(error, WrongReply):
+            raise error
+        tries.failed += 1
+        tries.failure = error
+        tries.is_early = not self._route.attempts and tries.failed % len(self.upstreams) == 0
+        if self._route.max_fails:
+            upstream.check()
+        if tries.is_last_resort or tries.failed == self._route.attempts:
+            raise error
+
+    def _final(self, tries: _Tries, message: Message) -> Message | None:
+        """The reply, unless it is another upstream's chance."""
+        if message.rcode in self._route.failover:
+            tries.refused += 1
+            if tries.refused < len(self.upstreams):
+                return None
+        return message
+
+    async def _pause(self, tries: _Tries) -> None:
+        if tries.is_early:
+            tries.is_early = False
             await asyncio.sleep(ROUND_PAUSE)
 
     async def _exchange(self, upstream: Upstream, question: Question, proto: str, taps: list[Tap]) -> Message:
@@ -180,14 +231,19 @@ class Forwarder:
             proto = "tcp"
             octets = await upstream.exchange(question, proto, self._route.read_timeout, taps)
         over_udp = proto == "udp" and upstream.address.scheme == "dns"
+        if over_udp:
+            return self._read(octets, question)
         try:
-            if not over_udp or len(octets) <= _room(question):
-                return records.read_message(octets)
+            return records.read_message(octets)
         except WireError as error:
-            if not over_udp:
-                raise UpstreamError(f"{upstream.address}: {error}") from None
-        # Longer than announced, or broken off: over TCP the client may get it whole.
-        return _truncated(octets, question)
+            raise UpstreamError(f"{upstream.address}: {error}") from None
+
+    def _read(self, octets: bytes, question: Question) -> Message:
+        """A reply that came over UDP. Longer than announced, or broken off: over TCP the client may get it whole."""
+        try:
+            return records.read_message(octets) if len(octets) <= _room(question) else _truncated(octets, question)
+        except WireError:
+            return _truncated(octets, question)
 
     def _is_down(self, upstream: Upstream) -> bool:
         return 0 < self._route.max_fails < upstream.fails

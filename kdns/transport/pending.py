@@ -6,14 +6,18 @@ reply counts only if ID and question are those of a query that waits. What else 
 question is the upstream's own and ends the wait.
 """
 
-import os
 from collections.abc import Callable
+from functools import partial
+from os import urandom
 
 from kdns.eager import Arrival
 from kdns.errors import UpstreamError, WrongReply
-from kdns.transport.expiry import Expiry
+from kdns.transport.expiry import Bucket, Expiry
 from kdns.wire import query
 from kdns.wire.question import Question
+
+Outcome = bytes | UpstreamError  # a reply's octets, or why there is none
+Done = Callable[[Outcome], object]
 
 MOST = 1024  # queries under way on one connection: few enough of 65,536 IDs that guessing one stays hopeless
 
@@ -21,19 +25,22 @@ MOST = 1024  # queries under way on one connection: few enough of 65,536 IDs tha
 class Waiter:
     """One query under way. `strayed`: a reply under its ID came that answers another question."""
 
-    __slots__ = ("path", "question", "replied", "strayed")
+    __slots__ = ("bucket", "done", "end", "id", "path", "question", "strayed")
 
-    def __init__(self, question: Question, path: str) -> None:
+    def __init__(self, id_: int, question: Question, path: str, done: Done, end: Callable[["Waiter"], object]) -> None:
+        self.id = id_
         self.question = question
         self.path = path
-        self.replied: Arrival[bytes] = Arrival()
+        self.done = done
+        self.end = end
         self.strayed = False
+        self.bucket: Bucket
 
     def expire(self) -> None:
         """Its time is up."""
-        if not self.replied.is_done:
-            text = f"read {self.path}: i/o timeout"
-            self.replied.set_exception(WrongReply(text) if self.strayed else UpstreamError(text))
+        self.end(self)
+        text = f"read {self.path}: i/o timeout"
+        self.done(WrongReply(text) if self.strayed else UpstreamError(text))
 
 
 class Pending:
@@ -48,40 +55,61 @@ class Pending:
         return len(self._waiters)
 
     async def ask(self, question: Question, send: Callable[[bytes], object], timeout: float, path: str) -> bytes:
-        """`send` the query's octets, and wait for the reply's; `path` says in errors which way they went.
+        """The reply's octets; arguments as in `begin`. The errors that are an outcome there are raised."""
+        replied: Arrival[bytes] = Arrival()
+        waiter = self.begin(question, query.pack(question, 0), send, timeout, path, partial(_arrive, replied))
+        try:
+            return await replied
+        finally:
+            if not replied.is_done:
+                self._end(waiter)
 
-        WrongReply if in `timeout` seconds only others came, UpstreamError if none did, or if too many are under way.
-        What `send` raises is raised.
+    def begin(
+        self, question: Question, packet: bytes, send: Callable[[bytes], object], timeout: float, path: str, done: Done
+    ) -> Waiter:
+        """`send` a query's octets under an ID of their own, and call `done` once, later, with what came of it.
+
+        That is a WrongReply if in `timeout` seconds only others came, an UpstreamError if none did; `path` says in
+        errors which way they went. UpstreamError is raised if too many are under way, and whatever `send` raises.
         """
         waiters = self._waiters
         if len(waiters) >= MOST:
             raise UpstreamError(f"more than {MOST} queries under way on one connection")
-        while (id_ := int.from_bytes(os.urandom(2), "big")) in waiters:
+        while (id_ := int.from_bytes(urandom(2), "big")) in waiters:
             pass
-        waiter = waiters[id_] = Waiter(question, path)
-        expire = waiter.expire
-        bucket = self._expiry.add(expire, timeout)
-        try:
-            send(query.pack(question, id_))
-            return await waiter.replied
-        finally:
-            bucket.discard(expire)
-            del waiters[id_]
+        send(id_.to_bytes(2, "big") + packet[2:])
+        waiter = waiters[id_] = Waiter(id_, question, path, done, self._end)
+        waiter.bucket = self._expiry.add(waiter, timeout)
+        return waiter
 
     def deliver(self, message: bytes) -> None:
         """Hand a message to the query that it answers, if there is one."""
-        waiter = self._waiters.get(int.from_bytes(message[:2], "big")) if len(message) >= 12 else None
-        if waiter is None or waiter.replied.is_done:
+        waiter = self._waiters.get(message[0] << 8 | message[1]) if len(message) >= 12 else None
+        if waiter is None:
             return
         if query.answers(message, waiter.question):
-            waiter.replied.set_result(message)
+            self._end(waiter)
+            waiter.done(message)
         elif self._strict:
-            waiter.replied.set_exception(WrongReply("reply to another question"))
+            self._end(waiter)
+            waiter.done(WrongReply("reply to another question"))
         else:
             waiter.strayed = True
 
     def fail(self, error: UpstreamError) -> None:
         """End every wait with the same error."""
         for waiter in list(self._waiters.values()):
-            if not waiter.replied.is_done:
-                waiter.replied.set_exception(error)
+            if self._waiters.get(waiter.id) is waiter:  # what one of them does about it may end another
+                self._end(waiter)
+                waiter.done(error)
+
+    def _end(self, waiter: Waiter) -> None:
+        del self._waiters[waiter.id]
+        waiter.bucket.discard(waiter)
+
+
+def _arrive(replied: Arrival[bytes], outcome: Outcome) -> None:
+    if isinstance(outcome, bytes):
+        replied.set_result(outcome)
+    else:
+        replied.set_exception(outcome)

@@ -9,7 +9,7 @@ Every decision is made in one step without waiting; the caller does the I/O.
 
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from kdns.wire.proxy import End
 from kdns.wire.question import Question
@@ -29,6 +29,9 @@ class Connection(Protocol):
         """Close it; queries under way fail."""
 
 
+C = TypeVar("C", bound=Connection)
+
+
 class Limits(NamedTuple):
     """When a connection is given up. Times in seconds; 0 means no bound, but for `expire`."""
 
@@ -39,31 +42,31 @@ class Limits(NamedTuple):
     uses: int = 0
 
 
-class Member:
+class Member(Generic[C]):
     """A connection in a pool, with how many exchanges are under way on it and were begun, and when."""
 
     __slots__ = ("begun", "connection", "created", "load", "spent", "used")
 
-    def __init__(self, connection: Connection, now: float) -> None:
+    def __init__(self, connection: C, now: float) -> None:
         self.connection = connection
         self.created = self.used = now
         self.load = self.begun = 0
         self.spent = False
 
 
-class Pool:
+class Pool(Generic[C]):
     """See the module's head. `connect` makes a connection and may raise UpstreamError."""
 
-    def __init__(self, connect: Callable[[], Connection], limits: Limits) -> None:
+    def __init__(self, connect: Callable[[], C], limits: Limits) -> None:
         self._connect = connect
         self._limits = limits
-        self._idle: deque[Member] = deque()  # by the time of last use, oldest first
-        self._busy: dict[Member, None] = {}  # in the order of their turns
+        self._idle: deque[Member[C]] = deque()  # by the time of last use, oldest first
+        self._busy: dict[Member[C], None] = {}  # in the order of their turns
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._busy)
 
-    def take(self, now: float) -> Member:
+    def take(self, now: float) -> Member[C]:
         """The connection for one exchange; `give_back` must follow. `begun` is 1 if it was opened for it."""
         self.sweep(now)
         if self._idle:
@@ -78,7 +81,7 @@ class Pool:
         member.begun += 1
         return member
 
-    def give_back(self, member: Member, now: float, good: bool) -> None:
+    def give_back(self, member: Member[C], now: float, good: bool) -> None:
         """The exchange is over; a connection on which one failed takes no more of them."""
         member.load -= 1
         member.used = now
@@ -99,17 +102,17 @@ class Pool:
         while self._idle:
             self._idle.popleft().connection.close()
 
-    def _spend(self, member: Member) -> None:
+    def _spend(self, member: Member[C]) -> None:
         member.spent = True
         self._busy.pop(member, None)
 
-    def _rest(self, member: Member) -> None:
+    def _rest(self, member: Member[C]) -> None:
         self._busy.pop(member, None)
         if member.spent or 0 < self._limits.max_idle <= len(self._idle):
             member.connection.close()
         else:
             self._idle.append(member)
 
-    def _is_over(self, member: Member, now: float) -> bool:
+    def _is_over(self, member: Member[C], now: float) -> bool:
         aged = self._limits.max_age > 0 and member.created < now - self._limits.max_age
         return aged or now - member.used > self._limits.expire

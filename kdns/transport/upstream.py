@@ -10,15 +10,17 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from kdns.errors import ConnectionEnded, UpstreamError, WrongReply
-from kdns.metrics import Metrics
+from kdns.metrics import Labels, Metrics
 from kdns.transport.address import Address
 from kdns.transport.datagram import Datagram
 from kdns.transport.expiry import Expiry
 from kdns.transport.https import Https
-from kdns.transport.pool import Connection, Limits, Pool
+from kdns.transport.pending import Done, Outcome
+from kdns.transport.pool import Connection, Limits, Member, Pool
 from kdns.transport.stream import Stream
 from kdns.wire import codes, names, query
 from kdns.wire.names import Name
@@ -70,6 +72,17 @@ class Exchange(NamedTuple):
 
 
 Tap = Callable[[Exchange], None]
+C = TypeVar("C", bound=Connection)
+
+
+class _Asking(NamedTuple):
+    """An exchange over UDP under way: since when, on what, and whom to tell."""
+
+    question: Question
+    member: Member[Datagram]
+    began: float
+    taps: Sequence[Tap]
+    done: Done
 
 
 class Upstream:
@@ -85,10 +98,12 @@ class Upstream:
         self._connections = {
             fresh: metrics.family(f"proxy_conn_cache_{'misses' if fresh else 'hits'}_total") for fresh in (True, False)
         }
+        self._over_udp = PROXY, self._to, "udp"
+        self._by_rcode: dict[int, Labels] = {}  # the label values of durations
         self._expiry = Expiry()
         limits = manner.limits
         self._udp = Pool(self._datagram, limits._replace(most=UDP_MOST, uses=UDP_USES))
-        self._tcp = Pool(self._stream, limits._replace(most=TCP_MOST))
+        self._tcp: Pool[Connection] = Pool(self._stream, limits._replace(most=TCP_MOST))
         self._https: Https | None = None
         self._is_closed = False
         self._probing: asyncio.Task[None] | None = None
@@ -107,15 +122,33 @@ class Upstream:
         try:
             if self.address.scheme == "https":
                 message = await self._over_https().exchange(question, timeout)
+            elif proto == "tcp":
+                message, local = await self._over_pool(self._tcp, proto, question, timeout)
             else:
-                message, local = await self._over_pool(proto, question, timeout)
+                message, local = await self._over_pool(self._udp, proto, question, timeout)
         finally:
-            if taps:
-                exchange = Exchange(question, local, self.address, proto, loop.time() - began, message)
-                for tap in taps:
-                    tap(exchange)
-        self._durations.observe((PROXY, self._to, codes.rcode_name(query.rcode(message))), loop.time() - began)
+            self._tell(taps, Exchange(question, local, self.address, proto, loop.time() - began, message))
+        self._observe(message, loop.time() - began)
         return message
+
+    def begin(self, question: Question, packet: bytes, timeout: float, taps: Sequence[Tap], done: Done) -> None:
+        """The same over UDP with the query's octets (`query.pack`) at hand; `done` is called, once, with the outcome.
+
+        Only for upstreams that plain DNS is spoken with.
+        """
+        now = asyncio.get_running_loop().time()
+        try:
+            member = self._udp.take(now)
+        except UpstreamError as error:
+            self._tell(taps, Exchange(question, None, self.address, "udp", 0.0, None))
+            done(error)
+            return
+        self._connections[member.begun == 1].add(self._over_udp)
+        asking = _Asking(question, member, now, taps, done)
+        try:
+            member.connection.begin(question, packet, timeout, partial(self._end, asking))
+        except UpstreamError as error:
+            self._end(asking, error)
 
     def check(self) -> None:
         """Begin to probe, unless that is under way."""
@@ -138,9 +171,35 @@ class Upstream:
         if self._https is not None:
             await self._https.close()
 
-    async def _over_pool(self, proto: str, question: Question, timeout: float) -> tuple[bytes, End | None]:
+    def _end(self, asking: "_Asking", outcome: Outcome) -> None:
+        """What `begin` began is over."""
+        question, member, began, taps, done = asking
         loop = asyncio.get_running_loop()
-        pool = self._tcp if proto == "tcp" else self._udp
+        now, message = loop.time(), outcome if isinstance(outcome, bytes) else None
+        self._udp.give_back(member, now, message is not None)
+        if self._sweeping is None:
+            self._sweep_later(loop)
+        if taps:
+            self._tell(taps, Exchange(question, member.connection.local, self.address, "udp", now - began, message))
+        if message is not None:
+            self._observe(message, now - began)
+        done(outcome)
+
+    def _tell(self, taps: Sequence[Tap], exchange: Exchange) -> None:
+        for tap in taps:
+            tap(exchange)
+
+    def _observe(self, message: bytes, seconds: float) -> None:
+        rcode = query.rcode(message)
+        labels = self._by_rcode.get(rcode)
+        if labels is None:
+            labels = self._by_rcode[rcode] = PROXY, self._to, codes.rcode_name(rcode)
+        self._durations.observe(labels, seconds)
+
+    async def _over_pool(
+        self, pool: Pool[C], proto: str, question: Question, timeout: float
+    ) -> tuple[bytes, End | None]:
+        loop = asyncio.get_running_loop()
         while True:
             member = pool.take(loop.time())
             is_fresh = member.begun == 1
@@ -166,7 +225,7 @@ class Upstream:
             self._https = Https(self.address, manner.source, manner.tls, manner.method, manner.limits.expire)
         return self._https
 
-    def _datagram(self) -> Connection:
+    def _datagram(self) -> Datagram:
         return Datagram(self.address, self._manner.source, asyncio.get_running_loop(), self._expiry)
 
     def _stream(self) -> Connection:
@@ -179,8 +238,8 @@ class Upstream:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweeping = None
-        for pool in (self._udp, self._tcp):
-            pool.sweep(loop.time())
+        self._udp.sweep(loop.time())
+        self._tcp.sweep(loop.time())
         self._sweep_later(loop)
 
     async def _probe(self) -> None:

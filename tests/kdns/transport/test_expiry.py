@@ -1,15 +1,24 @@
 """Ends of short waits."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 from kdns.transport.expiry import TICK, Expiry
+
+
+class Wait:
+    """What waits, with what to do when its time is up."""
+
+    def __init__(self, expire: Callable[[], object]) -> None:
+        self.expire: Any = expire
 
 
 async def test_what_is_not_discarded_is_called_when_its_time_is_up_and_not_earlier() -> None:
     loop, expiry = asyncio.get_running_loop(), Expiry()
     ended: asyncio.Future[float] = loop.create_future()
     began = loop.time()
-    expiry.add(lambda: ended.set_result(loop.time()), TICK)
+    expiry.add(Wait(lambda: ended.set_result(loop.time())), TICK)
 
     assert await ended >= began + TICK
 
@@ -19,11 +28,9 @@ async def test_what_is_discarded_is_not_called() -> None:
     ended: asyncio.Future[None] = loop.create_future()
     calls: list[str] = []
 
-    def unwanted() -> None:
-        calls.append("unwanted")
-
+    unwanted = Wait(lambda: calls.append("unwanted"))
     expiry.add(unwanted, 0.0).discard(unwanted)
-    expiry.add(lambda: ended.set_result(None), 2 * TICK)
+    expiry.add(Wait(lambda: ended.set_result(None)), 2 * TICK)
     await ended
 
     assert not calls
@@ -39,10 +46,10 @@ async def test_each_of_a_bucket_is_called_though_one_brings_another_along() -> N
         if len(calls) == 3:
             ended.set_result(None)
         elif number == 0:
-            expiry.add(lambda: call(2), 0.0)
+            expiry.add(Wait(lambda: call(2)), 0.0)
 
-    expiry.add(lambda: call(0), 0.0)
-    expiry.add(lambda: call(1), 0.0)
+    expiry.add(Wait(lambda: call(0)), 0.0)
+    expiry.add(Wait(lambda: call(1)), 0.0)
     await ended
 
     assert sorted(calls) == [0, 1, 2]
