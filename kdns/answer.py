@@ -15,6 +15,7 @@ from kdns.errors import Dropped, NoAnswer, WireError
 from kdns.fitting import fitted, transferred
 from kdns.memo import Memo
 from kdns.metrics import Metrics
+from kdns.passage import Passage
 from kdns.stencils import Stencils
 from kdns.wire import codes, fit, names
 from kdns.wire.edns import Edns
@@ -49,6 +50,18 @@ class Answers:
         self.pending = Pending()
         self._on_fault = on_fault
 
+    @property
+    def blocks(self) -> Blocks:
+        """The server blocks."""
+        return self._blocks
+
+    @blocks.setter
+    def blocks(self, blocks: Blocks) -> None:
+        self._blocks = blocks
+        everything = blocks.get(names.ROOT, ())
+        self._passage = everything[0].passage if len(everything) == 1 and everything[0].admits is None else None
+        self._elsewhere = tuple(zone for zone in blocks if zone != names.ROOT)
+
     def respond(self, packet: bytes, client: Client, now: float, memo: Memo, send: Send) -> None:
         """Answer a packet: `send` is called once, now or later, with the reply or with None for no reply.
 
@@ -78,12 +91,39 @@ class Answers:
         except WireError as fault:
             send(_unreadable(packet, fault))
             return
-        self.pending.begin(self._serve(question, packet, client, now, memo), send)
+        if not self._passes(question, packet, client, now, memo, send):
+            self.pending.begin(self._serve(question, packet, client, now, memo), send)
 
     def known(self, packet: bytes, now: float, memo: Memo) -> bytes | None:
         """The reply that needs no chain, or None. For any octets; arguments as in `respond`."""
         kept = memo.find(packet[2:], now)
         return self.stencils.draw(packet, now, memo) if kept is None else packet[:2] + kept
+
+    def _passes(self, question: Question, packet: bytes, client: Client, now: float, memo: Memo, send: Send) -> bool:
+        """Whether it goes the short way, at whose end `send` is called."""
+        if self._passage is None or client.takes_all or question.key.endswith(self._elsewhere):
+            return False
+        passage = self._passage
+        request = Request(question, client, self.label, names.ROOT, len(packet), self.ask, now)
+
+        def told(reply: Reply | None) -> None:
+            self.pending.leave()
+            if reply is None:
+                self.pending.begin(self._serve(question, packet, client, now, memo), send)
+            else:
+                send(self._passed(passage, request, reply))
+
+        self.pending.enter()
+        begun = passage.begin(request, told)
+        if not begun:
+            self.pending.leave()
+        return begun
+
+    def _passed(self, passage: Passage, request: Request, reply: Reply) -> Sent:
+        try:
+            return fitted(request.question, passage.returned(request, reply), request.client)
+        except Exception as fault:
+            return self._failed(request.question, request.client, fault)
 
     async def _serve(self, question: Question, packet: bytes, client: Client, now: float, memo: Memo) -> Sent:
         """The reply's octets, or None for no reply. Raises nothing but cancellation."""
@@ -96,14 +136,17 @@ class Answers:
         except Dropped:
             return None
         except Exception as fault:  # around one query: nothing that a client sends may stop the server
-            self.metrics.family("panics_total").add(())
-            self._on_fault(self.label, fault)
-            return fitted(question, Reply(codes.SERVFAIL), client)
+            return self._failed(question, client, fault)
         if reply.keep is not None and self.keeps and memo.changes == changes:
             memo.add(packet[2:], sent[2:], reply.keep)
             if reply.keep.alike is not None and self._is_alone(reply.keep.alike.zone):
                 self.stencils.cut(packet, sent, question, reply, memo)
         return sent
+
+    def _failed(self, question: Question, client: Client, fault: Exception) -> bytes:
+        self.metrics.family("panics_total").add(())
+        self._on_fault(self.label, fault)
+        return fitted(question, Reply(codes.SERVFAIL), client)
 
     async def _reply(self, question: Question, packet: bytes, client: Client, now: float) -> Reply:
         request = Request(question, client, self.label, names.ROOT, len(packet), self.ask, now)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kdns.chain import Handler, Request
+from kdns.passage import Passage
 from kdns.wire import codes, names
 from kdns.wire.names import Name
 
@@ -19,6 +20,7 @@ class Block(NamedTuple):
     handler: Handler | None
     view: str = ""
     admits: Callable[[Request], bool] | None = None
+    passage: Passage | None = None  # the short way through it, if it has one
 
 
 Blocks = Mapping[Name, tuple[Block, ...]]  # one listener's zones, lower-cased, to their blocks in Corefile order

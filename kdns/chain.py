@@ -22,6 +22,7 @@ What else a plugin can do it says by having a method; the server looks for these
                        gives the number of these
     take(change)       such octets: in other processes, which call none of its `start`, `run` and `close`
     divisible = False  for a plugin that only one process can have
+    step()             what it does about questions that it hands on, for the short way (a Step), if that is all
     follow(forget)     given what to call with the index keys that just changed, in the same step as the change
 
 **The memo.** A Reply whose `keep` is set may be sent again, as it stands, to whoever sends the same packet, until one
@@ -32,6 +33,9 @@ that looks at the client, the clock or chance is right by default.
 **Names alike.** A plugin that answers many names by one rule may say so as well (`Keep.alike`): then the reply is a
 stencil, by which names never asked before are answered without the chain. Whatever passes a plugin loses that unless
 the plugin says with `@nameblind` that it looks at the question's name in no way that would tell such names apart.
+
+**The short way.** Most questions that an upstream is asked are handed on by every plugin, and then the reply is looked
+at. Plugins that all say so by `step` are spared the coroutines: see kdns.passage.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
@@ -227,6 +231,30 @@ class Page(NamedTuple):
     get: Callable[[Mapping[str, str]], Awaitable[tuple[int, str, bytes]]]
     every: bool = False
     web_config: Path | None = None
+
+
+class Step(NamedTuple):
+    """What a plugin does about a question that it hands on. Without arguments: nothing.
+
+    `spared` are the zones (lower-cased) with whose names it does more than that. `hands_on(question)`: what it asks the
+    rest in its place, or None if there is more to be done just now. `returned(request, reply)`: what it makes of what
+    comes back.
+    """
+
+    spared: tuple[Name, ...] = ()
+    hands_on: Callable[[Question], Question | None] | None = None
+    returned: Callable[[Request, Reply], Reply] | None = None
+
+
+class Departure(NamedTuple):
+    """The step of a plugin that asks somebody else, of whatever name is not in `spared`.
+
+    `depart(question, told)` says whether the question, which came over UDP, is on its way. Then `told` is called once,
+    with the reply, or with None where more is to be done than to wait for it: then the plugin is to be asked itself.
+    """
+
+    depart: Callable[[Question, Callable[[Reply | None], object]], bool]
+    spared: tuple[Name, ...] = ()
 
 
 def repeatable(plugin: P) -> P:

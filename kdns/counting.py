@@ -47,23 +47,15 @@ class Counting:
         """The kind of a query with this RCODE, written by the plugin `by`; `zone` replaces the block's own."""
         client, asked = request.client, request.question
         qtype = asked.qtype if asked.qtype in _TYPES else 0
-        key = (
-            request.server,
-            zone or request.zone,
-            request.view,
-            client.proto,
-            client.is_ipv6,
-            qtype,
-            rcode,
-            by,
-            asked.do,
-        )
+        is_ipv6 = ":" in client.address
+        do = asked.edns is not None and asked.edns.do
+        key = request.server, zone or request.zone, request.view, client.proto, is_ipv6, qtype, rcode, by, do
         found = self._kinds.get(key)
         if found is None:
             where = request.server, zone or names.show(request.zone), request.view
             type_name = codes.type_name(qtype) if qtype else "other"
-            asking = *where, client.proto, "2" if client.is_ipv6 else "1", type_name
-            found = Kind(where, (*where, client.proto), asking, (*where, codes.rcode_name(rcode), by), asked.do)
+            asking = *where, client.proto, "2" if is_ipv6 else "1", type_name
+            found = Kind(where, (*where, client.proto), asking, (*where, codes.rcode_name(rcode), by), do)
             self._kinds[key] = found
         return found
 

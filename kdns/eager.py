@@ -88,6 +88,16 @@ class Pending:
         self.under_way += 1
         self._wait(work, waiting, done)
 
+    def enter(self) -> None:
+        """One more thing is under way, that is no coroutine; `leave` when it is over."""
+        self.under_way += 1
+
+    def leave(self) -> None:
+        """It is over."""
+        self.under_way -= 1
+        if not self.under_way:
+            self._idle.set()
+
     async def finish(self, timeout: float | None = None) -> None:
         """Wait until nothing is under way, at most `timeout` seconds."""
         if self.under_way:
@@ -123,9 +133,7 @@ class Pending:
             task.result()
 
     def _end(self, done: Callable[[T | None], object], result: T | None) -> None:
-        self.under_way -= 1
-        if not self.under_way:
-            self._idle.set()
+        self.leave()
         done(result)
 
 

@@ -19,6 +19,7 @@ from kdns.corefile.args import directives
 from kdns.corefile.keys import read_key
 from kdns.errors import ConfigError
 from kdns.metrics import Metrics
+from kdns.passage import passage
 from kdns.plugins import ORDER
 from kdns.plugins.bind import Bind
 from kdns.plugins.debug import Debug
@@ -77,10 +78,12 @@ class Site:
     def blocks(self) -> dict[Key, Block]:
         """The block's chain under each of its keys."""
         chain = {name: plugin for name, plugin in self.plugins.items() if callable(plugin)}
-        handler = link(watched(chain), list(chain)[-1]) if chain else None
+        linked = watched(chain)
+        handler = link(linked, list(chain)[-1]) if chain else None
         view = self.value(View)
         name, admits = (view.name, self._admits(view)) if view else ("", None)
-        return {key: Block(key.zone, handler, name, admits) for each in self.keys for key in each}
+        short = passage(linked)
+        return {key: Block(key.zone, handler, name, admits, short) for each in self.keys for key in each}
 
     def _admits(self, view: View) -> Callable[[Request], bool]:
         """The view's filter; where the block has metadata, over a query with its labels."""

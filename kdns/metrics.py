@@ -171,6 +171,7 @@ class Histogram:
     def __init__(self, name: str, about: Described) -> None:
         self.name = name
         self.about = about
+        self._buckets = about.buckets
         self.values: dict[Labels, list[float]] = {}
         if not about.labels:
             self.observe((), 0, times=0)
@@ -179,8 +180,8 @@ class Histogram:
         """Count `value` (seconds or octets), `times` times."""
         row = self.values.get(labels)
         if row is None:
-            row = self.values[labels] = [0] * (len(self.about.buckets) + 2)
-        row[bisect_left(self.about.buckets, value)] += times
+            row = self.values[labels] = [0] * (len(self._buckets) + 2)
+        row[bisect_left(self._buckets, value)] += times
         row[-1] += value * times
 
 

@@ -29,7 +29,8 @@ class Key(NamedTuple):
 
 def key_of(question: Question) -> Key:
     """The key of a question."""
-    return Key(question.key, question.qtype, question.qclass, question.do, bool(question.flags & codes.CD))
+    _, flags, _, key, qtype, qclass, edns, _, _ = question
+    return Key(key, qtype, qclass, edns is not None and edns.do, flags & codes.CD != 0)
 
 
 class Entry:
@@ -122,18 +123,23 @@ class Store:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: Key) -> bool:
+        return key in self._entries
+
     def get(self, key: Key) -> Entry | None:
         """The entry of a key, fresh or stale."""
         return self._entries.get(key)
 
     def put(self, key: Key, entry: Entry) -> bool:
         """Keep an entry, in the place of an earlier one of its key. True if another had to leave for it."""
-        evicting = key not in self._entries and len(self._entries) >= self.capacity
+        if key in self._entries:
+            self._entries[key] = entry
+            return False
+        evicting = len(self._entries) >= self.capacity
         if evicting:
             self.remove(self._keys[self._choose(len(self._keys))])
-        if key not in self._entries:
-            self._places[key] = len(self._keys)
-            self._keys.append(key)
+        self._places[key] = len(self._keys)
+        self._keys.append(key)
         self._entries[key] = entry
         return evicting
 

@@ -13,9 +13,11 @@ from kdns.chain import Reply
 from kdns.wire import codes, names, records, ttl, verdict
 from kdns.wire.names import Name
 from kdns.wire.question import Question
+from kdns.wire.records import RR
 from kdns.wire.verdict import DENIALS, Verdict
 
 SUCCESS, DENIAL = "success", "denial"
+_TIMED = Verdict.ANSWER, Verdict.NODATA, Verdict.NXDOMAIN
 FAIL_SAFE = 5  # seconds that a reply counts that has no TTL, or is of no class that has one
 
 
@@ -66,24 +68,29 @@ class Shelves:
             return Found(SUCCESS, good) if good is not None else None
         return Found(DENIAL, denied)
 
+    def has(self, key: Key) -> bool:
+        """Whether there is an entry, fresh or stale."""
+        return any(key in store for store in self.stores.values())
+
     def newest(self, key: Key) -> Entry | None:
         """The entry of a key on either shelf, however old; the denial first."""
         return self.stores[DENIAL].get(key) or self.stores[SUCCESS].get(key)
 
     def judge(self, question: Question, reply: Reply, wall: Callable[[], float]) -> Judged:
         """What a reply to a question is, and for how long it may be kept. Its OPT is for one hop and goes."""
-        found = verdict.of(question, reply.rcode, reply.answer, reply.authority)
+        rcode, answer, authority, additional, flags = reply[:5]
+        resolves = rcode == codes.NOERROR and verdict.resolves(question, answer)
+        found = verdict.of_resolved(rcode, answer, authority, resolves)
         wants_signatures = question.do or (reply.edns is not None and reply.edns.do)
         if wants_signatures and _has_invalid_signature(reply, wall):
             found = Verdict.UNFIT
-        seconds = self._seconds(found, reply)
-        resolves = reply.rcode == codes.NOERROR and verdict.resolves(question, reply.answer)
-        plain = reply._replace(
-            answer=ttl.each(reply.answer, seconds),
-            authority=ttl.each(reply.authority, seconds),
-            additional=ttl.each(reply.additional, seconds),
-            edns=None,
-        )
+        everything = (*answer, *authority, *additional)
+        places = ttl.places(everything)
+        seconds = self._seconds(found, everything, places)
+        alike = ttl.each_at(everything, places, seconds)
+        end = len(answer)
+        rest = end + len(authority)
+        plain = Reply(rcode, alike[:end], alike[end:rest], alike[rest:], flags, None, *reply[6:])
         return Judged(plain, found, seconds if _is_fit(found, reply, resolves) else 0, resolves)
 
     def keep(self, key: Key, judged: Judged, now: float, *, refreshing: bool) -> tuple[str, bool] | None:
@@ -112,13 +119,12 @@ class Shelves:
         entry = self.stores[SUCCESS].get(key)
         return entry if entry is None or entry.answering else entry.known_good
 
-    def _seconds(self, found: Verdict, reply: Reply) -> int:
+    def _seconds(self, found: Verdict, everything: tuple[RR, ...], places: list[int]) -> int:
         if found is Verdict.FAILURE:
             return int(self._settings.servfail)
         bounds: Shelf = self._settings.denial if found in DENIALS else self._settings.success
-        everything = (*reply.answer, *reply.authority, *reply.additional)
-        has_ttl = found in (Verdict.ANSWER, Verdict.NODATA, Verdict.NXDOMAIN) and everything
-        seconds = ttl.least(everything, bounds.most) if has_ttl else FAIL_SAFE
+        has_ttl = found in _TIMED and everything
+        seconds = ttl.least_at(everything, places, bounds.most) if has_ttl else FAIL_SAFE
         return ttl.clamp(seconds, bounds.least, bounds.most)
 
 

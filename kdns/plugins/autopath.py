@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from kdns.chain import Handler, Reply, Request
+from kdns.chain import Handler, Reply, Request, Step
 from kdns.corefile import Args, Directive
 from kdns.errors import NoAnswer, StartError
 from kdns.metrics import Metrics
@@ -64,6 +64,10 @@ class Autopath:
     def reach(self) -> list[Reach]:
         """Its zones."""
         return [Reach(self._settings.zones)]
+
+    def step(self) -> Step:
+        """Whatever is not in its zones it hands on."""
+        return Step(self._settings.zones)
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The reply from below for the first name of the walk that is there, or for the name that was asked.

@@ -22,13 +22,13 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from random import SystemRandom
+from random import Random
 from typing import Any
 
 from kdns.caching.entries import Entry, Key, key_of
 from kdns.caching.settings import Settings, read
 from kdns.caching.shelves import DENIAL, SUCCESS, Found, Judged, Shelves
-from kdns.chain import Ageing, Handler, Keep, Plugin, Reply, Request, nameblind
+from kdns.chain import Ageing, Handler, Keep, Plugin, Reply, Request, Step, nameblind
 from kdns.corefile import Args
 from kdns.errors import Dropped, NoAnswer
 from kdns.metrics import Metrics
@@ -40,7 +40,8 @@ from kdns.wire.verdict import DENIALS, Verdict
 
 def setup(args: Args) -> Plugin:
     """The plugin of one server block. ConfigError for wrong properties."""
-    return Cache(read(args), args.metrics, SystemRandom().randrange, time.time)
+    draw = Random().random  # seeded by the system; quick, since a full cache asks for it at each miss
+    return Cache(read(args), args.metrics, lambda most: int(draw() * most), time.time)
 
 
 @nameblind
@@ -69,13 +70,15 @@ class Cache:
         found = self._shelves.find(key, request.now)
         if found is None:
             self._count.miss(request)
-            judged = self._judge(request, await rest(_authenticated(request)))
-            self._keep(request, key, judged)
-            return self._passed_on(request, judged)
+            return self._taken(request, key, await rest(_authenticated(request)))
         self._count.hit(request, found.shelf)
         if found.entry.remaining(request.now) <= 0:
             return await self._stale(request, rest, key, found.entry)
         return self._fresh(request, rest, key, found)
+
+    def step(self) -> Step | None:
+        """Look whether a reply is there, and keep the one that comes."""
+        return Step((), self._handed_on, self._returned) if names.ROOT in self._settings.zones else None
 
     def reach(self) -> list[Reach]:
         """Its zones."""
@@ -87,6 +90,19 @@ class Cache:
             task.cancel()
         if self._refreshes:
             await asyncio.wait(self._refreshes)
+
+    def _handed_on(self, asked: Question) -> Question | None:
+        return None if self._shelves.has(key_of(asked)) else asked.with_flags(asked.flags | codes.AD)
+
+    def _returned(self, request: Request, reply: Reply) -> Reply:
+        self._count.miss(request)
+        return self._taken(request, key_of(request.question), reply)
+
+    def _taken(self, request: Request, key: Key, reply: Reply) -> Reply:
+        """A reply that was asked for since none was there: kept, if it may be, and passed on."""
+        judged = self._judge(request, reply)
+        self._keep(request, key, judged)
+        return self._passed_on(request, judged)
 
     def _judge(self, request: Request, reply: Reply) -> Judged:
         return self._shelves.judge(request.question, reply, self._wall)
@@ -220,6 +236,9 @@ class _Counters:
 
     def __init__(self, metrics: Metrics, settings: Settings) -> None:
         self._families = {name: metrics.family(f"cache_{name}") for name in _FAMILIES}
+        self._requests, self._misses, self._drops, self._entries = (
+            self._families[name] for name in ("requests_total", "misses_total", "drops_total", "entries")
+        )
         self._zones = ",".join(map(names.show, settings.zones))
 
     def hit(self, request: Request, shelf: str, times: int = 1) -> None:
@@ -228,8 +247,9 @@ class _Counters:
         self._families["hits_total"].add(labels, times)
 
     def miss(self, request: Request, times: int = 1) -> None:
-        self._add("requests_total", request, times)
-        self._add("misses_total", request, times)
+        labels = request.server, self._zones, request.view
+        self._requests.add(labels, times)
+        self._misses.add(labels, times)
 
     def stale(self, request: Request) -> None:
         self._add("served_stale_total", request)
@@ -238,12 +258,12 @@ class _Counters:
         self._add("prefetch_total", request)
 
     def kept(self, request: Request, shelf: str, evicted: bool, shelves: Shelves) -> None:
-        self._add("drops_total", request, 0)  # what answers another question does not come so far
-        entries = self._families["entries"]
+        server, view, zones = request.server, request.view, self._zones
+        self._drops.add((server, zones, view), 0)  # what answers another question does not come so far
         for name, store in shelves.stores.items():
-            entries.set((request.server, name, self._zones, request.view), len(store))
+            self._entries.values[server, name, zones, view] = len(store)
         if evicted:
-            self._families["evictions_total"].add((request.server, shelf, self._zones, request.view))
+            self._families["evictions_total"].add((server, shelf, zones, view))
 
     def _add(self, name: str, request: Request, times: int = 1) -> None:
         self._families[name].add((request.server, self._zones, request.view), times)
@@ -252,7 +272,7 @@ class _Counters:
 def _authenticated(request: Request) -> Request:
     """The request with AD set, so that the reply says whether it was validated (RFC 6840 section 5.7)."""
     asked = request.question
-    return request.about(Question(asked.id, asked.flags | codes.AD, *asked[2:]))
+    return request.about(asked.with_flags(asked.flags | codes.AD))
 
 
 def _is_authenticated(request: Request) -> bool:
@@ -262,4 +282,6 @@ def _is_authenticated(request: Request) -> bool:
 
 def _unsigned(request: Request, reply: Reply) -> Reply:
     """The reply without AD for a client that does not understand it."""
-    return reply if _is_authenticated(request) else reply._replace(flags=reply.flags & ~codes.AD)
+    if not reply.flags & codes.AD or _is_authenticated(request):
+        return reply
+    return reply._replace(flags=reply.flags & ~codes.AD)

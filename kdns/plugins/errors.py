@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kdns.chain import Handler, Reply, Request, nameblind
+from kdns.chain import Handler, Reply, Request, Step, nameblind
 from kdns.corefile import Args, Line, duration, show_duration
 from kdns.corefile.patterns import Pattern, compiled
 from kdns.errors import NoAnswer
@@ -74,6 +74,10 @@ class Errors:
             if failure.reason is not None:
                 self._note(request, failure.rcode, failure.reason)
             raise
+
+    def step(self) -> Step:
+        """A reply is no failure."""
+        return Step()
 
     async def close(self) -> None:
         """Log what was counted so far: the timers end with the plugin."""

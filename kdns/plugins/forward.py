@@ -33,7 +33,7 @@ from collections.abc import Callable
 from functools import partial
 from random import SystemRandom
 
-from kdns.chain import Handler, Plugin, Reply, Request
+from kdns.chain import Departure, Handler, Plugin, Reply, Request
 from kdns.corefile import Args
 from kdns.errors import REFUSED, SERVFAIL, NoAnswer, StartError, UpstreamError, WrongReply
 from kdns.forwarding.settings import Settings, read
@@ -46,6 +46,8 @@ from kdns.transport.resolve import resolve
 from kdns.transport.upstream import Exchange, Tap, Upstream
 from kdns.wire import codes, names
 from kdns.wire.names import Name
+from kdns.wire.question import Question
+from kdns.wire.records import Message
 
 Tell = Callable[[Request, Exchange], None]
 
@@ -74,6 +76,10 @@ class Forwards:
                 if forward is last or not forward.hands_over(reply):
                     return reply
         return await rest(request)
+
+    def step(self) -> Departure | None:
+        """The short way, where there is one directive that is for all names and keeps all replies."""
+        return self._forwards[0].departure() if len(self._forwards) == 1 else None
 
     def tap(self, tell: "Tell") -> None:
         """Tell of each exchange with an upstream from now on."""
@@ -118,6 +124,11 @@ class Forward:
         keeps = is_last or not (settings.next_rcodes or settings.next_on_nodata)
         return Reach((settings.origin,), (settings.origin,) if keeps else (), settings.excepted)
 
+    def departure(self) -> Departure | None:
+        """How a question for any name but those that are excepted leaves."""
+        settings = self._settings
+        return Departure(self._depart, settings.excepted) if settings.origin == names.ROOT else None
+
     def hands_over(self, reply: Reply) -> bool:
         """Whether a reply is the next forward's chance."""
         nodata = reply.rcode == codes.NOERROR and not reply.answer
@@ -134,6 +145,19 @@ class Forward:
             return await self._ask(request)
         finally:
             self._under_way -= 1
+
+    def _depart(self, question: Question, told: Callable[[Reply | None], object]) -> bool:
+        if self._forwarder is None or self.tell is not None or 0 < self._settings.max_concurrent <= self._under_way:
+            return False
+        self._under_way += 1
+        begun = self._forwarder.depart(question, partial(self._returned, told))
+        if not begun:
+            self._under_way -= 1
+        return begun
+
+    def _returned(self, told: Callable[[Reply | None], object], message: Message | None) -> None:
+        self._under_way -= 1
+        told(None if message is None else _to_reply(message))
 
     async def start(self) -> None:
         """Make the upstreams."""
@@ -160,9 +184,7 @@ class Forward:
             return Reply(codes.FORMERR, by="forward")
         except UpstreamError as error:
             raise NoAnswer(SERVFAIL, str(error)) from None
-        flags = message.flags & _FLAGS
-        sections = message.answer, message.authority, message.additional
-        return Reply(message.rcode, *sections, flags=flags, edns=message.edns, by="forward")
+        return _to_reply(message)
 
     def _tap(self, request: Request) -> Tap | None:
         watched = self.tell is not None or request.labels is not None or request.trace is not None
@@ -196,3 +218,8 @@ class Forward:
             "sequential": lambda: policy.sequential,
         }
         return Forwarder(upstreams, orders[settings.policy](), route, chance, lambda: broken.add(()))
+
+
+def _to_reply(message: Message) -> Reply:
+    _, flags, _, answer, authority, additional, edns = message
+    return Reply(message.rcode, answer, authority, additional, flags & _FLAGS, edns, 0, 0, "forward")

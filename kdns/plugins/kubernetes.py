@@ -34,7 +34,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from kdns.chain import FOREVER, Alike, Handler, Keep, Member, Plugin, Reply, Request, nameblind
+from kdns.chain import FOREVER, Alike, Handler, Keep, Member, Plugin, Reply, Request, Step, nameblind
 from kdns.cluster import metadata, objects, search
 from kdns.cluster.address import Address, packed
 from kdns.cluster.entries import IMPORT_NAME
@@ -135,6 +135,10 @@ class Kubernetes:
         """Its zones, of which nothing goes on that does not fall through."""
         return [Reach(self._chosen.zones, self._chosen.zones, self._chosen.fall.zones or ())]
 
+    def step(self) -> Step:
+        """Whatever is not in its zones it hands on."""
+        return Step(self._chosen.zones)
+
     def outside(self) -> Outside:
         """What a plugin that serves the cluster's outside has to know; kept from when it is first asked for."""
         state = self._state
@@ -167,9 +171,8 @@ class Kubernetes:
         if place is None:
             return ()
         zone, labels = place
-        namespace = search.of_client(self._state.pods, request.client.address)
-        if namespace is None and by_name:
-            namespace = search.of_name(labels, self._state.namespaces)
+        known = search.of_client(self._state.pods, request.client.address)
+        namespace = known or (search.of_name(labels, self._state.namespaces) if by_name else None)
         return () if namespace is None else (*search.path(namespace, zone.name), *self._search)
 
     def follow(self, forget: Callable[[Keys], None]) -> None:
@@ -208,8 +211,7 @@ class Kubernetes:
         """An empty answer. It may be sent again as long as its SOA may be kept: the serial moves on with any change."""
         qname = request.question.qname
         soa = self._zones.soa(zone, qname[len(qname) - len(zone.name) :])
-        until = request.now + min(self._chosen.ttl, MAX_NEGATIVE_TTL)
-        keep = self._keep(zone, answer, until)
+        keep = self._keep(zone, answer, request.now + min(self._chosen.ttl, MAX_NEGATIVE_TTL))
         return Reply(rcode, (), (soa,), (), codes.AA, by="kubernetes", keep=keep)
 
     def _keep(self, zone: Zone, answer: Answer, until: float = FOREVER) -> Keep | None:
@@ -217,8 +219,7 @@ class Kubernetes:
 
     def _member(self, zone: Zone, asked: Question) -> Member | None:
         """What a name of a zone is answered if it takes nothing but the index: the same as `__call__` answers."""
-        labels = split(asked.key, zone.name)
-        if labels is None:
+        if (labels := split(asked.key, zone.name)) is None:
             return None
         answer = self._zones.answer(asked, zone, labels)
         if answer.keys is None or answer.additional or answer.elsewhere is not None:

@@ -19,7 +19,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from random import Random, SystemRandom
 
-from kdns.chain import Handler, Plugin, Reply, Request, nameblind
+from kdns.chain import Handler, Plugin, Reply, Request, Step, nameblind
 from kdns.corefile import Args, Directive, Line, duration
 from kdns.errors import StartError
 from kdns.wire import codes, records
@@ -65,18 +65,28 @@ class Shuffled:
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The reply from below in another order."""
-        reply = await rest(request)
+        return self._reordered(request, await rest(request))
+
+    def step(self) -> Step:
+        """Reorder what comes back."""
+        return Step(returned=self._reordered)
+
+    def _reordered(self, request: Request, reply: Reply) -> Reply:
         if reply.rcode != codes.NOERROR or request.question.qtype in (codes.AXFR, codes.IXFR):
             return reply
-        movable = sum(records.rtype(rr) in _MOVABLE for rr in (*reply.answer, *reply.authority, *reply.additional))
-        reply = reply._replace(
-            answer=_prefer(self._shuffled(reply.answer), self._preferred),
-            authority=self._shuffled(reply.authority),
-            additional=_prefer(self._shuffled(reply.additional), self._preferred),
-        )
-        if reply.keep is None or movable < 2:
+        _, answer, authority, additional, *_ = reply
+        if len(answer) < 2 and len(authority) < 2 and len(additional) < 2 and reply.keep is None:
             return reply
-        return reply._replace(keep=reply.keep._replace(variants=min(movable, MAX_VARIANTS)))
+        keep = reply.keep
+        if keep is not None:
+            movable = sum(records.rtype(rr) in _MOVABLE for rr in (*answer, *authority, *additional))
+            keep = keep if movable < 2 else keep._replace(variants=min(movable, MAX_VARIANTS))
+        return reply._replace(
+            answer=_prefer(self._shuffled(answer), self._preferred),
+            authority=self._shuffled(authority),
+            additional=_prefer(self._shuffled(additional), self._preferred),
+            keep=keep,
+        )
 
     def _shuffled(self, section: tuple[RR, ...]) -> tuple[RR, ...]:
         if len(section) < 2:

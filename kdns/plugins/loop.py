@@ -13,7 +13,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 
-from kdns.chain import Handler, Plugin, Reply, Request
+from kdns.chain import Handler, Plugin, Reply, Request, Step
 from kdns.corefile import Args
 from kdns.errors import SERVFAIL, NoAnswer, UpstreamError
 from kdns.transport.address import Address, join
@@ -21,6 +21,7 @@ from kdns.transport.datagram import Datagram
 from kdns.transport.expiry import Expiry
 from kdns.wire import codes, names, query
 from kdns.wire.names import Name
+from kdns.wire.question import Question
 
 TIMEOUT = 2.0  # seconds that the probe waits for its answer
 RETRY = 1.0  # seconds between probes that got none
@@ -59,6 +60,10 @@ class Loop:
             raise NoAnswer(SERVFAIL, f"loop detected for zone {_quoted(self._zone)}: not forwarded")
         return await rest(request)
 
+    def step(self) -> Step:
+        """Hand on while there is nothing to look for."""
+        return Step(hands_on=self._handed_on)
+
     def meet(self, peers: Mapping[str, object]) -> None:
         """Learn from `bind` where the listener is."""
         bound = getattr(peers.get("bind"), "addresses", ())
@@ -75,6 +80,9 @@ class Loop:
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait({self._probing})
+
+    def _handed_on(self, asked: Question) -> Question | None:
+        return None if self._name or self.is_cut else asked
 
     def _meet(self, request: Request) -> None:
         self._seen += 1

@@ -25,7 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from kdns import VERSION
-from kdns.chain import Handler, Page, Reply, Request, nameblind
+from kdns.chain import Handler, Page, Reply, Request, Step, nameblind
 from kdns.corefile import Args, Line, hostport
 from kdns.counting import Counting
 from kdns.errors import Dropped, NoAnswer
@@ -80,6 +80,9 @@ class Prometheus:
         except Dropped:
             self._count_unwritten(request, codes.NOERROR)
             raise
+        return self._count_reply(request, reply)
+
+    def _count_reply(self, request: Request, reply: Reply) -> Reply:
         size = fit.uncompressed_size(request.question, (reply.answer, reply.authority, reply.additional))
         kind = self._counting.kind(request, reply.rcode, reply.by)
         self._counting.count(kind, request.size, size, self._clock() - request.now)
@@ -87,6 +90,10 @@ class Prometheus:
             return reply
         again = partial(self._counting.count, kind, request.size, size, 0.0)
         return reply.keeping(reply.keep.tallied(again))
+
+    def step(self) -> Step:
+        """Count what comes back."""
+        return Step(returned=self._count_reply)
 
     def meet(self, peers: Mapping[str, object]) -> None:
         """The plugins of the block that take part in its chain: told of as enabled."""

@@ -62,13 +62,17 @@ class _Tries:
 
 
 class Flight(NamedTuple):
-    """A question under way, and who of those that wait for it wants to be told of each exchange."""
+    """A question under way, and who of those that wait for it wants to be told of each exchange.
+
+    `told` hears of the first try: the reply, or None while there is none. Then there is still time to wait for `reply`.
+    """
 
     key: Key
     question: Question
     tries: _Tries
     taps: list[Tap]
     reply: Arrival[Message]
+    told: Callable[[Message | None], object] | None = None
 
 
 class Forwarder:
@@ -112,6 +116,20 @@ class Forwarder:
             flight.taps.append(tap)
         return await flight.reply  # whoever goes away meanwhile does not end it for the others
 
+    def depart(self, question: Question, told: Callable[[Message | None], object]) -> bool:
+        """Ask a question that came over UDP, if the first try is a matter of one datagram; `told`: see Flight.
+
+        False if it is not on its way: one that is under way is joined by `ask`.
+        """
+        if not self._is_bounded or self._route.force_tcp:
+            return False
+        packet = query.pack(question, 0)
+        key = packet if question.qname == question.key else query.pack(question._replace(qname=question.key), 0), "udp"
+        if key in self._flights:
+            return False
+        self._begin(key, question, packet, [], told)
+        return True
+
     async def close(self) -> None:
         """Wait for the flights under way (their deadline bounds that), then close the upstreams."""
         while self._flights:
@@ -131,17 +149,26 @@ class Forwarder:
         else:
             flight.reply.set_exception(outcome or UpstreamError("operation was canceled"))
 
-    def _begin(self, key: Key, question: Question, packet: bytes, taps: list[Tap]) -> Flight:
+    def _begin(
+        self,
+        key: Key,
+        question: Question,
+        packet: bytes,
+        taps: list[Tap],
+        told: Callable[[Message | None], object] | None = None,
+    ) -> Flight:
         """A first try over UDP, which its own timeout bounds, goes without a coroutine and a Task."""
         upstreams = policy.tries(self._order(self.upstreams), self._is_down, self._chance)
         tries = _Tries(upstreams, asyncio.get_running_loop().time())
-        flight = self._flights[key] = Flight(key, question, tries, taps, Arrival())
+        flight = self._flights[key] = Flight(key, question, tries, taps, Arrival(), told)
         if not self._is_bounded or key[1] != "udp":
             self._go_on(flight)
             return flight
         try:
             upstream = self._next(tries)
         except UpstreamError as error:
+            if told is not None:
+                told(None)
             self._land(flight, error)
         else:
             upstream.begin(question, packet, self._route.read_timeout, taps, partial(self._arrive, flight, upstream))
@@ -157,6 +184,8 @@ class Forwarder:
                 found = self._final(flight.tries, self._read(outcome, flight.question))
         except UpstreamError as error:
             found = error
+        if flight.told is not None:
+            flight.told(found if isinstance(found, Message) else None)
         if found is None:
             self._go_on(flight)
         else:
@@ -167,7 +196,7 @@ class Forwarder:
 
     async def _fly(self, flight: Flight) -> Message | UpstreamError:
         """The reply, or why there is none."""
-        _, question, tries, taps, _ = flight
+        _, question, tries, taps, *_ = flight
         await in_task()
         try:
             async with asyncio.timeout_at(tries.began + DEADLINE):

@@ -24,7 +24,7 @@ MTU_IPV4, MTU_IPV6 = 1480, 1220  # octets of UDP payload above which a reply is 
 
 ECHOED = frozenset({edns.NSID, edns.EXPIRE, edns.COOKIE, edns.KEEPALIVE, edns.PADDING})
 
-Sections = tuple[Iterable[RR], Iterable[RR], Iterable[RR]]
+Sections = tuple[tuple[RR, ...], tuple[RR, ...], tuple[RR, ...]]
 
 
 def limits(question: Question, proto: str, is_ipv6: bool, bound: int = 0) -> tuple[int, int]:
@@ -64,12 +64,12 @@ def uncompressed_size(question: Question, sections: Sections, opt_record: bytes 
 
 def fit(question: Question, word: int, sections: Sections, opt_record: bytes, limit: int, compress_above: int) -> bytes:
     """The packet, at most `limit` octets. `word` is the header's second word; see `flags`, `opt`, `limits`."""
-    answer, authority, additional = map(tuple, sections)
+    answer, authority, additional = sections
     ask = question.qname + _TAIL.pack(question.qtype, question.qclass)
-    body = b"".join((*answer, *authority, *additional))
-    if 12 + len(ask) + len(body) + len(opt_record) <= min(limit, compress_above):
+    body = b"".join((ask, *answer, *authority, *additional, opt_record))
+    if 12 + len(body) <= limit and 12 + len(body) <= compress_above:
         counts = len(answer), len(authority), len(additional) + bool(opt_record)
-        return _HEADER.pack(question.id, word, 1, *counts) + ask + body + opt_record
+        return _HEADER.pack(question.id, word, 1, *counts) + body
     return _compressed(question, word, (answer, authority, additional), opt_record, limit)
 
 

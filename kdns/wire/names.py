@@ -109,24 +109,22 @@ def read(message: bytes, at: int) -> tuple[Name, int]:
 
 
 def _follow(message: bytes, at: int) -> tuple[Name, int]:
-    parts: list[bytes] = []
-    size, after, lowest = 1, 0, at
+    name, after, start = b"", 0, at
     while length := message[at]:
         if length <= MAX_LABEL:
-            parts.append(message[at : at + 1 + length])
             at += 1 + length
-            size += 1 + length
-            if size > MAX_NAME:
+            if len(name) + at - start >= MAX_NAME:
                 raise WireError("name of more than 255 octets")
             continue
         if length < 0xC0:
             raise WireError(f"unknown label type {length:#x}")
+        name += message[start:at]
         after = after or at + 2
         at = (length & 0x3F) << 8 | message[at + 1]
-        if at >= lowest:
+        if at >= start:
             raise WireError("compression pointer does not go backwards")
-        lowest = at
-    return b"".join(parts) + ROOT, after or at + 1
+        start = at
+    return name + message[start : at + 1], after or at + 1
 
 
 def _escape(label: bytes) -> str:

@@ -39,6 +39,10 @@ class Question(NamedTuple):
         """Whether the client asked for DNSSEC records (EDNS DO)."""
         return self.edns is not None and self.edns.do
 
+    def with_flags(self, flags: int) -> "Question":
+        """The same with other header bits."""
+        return Question(self[0], flags, *self[2:])
+
 
 def parse(packet: bytes) -> Question:
     """The question of a query that `refusal` let through. WireError for octets that do not unpack (FORMERR)."""

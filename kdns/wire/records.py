@@ -140,28 +140,23 @@ def read_message(message: bytes, max_records: int = 20_000) -> Message:
     if questions > 1 or answers + authorities + additionals > max_records:
         raise WireError(f"{questions} questions, {answers + authorities + additionals} records")
     question, at = _read_question(message) if questions else (None, 12)
-    qname = question[0] if question else b""
-    answer, at, _ = _read_section(message, at, answers, qname)
-    authority, at, _ = _read_section(message, at, authorities, qname)
-    additional, at, opt = _read_section(message, at, additionals, qname)
+    known = {_QNAME: question[0]} if question else {}
+    answer, at, _ = _read_section(message, at, answers, known) if answers else ((), at, None)
+    authority, at, _ = _read_section(message, at, authorities, known) if authorities else ((), at, None)
+    additional, at, opt = _read_section(message, at, additionals, known) if additionals else ((), at, None)
     return Message(id_, flags, question, answer, authority, additional, opt)
 
 
 def read_record(message: bytes, at: int) -> tuple[RR, int]:
     """The record at an offset, its names decompressed, and the offset behind it. WireError if it is broken."""
     name, at = names.read(message, at)
-    return _behind_owner(message, at, name)
-
-
-def _behind_owner(message: bytes, at: int, name: Name) -> tuple[RR, int]:
     if at + 10 > len(message):
         raise WireError("record cut short")
-    kind, class_, seconds, length = _FIXED.unpack_from(message, at)
-    at += 10
-    if at + length > len(message):
+    kind, _, _, length = _FIXED.unpack_from(message, at)
+    end = at + 10 + length
+    if end > len(message):
         raise WireError(f"RDATA of {length} octets runs past the message")
-    octets = read_rdata(message, at, length, kind)
-    return name + _FIXED.pack(kind, class_, seconds, len(octets)) + octets, at + length
+    return name + (_expanded(message, at, end, kind) if kind in _NAMES_IN else message[at:end]), end
 
 
 def opt_of(rr: RR) -> edns.Edns:
@@ -176,23 +171,40 @@ def _read_question(message: bytes) -> tuple[tuple[Name, int, int], int]:
     return (qname, message[at] << 8 | message[at + 1], message[at + 2] << 8 | message[at + 3]), at + 4
 
 
-def _read_section(message: bytes, at: int, count: int, qname: Name) -> tuple[tuple[RR, ...], int, edns.Edns | None]:
-    if not count:
-        return (), at, None
+def _read_section(
+    message: bytes, at: int, count: int, known: dict[bytes, Name]
+) -> tuple[tuple[RR, ...], int, edns.Edns | None]:
+    """`known` are the names that the compression pointers met so far lead to: most owners are one of them."""
     found: list[RR] = []
     opt: edns.Edns | None = None
+    size, unpack = len(message), _FIXED.unpack_from
     for _ in range(count):
-        if qname and message.startswith(_QNAME, at):  # so most owners are written: no need to follow the pointer
-            rr, at = _behind_owner(message, at + 2, qname)
+        pointer = message[at : at + 2]
+        name = known.get(pointer)
+        if name is not None:
+            at += 2
         else:
-            rr, at = read_record(message, at)
-        if rtype(rr) != codes.OPT:
+            name, at = names.read(message, at)
+            if pointer[0] >= 0xC0:
+                known[pointer] = name
+        if at + 10 > size or (end := at + 10 + (fixed := unpack(message, at))[3]) > size:
+            raise WireError("record runs past the message")
+        kind = fixed[0]
+        rr = name + (_expanded(message, at, end, kind) if kind in _NAMES_IN else message[at:end])
+        at = end
+        if kind != codes.OPT:
             found.append(rr)
             continue
         if opt is not None or rr[0]:
             raise WireError("a second OPT record, or one with an owner (RFC 6891 section 6.1.1)")
         opt = opt_of(rr)
     return tuple(found), at, opt
+
+
+def _expanded(message: bytes, at: int, end: int, kind: int) -> bytes:
+    """A record behind its owner, from TYPE on, with the names in its RDATA decompressed."""
+    octets = read_rdata(message, at + 10, end - at - 10, kind)
+    return message[at : at + 8] + len(octets).to_bytes(2, "big") + octets
 
 
 def read_rdata(message: bytes, at: int, length: int, kind: int) -> bytes:

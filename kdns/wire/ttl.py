@@ -26,6 +26,31 @@ def each(rrs: Iterable[RR], seconds: int) -> tuple[RR, ...]:
     return tuple([records.with_ttl(rr, seconds) for rr in rrs])
 
 
+def places(rrs: Iterable[RR]) -> list[int]:
+    """Where the TTL of each record stands: found once, for `least_at` and `each_at`."""
+    found = []
+    for rr in rrs:
+        at = 0
+        while length := rr[at]:
+            at += 1 + length
+        found.append(at + 5)
+    return found
+
+
+def least_at(rrs: Iterable[RR], at: Iterable[int], most: int) -> int:
+    """`least` of records whose `places` are known."""
+    for rr, place in zip(rrs, at, strict=True):
+        if (seconds := int.from_bytes(rr[place : place + 4], "big")) < most:
+            most = seconds
+    return most
+
+
+def each_at(rrs: Iterable[RR], at: Iterable[int], seconds: int) -> tuple[RR, ...]:
+    """`each` of records whose `places` are known."""
+    packed = _TTL.pack(seconds)
+    return tuple([rr[:place] + packed + rr[place + 4 :] for rr, place in zip(rrs, at, strict=True)])
+
+
 def aged(message: bytes, before: int, seconds: int) -> bytes | None:
     """A message of ours without its ID, all TTLs `before` replaced by `seconds`; None if a record has another one.
 

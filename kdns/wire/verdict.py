@@ -28,13 +28,18 @@ class Verdict(Enum):
     UNFIT = "unfit"
 
 
-DENIALS = frozenset({Verdict.NODATA, Verdict.NXDOMAIN, Verdict.FAILURE})
+DENIALS = Verdict.NODATA, Verdict.NXDOMAIN, Verdict.FAILURE  # few, and told apart by identity
 
 
 def of(question: Question, rcode: int, answer: tuple[RR, ...], authority: tuple[RR, ...]) -> Verdict:
     """The class of a reply. An empty NOERROR with neither SOA nor NS counts as an answer, as CoreDNS has it."""
+    return of_resolved(rcode, answer, authority, resolves(question, answer))
+
+
+def of_resolved(rcode: int, answer: tuple[RR, ...], authority: tuple[RR, ...], resolved: bool) -> Verdict:
+    """The same where it is known whether the answer section `resolves`."""
     seen = at_sight(rcode, answer, authority)
-    if answer and seen is Verdict.ANSWER and has_soa(authority) and not resolves(question, answer):
+    if answer and seen is Verdict.ANSWER and not resolved and has_soa(authority):
         return Verdict.NODATA
     return seen
 
@@ -95,7 +100,10 @@ def signatures_hold(rrs: Iterable[RR], now: float) -> bool:
 def _is_plain(question: Question, answer: tuple[RR, ...]) -> bool:
     """Whether all records have the name, type and class that were asked for: so most answers are."""
     end, kind = len(question.key), _KIND.pack(question.qtype, question.qclass)
-    return bool(answer) and all(rr[end : end + 4] == kind and rr[:end].lower() == question.key for rr in answer)
+    for rr in answer:
+        if rr[end : end + 4] != kind or rr[:end].lower() != question.key:
+            return False
+    return bool(answer)
 
 
 def _aliases(answer: Iterable[RR]) -> dict[Name, set[Name]]:

@@ -28,7 +28,8 @@ DIRECTIONS = [
     ("kdns.runtime", (), "what the interpreter says of itself"),
     ("kdns.memo", ("kdns.chain", "kdns.wire*"), "octets under octets"),
     ("kdns.stencils", ("kdns.chain", "kdns.memo", "kdns.wire*"), "octets around a name"),
-    ("kdns.block", ("kdns.chain", "kdns.wire*"), "a choice among values"),
+    ("kdns.passage", ("kdns.chain", "kdns.wire*"), "plugins called one after the other"),
+    ("kdns.block", ("kdns.chain", "kdns.passage", "kdns.wire*"), "a choice among values"),
     ("kdns.counting", ("kdns.chain", "kdns.metrics", "kdns.wire*"), "what is counted of a query"),
     ("kdns.corefile*", ("kdns.errors", "kdns.metrics", "kdns.wire*", "kdns.corefile*"), "text to values"),
     ("kdns.zone*", ("kdns.errors", "kdns.wire*", "kdns.zone*"), "tables of records, whoever serves them"),
@@ -84,7 +85,7 @@ DIRECTIONS = [
     (
         "kdns.answer",
         ("kdns.block", "kdns.chain", "kdns.counting", "kdns.eager", "kdns.errors", "kdns.fitting", "kdns.memo",
-         "kdns.metrics", "kdns.stencils", "kdns.wire*"),
+         "kdns.metrics", "kdns.passage", "kdns.stencils", "kdns.wire*"),
         "from octets to octets, the same for every transport",
     ),
     ("kdns.plugins", (), "the order is data"),
