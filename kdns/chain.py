@@ -43,7 +43,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kdns.errors import SERVFAIL, NoNext
-from kdns.tracing import Trace
+from kdns.tracing import Trace, Within
 from kdns.wire import codes, names
 from kdns.wire.edns import Edns
 from kdns.wire.names import Name
@@ -63,6 +63,7 @@ class Client(NamedTuple):
     local_address: str = ""
     local_port: int = 0
     is_stream: bool = False  # of a `proto` that says udp: messages of any length come through (DoQ)
+    within: Within | None = None  # where in a trace of the client's a query over HTTP happens
 
     @property
     def takes_all(self) -> bool:

@@ -1,19 +1,42 @@
 """Spans, and how collectors of traces want to read them: Zipkin's v2 JSON, OTLP's JSON, Datadog's MessagePack. Pure.
 
 A span is what one plugin did with one query, and how long. All spans of a query have its trace's number; each but the
-first names the one that it happened in.
+first names the one that it happened in. That first one may have happened in one of the client's: HTTP headers tell, in
+the forms of Zipkin (https://github.com/openzipkin/b3-propagation) and the W3C (https://www.w3.org/TR/trace-context/).
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-SERVER = "SERVER"  # the kind of a trace's first span: it answers a client
+SERVER = "SERVER"  # the kind of a query's first span: it answers a client
+
+_NUMBERS = r"([0-9a-fA-F]{16}|[0-9a-fA-F]{32})-([0-9a-fA-F]{16})"
+_B3 = re.compile(rf"(?:{_NUMBERS}(?:-([01d])(?:-([0-9a-fA-F]{{16}}))?)?|([01d]))\Z")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?\Z")
+_NUMBER = re.compile(r"[0-9a-fA-F]{1,32}\Z")
+_SAMPLED = {"0": False, "false": False, "1": True, "true": True, "d": True}
+
+
+class Within(NamedTuple):
+    """Where in a client's trace a query happens: the span, and the one around that. 0 for what is not told.
+
+    `sampled` is whether the trace is followed: None if that is for the server to say.
+    """
+
+    trace: int = 0
+    span: int = 0
+    parent: int = 0
+    sampled: bool | None = None
 
 
 class Span(NamedTuple):
-    """What happened in a trace. `parent` is 0 in its first span; `begun` is in nanoseconds since the epoch."""
+    """What happened in a trace. `parent` is 0 in its first span; `begun` is in nanoseconds since the epoch.
+
+    `is_server`: it answers a client. `is_shared`: under the number of the client's own span.
+    """
 
     trace: int
     id: int
@@ -23,6 +46,8 @@ class Span(NamedTuple):
     nanoseconds: int
     tags: Mapping[str, str] = {}
     error: str = ""
+    is_server: bool = False
+    is_shared: bool = False
 
 
 class Service(NamedTuple):
@@ -53,14 +78,16 @@ def zipkin(service: Service, spans: Sequence[Span]) -> bytes:
 def _zipkin_span(here: Mapping[str, object], span: Span) -> dict[str, object]:
     begun, lasted = span.begun // 1000, max(1, span.nanoseconds // 1000)
     found: dict[str, object] = {
-        "traceId": f"{span.trace:016x}",
+        "traceId": _hexadecimal(span.trace),
         "id": f"{span.id:016x}",
         "name": span.name,
         "timestamp": begun,
         "duration": lasted,
         "localEndpoint": here,
     }
-    found |= {"parentId": f"{span.parent:016x}"} if span.parent else {"kind": SERVER}
+    found |= {"parentId": f"{span.parent:016x}"} if span.parent else {}
+    found |= {"kind": SERVER} if span.is_server else {}
+    found |= {"shared": True} if span.is_shared else {}
     if span.error:
         found["annotations"] = [{"timestamp": begun + lasted, "value": span.error}]
     tags = {**span.tags, **({"error": "true"} if span.error else {})}
@@ -79,7 +106,7 @@ def _otlp_span(span: Span) -> dict[str, object]:
         "traceId": f"{span.trace:032x}",
         "spanId": f"{span.id:016x}",
         "name": span.name,
-        "kind": 1 if span.parent else 2,  # internal, server
+        "kind": 2 if span.is_server else 1,  # server, internal
         "startTimeUnixNano": str(span.begun),
         "endTimeUnixNano": str(span.begun + span.nanoseconds),
         "attributes": _attributes(span.tags),
@@ -121,10 +148,34 @@ def _datadog_span(service: Service, span: Span) -> dict[str, object]:
 
 
 FORMATS: Mapping[str, Format] = {
-    "zipkin": Format("POST", "application/json", zipkin, lambda trace: f"{trace:016x}"),
+    "zipkin": Format("POST", "application/json", zipkin, lambda trace: _hexadecimal(trace)),
     "otlp": Format("POST", "application/json", otlp, lambda trace: f"{trace:032x}"),
     "datadog": Format("PUT", "application/msgpack", datadog, lambda trace: f"{trace:032x}"),
 }
+
+
+def within(headers: Mapping[str, str]) -> Within | None:
+    """Where the headers of an HTTP request (their names in lower case) say that it happens; None if they do not."""
+    if match := _B3.match(headers.get("b3", "")):
+        trace, span, sampled, parent, alone = match.groups("")
+        return Within(_number(trace), _number(span), _number(parent), _SAMPLED.get(sampled or alone))
+    trace, span = headers.get("x-b3-traceid", ""), headers.get("x-b3-spanid", "")
+    sampled = "1" if headers.get("x-b3-flags") == "1" else headers.get("x-b3-sampled", "").lower()
+    if (_NUMBER.match(trace) and _NUMBER.match(span)) or (not trace and not span and sampled in _SAMPLED):
+        parent = headers.get("x-b3-parentspanid", "")
+        return Within(_number(trace), _number(span), _number(parent), _SAMPLED.get(sampled))
+    if match := _TRACEPARENT.match(headers.get("traceparent", "")):
+        return Within(_number(match[1]), _number(match[2]), 0, bool(int(match[3], 16) & 1))
+    return None
+
+
+def _number(text: str) -> int:
+    return int(text, 16) if _NUMBER.match(text) else 0
+
+
+def _hexadecimal(trace: int) -> str:
+    """A trace's number as Zipkin has it: of 64 bits, or of 128."""
+    return f"{trace:032x}" if trace >> 64 else f"{trace:016x}"
 
 
 class Trace:

@@ -4,7 +4,7 @@ Syntax:
     trace [zipkin|datadog|otlp] [ENDPOINT] {
         every AMOUNT                        # one query of so many, 0 for none; 1
         service NAME                        # kdns by its service; coredns
-        client_server [BOOL]                # taken and without effect: no query comes with a span
+        client_server [BOOL]                # Zipkin: a query's first span is the client's own, if that has sent one
         datadog_analytics_rate RATE         # 0 to 1; without effect
         zipkin_max_backlog_size SIZE        # spans that may wait; 1000
         zipkin_max_batch_size SIZE          # spans that are sent at once; 100
@@ -12,6 +12,8 @@ Syntax:
     }
 
 ENDPOINT is HOST:PORT, or a URL where it begins with http. Without it localhost is meant, at the collector's own port.
+What happens in a trace of the client's, as HTTP headers tell (B3 or traceparent), has that trace's number, and is not
+followed if that is not; Datadog's way is to begin a trace of its own.
 """
 
 import time
@@ -24,7 +26,7 @@ from kdns.chain import Handler, Plugin, Reply, Request
 from kdns.corefile import Args, Directive, Line, duration
 from kdns.corefile.numbers import integer, real, unsigned
 from kdns.errors import Dropped, NoAnswer
-from kdns.tracing import FORMATS, Format, Service, Span, Trace
+from kdns.tracing import FORMATS, Format, Service, Span, Trace, Within
 from kdns.transport.address import split
 from kdns.transport.collector import Collector, Limits
 from kdns.wire import codes, names
@@ -49,6 +51,7 @@ class Settings:
     url: str = ""
     every: int = 1
     service: str = "coredns"
+    shares: bool = False
     limits: Limits = LIMITS
 
 
@@ -63,8 +66,12 @@ class Clock(NamedTuple):
 class Tracer:
     """The tracer of one server block."""
 
-    def __init__(self, every: int, form: Format, collector: Collector, clock: Clock) -> None:
+    def __init__(
+        self, every: int, form: Format, collector: Collector, clock: Clock, *, joins: bool = True, shares: bool = False
+    ) -> None:
         self._every = every
+        self._joins = joins
+        self._shares = shares
         self._form = form
         self._collector = collector
         self._clock = clock
@@ -76,10 +83,15 @@ class Tracer:
         self._count += 1
         if not self._every or self._count % self._every or request.trace is not None:
             return await rest(request)
-        trace = Trace(self._number(), 0, self._collector.add, self._moment)
+        within = request.client.within if self._joins else None
+        if within is not None and within.sampled is False:
+            return await rest(request)
+        number, parent = (within.trace, within.span) if within and within.trace else (self._number(), 0)
+        trace = Trace(number, parent, self._collector.add, self._moment)
         if request.labels is not None:
             request.labels[TRACE_ID] = self._form.show(trace.number)
-        return await self._span(trace, NAME, request, rest, is_first=True)
+        shared = within if within and within.span and self._shares else None
+        return await self._first(trace, request, rest, shared)
 
     def watch(self, name: str, plugin: Plugin) -> Plugin:
         """The plugin, with a span for what it does with queries that are followed."""
@@ -87,7 +99,8 @@ class Tracer:
         async def watched(request: Request, rest: Handler) -> Reply:
             if request.trace is None:
                 return await plugin(request, rest)
-            return await self._span(request.trace, name, request, lambda inside: plugin(inside, rest))
+            span = Span(request.trace.number, self._number(), request.trace.inside, name, 0, 0)
+            return await self._spanned(request.trace, span, request, lambda inside: plugin(inside, rest))
 
         for mark in ("repeatable", "nameblind"):
             setattr(watched, mark, getattr(plugin, mark, False))
@@ -97,11 +110,18 @@ class Tracer:
         """Send spans to the collector."""
         await self._collector.run()
 
-    async def _span(self, trace: Trace, name: str, request: Request, rest: Handler, *, is_first: bool = False) -> Reply:
-        number, begun, since = self._number(), self._clock.epoch(), self._clock.monotonic()
+    async def _first(self, trace: Trace, request: Request, rest: Handler, shared: Within | None) -> Reply:
+        """The reply from below, and the span of all of it: the client's own where that is `shared`."""
+        number, parent = (shared.span, shared.parent) if shared else (self._number(), trace.inside)
+        span = Span(trace.number, number, parent, NAME, 0, 0, is_server=True, is_shared=shared is not None)
+        return await self._spanned(trace, span, request, rest)
+
+    async def _spanned(self, trace: Trace, span: Span, request: Request, rest: Handler) -> Reply:
+        """The reply from below, and its span, of which time and outcome are still to be told."""
+        begun, since = self._clock.epoch(), self._clock.monotonic()
         rcode, error = "", ""
         try:
-            reply = await rest(request._replace(trace=trace.within(number)))
+            reply = await rest(request._replace(trace=trace.within(span.id)))
             rcode = codes.rcode_name(reply.rcode)
             return reply
         except NoAnswer as failure:
@@ -112,8 +132,8 @@ class Tracer:
             raise
         finally:
             lasted = self._clock.monotonic() - since
-            tags = _tags(request, rcode) if is_first else {}
-            trace.ended([Span(trace.number, number, trace.inside, name, begun, lasted, tags, error)])
+            tags = _tags(request, rcode) if span.is_server else {}
+            trace.ended([span._replace(begun=begun, nanoseconds=lasted, tags=tags, error=error)])
 
     def _moment(self) -> tuple[int, int]:
         return self._number(), self._clock.epoch()
@@ -149,7 +169,9 @@ def tracer(args: Args, settings: Settings, clock: Clock) -> Tracer:
     address = args.addresses[0] if args.addresses else ""
     service = Service(settings.service, address, args.keys[0][0].port if address else 0)
     form = FORMATS[settings.kind]
-    return Tracer(settings.every, form, Collector(settings.url, form, service, settings.limits, args.warn), clock)
+    collector = Collector(settings.url, form, service, settings.limits, args.warn)
+    joins, shares = settings.kind != "datadog", settings.kind == "zipkin" and settings.shares
+    return Tracer(settings.every, form, collector, clock, joins=joins, shares=shares)
 
 
 def _with_endpoint(settings: Settings, directive: Directive) -> Settings:
@@ -180,8 +202,7 @@ def _with(settings: Settings, line: Line) -> Settings:
             case "service":
                 return replace(settings, service=line.expect(1)[0])
             case "client_server":
-                _boolean(line)
-                return settings
+                return replace(settings, shares=_boolean(line))
             case "datadog_analytics_rate":
                 _rate(line)
                 return settings
@@ -205,10 +226,12 @@ def _size(line: Line) -> int:
     return found
 
 
-def _boolean(line: Line) -> None:
+def _boolean(line: Line) -> bool:
     for word in line.expect(0, 1):
         if word.lower() not in BOOLS:
             raise line.error(f'strconv.ParseBool: parsing "{word}": invalid syntax')
+        return BOOLS[word.lower()]
+    return True
 
 
 def _rate(line: Line) -> None:

@@ -245,11 +245,13 @@ class H3DnsConnection(Connection):
 
     def _handle(self, number: int) -> None:
         self._open[number].cancel()
-        found = self._application.packet(plain(self._headers.pop(number), bytes(self._bodies.pop(number, b""))))
+        request = plain(self._headers.pop(number), bytes(self._bodies.pop(number, b"")))
+        found = self._application.packet(request)
         if isinstance(found, Response):
             self._respond(number, found)
         else:
-            self._served.ask(found, self._client, partial(self._reply, number))
+            client = self._client._replace(within=request.within)
+            self._served.ask(found, client, partial(self._reply, number))
 
     def _reply(self, number: int, sent: Sent) -> None:
         response = self._application.response(sent if isinstance(sent, bytes) else None)

@@ -1,20 +1,30 @@
 """What is served over HTTP, of any version: a request in, a packet to ask or a response at once, a response out."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from kdns.tracing import Within
+
 Headers = tuple[tuple[str, str], ...]
+
+# A query, where in a trace it happens, and what to call with its reply.
+Ask = Callable[[bytes, Within | None, Callable[[bytes | None], None]], None]
 
 MAX_MESSAGE = 65_535  # octets of a DNS message
 
 
 class Request(NamedTuple):
-    """A request as a whole; `path` is without the query, `content_type` without its parameters."""
+    """A request as a whole; `path` is without the query, `content_type` without its parameters.
+
+    `within` is where in a trace of the client's it happens.
+    """
 
     method: str
     path: str
     query: str
     content_type: str
     body: bytes
+    within: Within | None = None
 
 
 class Response(NamedTuple):

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import h11
 
-from kdns.web.exchange import Application, Request, Response
-
-Ask = Callable[[bytes, Callable[[bytes | None], None]], None]
+from kdns.tracing import within
+from kdns.web.exchange import Application, Ask, Request, Response
 
 
 class Http1:
@@ -63,11 +62,12 @@ class Http1:
     def _handle(self) -> None:
         assert self._request is not None
         self.busy = True
-        found = self._application.packet(_plain(self._request, bytes(self._body)))
+        request = _plain(self._request, bytes(self._body))
+        found = self._application.packet(request)
         if isinstance(found, Response):
             self._respond(found)
         else:
-            self._ask(found, self._reply)
+            self._ask(found, request.within, self._reply)
 
     def _reply(self, reply: bytes | None) -> None:
         self._respond(self._application.response(reply))
@@ -103,6 +103,6 @@ class Http1:
 
 def _plain(request: h11.Request, body: bytes) -> Request:
     path, _, query = request.target.decode("ascii", "replace").partition("?")
-    found = {name: value for name, value in request.headers if name == b"content-type"}
-    content_type = found.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
-    return Request(request.method.decode("ascii"), path, query, content_type, body)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers}
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Request(request.method.decode("ascii"), path, query, content_type, body, within(headers))

@@ -18,8 +18,8 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 
-from kdns.web.exchange import Application, Headers, Request, Response
-from kdns.web.http1 import Ask
+from kdns.tracing import within
+from kdns.web.exchange import Application, Ask, Headers, Request, Response
 
 
 @dataclass
@@ -109,11 +109,12 @@ class Http2:
         stream = self._streams.get(number)
         if stream is None:
             return
-        found = self._application.packet(plain(stream.headers, bytes(stream.body)))
+        request = plain(stream.headers, bytes(stream.body))
+        found = self._application.packet(request)
         if isinstance(found, Response):
             self._respond(number, found)
         else:
-            self._ask(found, lambda reply: self._reply(number, reply))
+            self._ask(found, request.within, lambda reply: self._reply(number, reply))
 
     def _reply(self, number: int, reply: bytes | None) -> None:
         response = self._application.response(reply)
@@ -167,4 +168,4 @@ def plain(headers: Mapping[str, str], body: bytes) -> Request:
     """A request by its HTTP/2 or HTTP/3 headers (RFC 9113 section 8.3.1)."""
     path, _, query = headers.get(":path", "").partition("?")
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return Request(headers.get(":method", ""), path, query, content_type, body)
+    return Request(headers.get(":method", ""), path, query, content_type, body, within(headers))

@@ -13,11 +13,12 @@ from typing import NamedTuple, Protocol, cast
 from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
+from kdns.tracing import Within
 from kdns.transport.acceptor import Acceptor
 from kdns.transport.proxied import Proxying
 from kdns.transport.tcp import Timeouts
-from kdns.web.exchange import Application
-from kdns.web.http1 import Ask, Http1
+from kdns.web.exchange import Application, Ask
+from kdns.web.http1 import Http1
 from kdns.web.http2 import Http2
 from kdns.wire.proxy import Ends
 
@@ -128,12 +129,13 @@ class WebConnection(asyncio.Protocol):
             return Http2(self._application, ask, self._write, self._streams)
         return Http1(self._application, ask, self._write)
 
-    def _ask(self, packet: bytes, done: Callable[[bytes | None], None]) -> None:
+    def _ask(self, packet: bytes, within: Within | None, done: Callable[[bytes | None], None]) -> None:
         def reply(sent: Sent) -> None:
             done(sent if isinstance(sent, bytes) else None)  # a zone transfer has no place in one response
             self._close_if_over()
 
-        self._answers.respond(packet, self._client, self._clock(), self._memo, reply)
+        client = self._client if within is None else self._client._replace(within=within)
+        self._answers.respond(packet, client, self._clock(), self._memo, reply)
 
     def _write(self, octets: bytes) -> None:
         if not self._transport.is_closing():

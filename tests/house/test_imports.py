@@ -73,7 +73,8 @@ DIRECTIONS = [
     ),
     (
         "kdns.web*",
-        ("kdns.errors", "kdns.answer", "kdns.chain", "kdns.memo", "kdns.transport*", "kdns.wire*", "kdns.web*"),
+        ("kdns.errors", "kdns.answer", "kdns.chain", "kdns.memo", "kdns.tracing",
+         "kdns.transport*", "kdns.wire*", "kdns.web*"),
         "DNS within other protocols; it knows the answers, and no plugin",
     ),
     (

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from kdns.chain import Reply, Request, link
+from kdns.chain import Client, Reply, Request, link
 from kdns.errors import ConfigError, Dropped, NoAnswer
 from kdns.instance import watched
 from kdns.plugins import trace
 from kdns.plugins.trace import TRACE_ID, Clock, Settings, Tracer, setup, tracer
-from kdns.tracing import FORMATS, Span
+from kdns.tracing import FORMATS, Span, Within
 from kdns.transport.collector import Collector, Limits
 from kdns.wire import codes
 from tests.kdns.asking import args, canned, request
@@ -33,16 +33,48 @@ class Spans(Collector):
         self.found += spans
 
 
-def following(every: int = 1) -> tuple[Tracer, Spans]:
+def following(every: int = 1, *, shares: bool = False) -> tuple[Tracer, Spans]:
     """A tracer whose clock goes on by a microsecond at each look, and where its spans go."""
     ticks = iter(range(0, 1_000_000_000, 1_000))
     clock = Clock(lambda: 1_700_000_000_000_000_000, lambda: next(ticks), Random(1))
     spans = Spans()
-    return Tracer(every, FORMATS["zipkin"], spans, clock), spans
+    return Tracer(every, FORMATS["zipkin"], spans, clock, shares=shares), spans
 
 
 async def served(plugins: dict[str, Any], asked: Request) -> Reply:
     return await link(watched(plugins))(asked)
+
+
+def over_http(within: Within) -> Request:
+    return request("www.example.org. A", client=Client("192.0.2.1", 4000, "tcp", within=within))
+
+
+async def test_a_query_within_a_trace_of_the_clients_is_followed_in_that() -> None:
+    tracing, spans = following()
+    await served({"trace": tracing, "forward": canned(REPLY)}, over_http(Within(0xABC, 0xDEF)))
+
+    inner, first = spans.found
+    assert (first.trace, first.parent, first.is_server, first.is_shared) == (0xABC, 0xDEF, True, False)
+    assert (inner.trace, inner.parent, inner.is_server) == (0xABC, first.id, False)
+
+
+async def test_the_first_span_may_be_the_clients_own() -> None:
+    tracing, spans = following(shares=True)
+    await served({"trace": tracing, "forward": canned(REPLY)}, over_http(Within(0xABC, 0xDEF, 0x123)))
+
+    inner, first = spans.found
+    assert (first.id, first.parent, first.is_shared) == (0xDEF, 0x123, True)
+    assert inner.parent == 0xDEF
+
+
+async def test_what_the_client_does_not_follow_is_not_followed() -> None:
+    tracing, spans = following()
+    assert (
+        await served({"trace": tracing, "forward": canned(REPLY)}, over_http(Within(1, 2, 0, sampled=False))) == REPLY
+    )
+    await served({"trace": tracing, "forward": canned(REPLY)}, over_http(Within(sampled=True)))
+
+    assert [each.parent for each in spans.found if each.is_server] == [0]
 
 
 async def passing(request: Request, rest: Any) -> Reply:

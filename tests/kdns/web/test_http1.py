@@ -6,6 +6,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdns.tracing import Within
 from kdns.web.doh import Doh
 from kdns.web.http1 import Http1
 from tests.kdns.server import query
@@ -28,7 +29,8 @@ class Talk:
     def write(self, octets: bytes) -> None:
         self.written += octets
 
-    def ask(self, packet: bytes, done: Callable[[bytes | None], None]) -> None:
+    def ask(self, packet: bytes, within: Within | None, done: Callable[[bytes | None], None]) -> None:
+        self.within = within
         self.asked.append(packet)
         if self.late is None:
             done(REPLY)
@@ -97,3 +99,13 @@ def test_noise_is_refused_or_waited_for(noise: bytes) -> None:
     talk = Talk()
     talk.http.feed(noise + b"\r\n\r\n")
     assert talk.written == b"" or talk.written.startswith(b"HTTP/1.1 4")
+
+
+def test_a_request_may_happen_in_a_trace() -> None:
+    talk = Talk()
+    talk.http.feed(
+        POST.replace(b"Host: a", b"Host: a\r\nX-B3-TraceId: 000000000000000a\r\nX-B3-SpanId: 00000000000000b0")
+    )
+    assert talk.within == Within(10, 0xB0)
+    talk.http.feed(POST)
+    assert talk.within is None

@@ -10,6 +10,7 @@ from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kdns.tracing import Within
 from kdns.web.dnsgrpc import PATH, DnsGrpc
 from kdns.web.doh import Doh
 from kdns.web.exchange import Application
@@ -40,7 +41,8 @@ class Talk:
     def write(self, octets: bytes) -> None:
         self._written += octets
 
-    def ask(self, packet: bytes, done: Callable[[bytes | None], None]) -> None:
+    def ask(self, packet: bytes, within: Within | None, done: Callable[[bytes | None], None]) -> None:
+        self.within = within
         self.asked.append((packet, done))
 
     def post(self, body: bytes, headers: Any = HEADERS) -> int:
