@@ -7,8 +7,8 @@ Syntax:
     }
 
 Zones without arguments are the server block's. The plugins that have a zone tell it whole by a method `transfer`. Of
-several directives the one with the longest matching zone counts. Only TCP will do (RFC 5936 section 4.2). IXFR is
-answered by the SOA alone where nothing is new, otherwise by the whole zone (RFC 1995 section 4).
+several directives the one with the longest matching zone counts. Only TCP will do (RFC 5936 section 4.2), or QUIC (RFC
+9250). IXFR is answered by the SOA alone where nothing is new, otherwise by the whole zone (RFC 1995 section 4).
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class Transfer:
         asked = request.question
         if asked.qtype not in (codes.AXFR, codes.IXFR):
             return await rest(request)
-        if request.client.proto == "udp":
+        if not request.client.takes_all:
             raise NoAnswer(codes.REFUSED)
         rule = self._rule(asked.key)
         if rule is None:

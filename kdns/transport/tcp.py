@@ -62,6 +62,7 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._is_plain = transport.get_extra_info("sslcontext") is None
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + self._timeouts.read
         self._timer = self._loop.call_at(self._deadline, self._check_time)
@@ -87,7 +88,7 @@ class TcpConnection(asyncio.Protocol):
         self._ended = True
         if not self._busy and not self._waiting:
             self._transport.close()
-        return self._transport.get_extra_info("sslcontext") is None
+        return self._is_plain  # the transport cannot be asked any more: it may just have been closed
 
     def pause_writing(self) -> None:
         """The client does not read its replies: it has `write` seconds to begin."""

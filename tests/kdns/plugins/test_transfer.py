@@ -95,6 +95,11 @@ def test_an_increment_needs_the_one_soa_that_the_client_has(authority: tuple[RR,
     assert unwritten.value.rcode == rcode
 
 
+def test_quic_will_do() -> None:
+    client = Client("192.0.2.7", 40212, "udp", "192.0.2.53", 853, is_stream=True)
+    assert len(ask(plugin(), "example.org. AXFR", client=client).answer) == 4
+
+
 def test_udp_will_not_do() -> None:
     with pytest.raises(NoAnswer) as unwritten:
         ask(plugin(), "example.org. AXFR")

@@ -79,6 +79,11 @@ class Taking(asyncio.Transport):
     def close(self) -> None:
         self.is_closed = True
 
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        if self.is_closed:
+            raise AttributeError(name)  # as asyncio's TLS transport does
+        return default
+
     def resume_reading(self) -> None:
         pass
 
@@ -97,6 +102,16 @@ async def test_others_have_a_turn_between_two_messages_of_a_transfer() -> None:
     found = [records.read_message(each[2:]) for each in taking.taken]
     assert [message.id for message in found] == [*[1] * MESSAGES, 2]  # what was asked behind it comes behind it
     assert sum(len(message.answer) for message in found) == MESSAGES + 2
+    connection.connection_lost(None)
+
+
+async def test_a_client_may_end_its_side_when_it_has_asked_nothing() -> None:
+    taking = Taking()
+    ends = Ends(("192.0.2.1", 4000), ("192.0.2.53", 53))
+    connection = TcpConnection(serving(), Memo(0), time.monotonic, Timeouts(), ends, lambda gone: None)
+    connection.connection_made(taking)
+    assert connection.eof_received()
+    assert taking.is_closed
     connection.connection_lost(None)
 
 
