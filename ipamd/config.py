@@ -6,6 +6,7 @@ is plain values.
 
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ipamd.errors import ConfigError, Invalid
-from ipamd.model import DEFAULT_SPACE, WIDTH, Edges, Pool, Purpose, Reservation, Strategy
+from ipamd.model import WIDTH, Pool
 from ipamd.pool_rules import check_pool
 from ipamd.ranges import read_cidr
 
@@ -30,6 +31,10 @@ DEFAULT_POOLS = (
     Pool("services", ("10.96.0.0/12",), purpose="services", strategy="random"),
     Pool("services-v6", ("fd00:10:96::/112",), purpose="services", strategy="random"),
 )
+
+
+# What a table `[pools.NAME]` may have: its name stands above it.
+POOL_KEYS = tuple(field for field in Pool.__struct_fields__ if field != "name")
 
 
 class Endpoint(NamedTuple):
@@ -97,33 +102,6 @@ class Config(Struct, frozen=True):
     docker: DockerTable | None = None
 
 
-class PoolTable(Struct, frozen=True, forbid_unknown_fields=True):
-    """A table `[pools.NAME]` of the file."""
-
-    cidrs: tuple[str, ...]
-    purpose: Purpose = "any"
-    strategy: Strategy = "lowest"
-    exclude: tuple[str, ...] = ()
-    gateway: str | None = None
-    block_size: int | None = None
-    space: str = DEFAULT_SPACE
-    edges: Edges = ""
-    ranges: tuple[str, ...] = ()
-    reservations: tuple[Reservation, ...] = ()
-    cooldown: int = 0
-    drained: bool = False
-    per_node: bool = False
-    parent: str = ""
-    namespaces: tuple[str, ...] = ()
-    namespace_selector: str = ""
-    selector: str = ""
-    nodes: tuple[str, ...] = ()
-    node_selector: str = ""
-    quotas: dict[str, int] = {}
-    description: str = ""
-    tags: tuple[str, ...] = ()
-
-
 class File(Struct, frozen=True, forbid_unknown_fields=True):
     """The file. A file without pools means the default ones."""
 
@@ -134,7 +112,7 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
     grace: int = 0
     history_days: int = HISTORY_DAYS
     reconcile_grace: int = RECONCILE_GRACE
-    pools: dict[str, PoolTable] | None = None
+    pools: dict[str, Pool] | None = None
     cni: CniTable | None = None
     docker: DockerTable | None = None
 
@@ -146,7 +124,7 @@ def read_config(path: Path | None, listen: str | None, store: str | None, cni_so
         raise ConfigError(f"retention is a number of changes, at least 1, not {file.retention}")
     if min(file.dns_ttl, file.grace, file.reconcile_grace) < 0 or file.history_days < 1:
         raise ConfigError("dns_ttl, grace and reconcile_grace are seconds, 0 at least, and history_days is 1 at least")
-    pools = DEFAULT_POOLS if file.pools is None else tuple(pool_of(*item) for item in file.pools.items())
+    pools = DEFAULT_POOLS if file.pools is None else tuple(file.pools.values())
     for pool in pools:
         try:
             check_pool(pool)
@@ -175,29 +153,25 @@ def read_file(path: Path) -> File:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no TOML: {error}") from None
-    check_keys(path, "the file", document, File)
-    check_keys(path, "[cni]", document.get("cni"), CniTable)
-    check_keys(path, "[docker]", document.get("docker"), DockerTable)
+    check_keys(path, "the file", document, File.__struct_fields__)
+    check_keys(path, "[cni]", document.get("cni"), CniTable.__struct_fields__)
+    check_keys(path, "[docker]", document.get("docker"), DockerTable.__struct_fields__)
     pools = document.get("pools", {})
     for name, table in pools.items() if isinstance(pools, dict) else ():
-        check_keys(path, f"[pools.{name}]", table, PoolTable)
+        check_keys(path, f"[pools.{name}]", table, POOL_KEYS)
+        if isinstance(table, dict):
+            table["name"] = name
     try:
         return msgspec.convert(document, File)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def check_keys(path: Path, where: str, table: object, kind: type[Struct]) -> None:
-    """Raise ConfigError, naming what there is, if a table has a key that its type does not have."""
+def check_keys(path: Path, where: str, table: object, known: Sequence[str]) -> None:
+    """Raise ConfigError, naming what there is, if a table has a key that is not known."""
     for key in table if isinstance(table, dict) else ():
-        if key not in kind.__struct_fields__:
-            known = ", ".join(kind.__struct_fields__)
-            raise ConfigError(f"{path}: {where} has an unknown key {key!r}; there are {known}")
-
-
-def pool_of(name: str, table: PoolTable) -> Pool:
-    """The pool of a table `[pools.NAME]`."""
-    return Pool(name=name, **msgspec.structs.asdict(table))
+        if key not in known:
+            raise ConfigError(f"{path}: {where} has an unknown key {key!r}; there are {', '.join(known)}")
 
 
 def read_cni(table: CniTable | None, socket: str | None) -> CniTable | None:

@@ -215,36 +215,18 @@ class BatchBody(Struct):
     leases: list[Outcome]
 
 
-class PoolBody(Struct, omit_defaults=True, kw_only=True):
-    """A pool and how full it is; what it does not say is left out.
+class PoolBody(Pool, frozen=True, omit_defaults=True, kw_only=True):
+    """A pool and how full it is; what it does not say is left out, but for what has to be known of every pool.
 
     Of `capacity` addresses `used` are leased, `cooling` were given back a moment ago, `reserved` are kept for those who
-    are named, and the rest is `free`.
+    are named, and the rest is `free`. `full_at` is when nothing will be free, if that was asked for and is in sight.
     """
 
-    name: str
-    cidrs: tuple[str, ...]
     purpose: Purpose
     strategy: Strategy
     exclude: tuple[str, ...]
     gateway: str | None
     block_size: int | None
-    space: str = DEFAULT_SPACE
-    edges: Edges = ""
-    ranges: tuple[str, ...] = ()
-    reservations: tuple[Reservation, ...] = ()
-    cooldown: int = 0
-    drained: bool = False
-    per_node: bool = False
-    parent: str = ""
-    namespaces: tuple[str, ...] = ()
-    namespace_selector: str = ""
-    selector: str = ""
-    nodes: tuple[str, ...] = ()
-    node_selector: str = ""
-    quotas: dict[str, int] = {}
-    description: str = ""
-    tags: tuple[str, ...] = ()
     capacity: int
     used: int
     cooling: int
@@ -306,9 +288,9 @@ def lease_body(lease: Lease) -> LeaseBody:
     )
 
 
-def pool_body(usage: Usage) -> PoolBody:
-    """A pool as it is shown."""
-    counts = usage._asdict() | {"free": usage.free}
+def pool_body(usage: Usage, full_at: float | None = None) -> PoolBody:
+    """A pool as it is shown; `full_at` (seconds since the epoch) is when it will be full, None if that is unknown."""
+    counts = usage._asdict() | {"free": usage.free, "full_at": "" if full_at is None else rfc3339(full_at)}
     return msgspec.convert({**msgspec.structs.asdict(usage.pool), **counts}, PoolBody, from_attributes=True)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from ipamd.errors import AlreadyExists, Invalid, Malformed, PoolInUse, PoolOverlap, PreconditionFailed, UnknownPool
-from ipamd.http.codec import PoolBody, PoolList, PoolRequest, pool_body, read, rfc3339, shown
+from ipamd.http.codec import PoolBody, PoolList, PoolRequest, pool_body, read, shown
 from ipamd.http.conditions import IF_MATCH, IF_NONE_MATCH, condition_of, tag
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.service import Service, Usage
@@ -22,15 +22,13 @@ class PoolHandlers:
 
     async def list(self, request: web.Request) -> web.Response:
         """All pools and how full they are; with `forecast` also when they will be full."""
-        pools = PoolList([pool_body(usage) for usage in self._service.list_pools()])
         asked = request.query.get("forecast", "false")
         if asked not in ("true", "false"):
             raise Malformed(f"forecast is true or false, not {asked!r}")
-        if asked == "true":
-            for pool in pools.pools:
-                when = await self._service.forecast(pool.name)
-                pool.full_at = "" if when is None else rfc3339(when)
-        return shown(pools)
+        times = {}
+        for usage in self._service.list_pools() if asked == "true" else ():
+            times[usage.pool.name] = await self._service.forecast(usage.pool.name)
+        return shown(PoolList([pool_body(usage, times.get(usage.pool.name)) for usage in self._service.list_pools()]))
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a pool."""
