@@ -5,7 +5,7 @@
 problem document. Grouped by the moment: reading a request, finding things, allocating, storing, starting.
 """
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ipamd.json import Json, Object
 
@@ -186,14 +186,6 @@ class QuotaExceeded(IpamError):
     status, code, title = 403, "quota-exceeded", "The quota is used up"
 
 
-class DryRunLease(Exception):
-    """Carries what was leased out of a transaction that is only tried, so that nothing of it stays."""
-
-    def __init__(self, lease: Any) -> None:
-        super().__init__("a dry run is never committed")
-        self.lease = lease
-
-
 class NeedsThaw(Exception):
     """Nothing is free, but something cools: what has cooled by now is to be freed, and asked for again.
 
@@ -232,6 +224,10 @@ class StoreUnavailable(IpamError):
     status, code, title = 503, "store-unavailable", "The store cannot be written"
 
 
+class DryRun(Exception):
+    """Ends a transaction that is only tried (`dryRun=All`), so that nothing of it stays; see `stores.tried`."""
+
+
 # Answering on the Kubernetes paths
 
 
@@ -247,14 +243,6 @@ class StatusError(Exception):
         self.reason = reason
         self.message = message
         self.details = details
-
-
-class DryRun(Exception):
-    """Carries the object out of a transaction that is only tried (`dryRun=All`), so that nothing of it stays."""
-
-    def __init__(self, body: bytes) -> None:
-        super().__init__("a dry run is never committed")
-        self.body = body
 
 
 # Answering a container runtime

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ipamd import bulk, pod_of_lease
 from ipamd.allocator import Space
 from ipamd.conditions import ALWAYS, Condition
-from ipamd.errors import Conflict, DryRunLease, Invalid, IpamError, KeyReused, Overtaken
+from ipamd.errors import Conflict, Invalid, IpamError, KeyReused, Overtaken
 from ipamd.explaining import Verdict, verdict
 from ipamd.forecast import WINDOW, full_at
 from ipamd.json import stored_object
@@ -26,7 +26,7 @@ from ipamd.model import POOL, WIDTH, Lease, LeaseFilter, Owner, Pool, Wish
 from ipamd.pools import Pools
 from ipamd.ranges import Cidr, read_address
 from ipamd.selectors import KEY, VALUE
-from ipamd.stores import Kept, Store, Tx, View
+from ipamd.stores import Kept, Store, Tx, View, tried
 
 UNDONE = 204  # the status under which a key is kept whose request was undone
 KEPT = 86_400  # seconds for which the reply to a request with an Idempotency-Key is kept
@@ -214,14 +214,11 @@ class Service:
         for _, wish in asked:
             if wish.labels:
                 check_labels(wish.labels)
-        try:
-            return await self.store.update(partial(self._lease_batch, asked=asked, atomic=atomic, is_trial=is_trial))
-        except DryRunLease as found:
-            outcomes: list[tuple[Lease, bool] | IpamError] = found.lease
-            return outcomes
+        change = partial(self._lease_batch, asked=asked, atomic=atomic)
+        return await (tried(self.store, change) if is_trial else self.store.update(change))
 
     def _lease_batch(
-        self, tx: Tx, asked: Sequence[tuple[Owner, Wish]], atomic: bool, is_trial: bool
+        self, tx: Tx, asked: Sequence[tuple[Owner, Wish]], atomic: bool
     ) -> list[tuple[Lease, bool] | IpamError]:
         made = bulk.allocate_plain(tx, self.pools, asked)
         outcomes: list[tuple[Lease, bool] | IpamError] = []
@@ -233,23 +230,13 @@ class Service:
                     refusal.members["index"] = index
                     raise
                 outcomes.append(refusal)
-        if is_trial:
-            raise DryRunLease(outcomes)
         return outcomes
 
     async def try_lease(self, owner: Owner, wish: Wish) -> Lease:
         """What `lease` would give now, and nothing kept of it. Raises what `lease` raises."""
         check_labels(wish.labels)
-
-        def tried(tx: Tx) -> None:
-            raise DryRunLease(self._lease(tx, owner, wish)[0])
-
-        try:
-            await self.store.update(tried)
-        except DryRunLease as found:
-            lease: Lease = found.lease
-            return lease
-        raise AssertionError("a transaction that always raises has not")
+        lease, _ = await tried(self.store, partial(self._lease, owner=owner, wish=wish))
+        return lease
 
     def get_lease(self, lease_id: int) -> Lease:
         """The lease of that id. Raises UnknownLease."""

@@ -2,20 +2,18 @@
 
 from functools import partial
 
-import msgspec
 from aiohttp import web
 from msgspec import Struct
 
 from ipamd.cni.adding import Daemon
-from ipamd.cni.importing import Imported, ImportRequest, import_in
+from ipamd.cni.importing import ImportRequest, import_in
 from ipamd.cni.networks import Networks
-from ipamd.errors import Conflict, DryRun, Malformed
-from ipamd.http.codec import JSON, read, shown
-from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
+from ipamd.errors import Conflict
+from ipamd.http.codec import read, shown
+from ipamd.http.leases import TRIAL, is_dry_run
+from ipamd.http.routes import READING, WRITING, Refusals, Route
 from ipamd.service import Service
-from ipamd.stores import Tx
-
-DRY_RUN = (Parameter("dryRun", "All: say what would come of it, and change nothing"),)
+from ipamd.stores import tried
 
 
 class ImportReply(Struct):
@@ -35,20 +33,8 @@ class AttachmentHandlers:
     async def take_over(self, request: web.Request) -> web.Response:
         """Take over attachments with their addresses, all of them or none."""
         wanted = read(await request.read(), request.headers.get("Content-Encoding"), ImportRequest)
-        trying = request.query.get("dryRun")
-        if trying not in (None, "All"):
-            raise Malformed(f"dryRun is All, not {trying!r}")
-        try:
-            taken = await self._service.store.update(partial(self._take_over, wanted=wanted, trying=bool(trying)))
-        except DryRun as tried:
-            return web.Response(body=tried.body, content_type=JSON)
-        return shown(ImportReply(*taken))
-
-    def _take_over(self, tx: Tx, wanted: ImportRequest, trying: bool) -> Imported:
-        taken = import_in(tx, self._daemon, wanted)
-        if trying:
-            raise DryRun(msgspec.json.encode(ImportReply(*taken)))
-        return taken
+        store, change = self._service.store, partial(import_in, daemon=self._daemon, request=wanted)
+        return shown(ImportReply(*await (tried(store, change) if is_dry_run(request) else store.update(change))))
 
 
 def routes(service: Service) -> tuple[Route, ...]:
@@ -57,5 +43,5 @@ def routes(service: Service) -> tuple[Route, ...]:
     importing: Refusals = (*READING, Conflict, *WRITING)
     summary, replies = "Take attachments over", {200: ImportReply}
     return (
-        Route("POST", "/v1/attachments:import", summary, to.take_over, replies, ImportRequest, DRY_RUN, importing),
+        Route("POST", "/v1/attachments:import", summary, to.take_over, replies, ImportRequest, TRIAL, importing),
     )  # fmt: skip

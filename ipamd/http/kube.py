@@ -14,7 +14,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from ipamd import VERSION
-from ipamd.errors import Compacted, DryRun, StatusError
+from ipamd.errors import Compacted, StatusError
 from ipamd.http.kube_replies import refuse, send, send_list, send_object
 from ipamd.http.kube_requests import (
     JSON,
@@ -46,7 +46,7 @@ from ipamd.kube.slices import SliceUpkeep
 from ipamd.kube.tokens import Token, decode_token, encode_token
 from ipamd.kube.work import Work
 from ipamd.service import Service
-from ipamd.stores import Stored, Tx
+from ipamd.stores import Stored, Tx, tried
 
 PREFIXES = ("/api", "/version", "/openapi/v", "/livez")
 # What kubectl asks for is no media type, since "@" may not stand in one; what it is sent has to be.
@@ -184,12 +184,12 @@ class KubernetesPaths:
     async def _delete(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = await read_delete_options(request)
         asked = Preconditions(options.preconditions.uid, options.preconditions.resource_version)
-        tried = dry_run(request, options.dry_run)
-        body = await self._write(partial(objects.delete, target=target, preconditions=asked), tried)
-        if target.kind is NAMESPACE and not tried:
+        is_trial = dry_run(request, options.dry_run)
+        body = await self._write(partial(objects.delete, target=target, preconditions=asked), is_trial)
+        if target.kind is NAMESPACE and not is_trial:
             await self._empty(target.name)
         is_there = self._store.view(lambda view: view.get(target.kind.name, target.namespace, target.name)) is not None
-        if target.kind in RETURNED or (is_there and not tried):  # finalizers keep it
+        if target.kind in RETURNED or (is_there and not is_trial):  # finalizers keep it
             return send_object(request, target.kind, body)
         uid = text(decode(body), "metadata", "uid")
         return send(status.deleted(target.kind, target.name, uid))
@@ -197,40 +197,35 @@ class KubernetesPaths:
     async def _delete_collection(self, request: web.Request, target: Target) -> web.StreamResponse:
         options = list_options(target.kind, request.query)
         asked = await read_delete_options(request)
-        tried = dry_run(request, asked.dry_run)
+        is_trial = dry_run(request, asked.dry_run)
         namespace = request.match_info.get("namespace")
         selection = Selection(target.kind, namespace, options.labels, options.fields)
         bodies, metadata = await self._read_list(selection, options)
         for body in bodies:
-            await self._delete_found(target, decode(body), tried)
+            await self._delete_found(target, decode(body), is_trial)
         return send_list(request, target.kind, bodies, metadata)
 
-    async def _delete_found(self, target: Target, document: Object, tried: bool) -> None:
+    async def _delete_found(self, target: Target, document: Object, is_trial: bool) -> None:
         """Deletes an object of a collection, if it is still the one that was found."""
         name, uid = text(document, "metadata", "name"), text(document, "metadata", "uid")
         change = partial(objects.delete, target=target._replace(name=name), preconditions=Preconditions(uid))
         try:
-            await self._write(change, tried)
+            await self._write(change, is_trial)
         except StatusError as refusal:
             if refusal.status in GONE:
                 return
             raise
-        if target.kind is NAMESPACE and not tried:
+        if target.kind is NAMESPACE and not is_trial:
             await self._empty(name)
 
-    async def _write(self, change: Callable[[Work], Stored], tried: bool) -> bytes:
+    async def _write(self, change: Callable[[Work], Stored], is_trial: bool) -> bytes:
         """Runs a change in a transaction, and returns the object as it is then, or would be if it were kept."""
 
         def run(tx: Tx) -> Stored:
-            stored = change(self._work(tx))
-            if tried:
-                raise DryRun(stored.body)
-            return stored
+            return change(self._work(tx))
 
-        try:
-            return (await self._store.update(run)).body
-        except DryRun as result:
-            return result.body
+        stored = await (tried(self._store, run) if is_trial else self._store.update(run))
+        return stored.body
 
     async def _empty(self, namespace: str) -> None:
         """Deletes what is in a Namespace and then itself, in as many transactions as it takes."""

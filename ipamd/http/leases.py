@@ -59,7 +59,7 @@ FILTERS = (
     Parameter("limit", f"leases in a page, 1 to {LARGEST_PAGE}", type="integer"),
     Parameter("continue", "what the page before gave as `continue`"),
 )
-TRIAL = (Parameter("dryRun", "`All`: show what would be leased, and keep nothing of it"),)
+TRIAL = (Parameter("dryRun", "`All`: show what would come of it, and keep nothing"),)
 KEY = Parameter(
     "Idempotency-Key", f"1 to {LONGEST_KEY} characters: what was asked under it is done once", is_field=True
 )

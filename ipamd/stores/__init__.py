@@ -8,9 +8,11 @@ state is `store.view(fn)`. Every change gets the next revision, in one order wit
 
 from asyncio import Future
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
 
+from ipamd.errors import DryRun
 from ipamd.json import Object
 from ipamd.model import Cooling, Lease, LeaseFilter, Owner, Tenure, TenureFilter
 from ipamd.ranges import Cidr
@@ -293,3 +295,16 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what was asked for and let go of the files."""
+
+
+async def tried(store: Store, change: Callable[[Tx], T]) -> T:
+    """What `change` would return now; nothing that it does is kept. Raises what `Store.update` raises."""
+    found: list[T] = []
+
+    def attempt(tx: Tx) -> None:
+        found.append(change(tx))
+        raise DryRun
+
+    with suppress(DryRun):
+        await store.update(attempt)
+    return found[0]

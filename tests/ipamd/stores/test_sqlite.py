@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ipamd.errors import Compacted, StartError, StoreUnavailable
 from ipamd.model import Lease, LeaseFilter, Owner
 from ipamd.ranges import read_block
-from ipamd.stores import Change, Tx, View
+from ipamd.stores import Change, Tx, View, tried
 from ipamd.stores.sqlite import BATCH, SqliteStore
 
 
@@ -53,6 +53,21 @@ async def test_an_object_carries_the_revision_of_its_last_change(store: SqliteSt
     assert (first.revision, second.revision, store.revision) == (1, 2, 2)
     assert json.loads(second.body)["metadata"] == {"name": "a", "x": 1, "resourceVersion": "2"}
     assert store.view(lambda view: view.get("Pod", "default", "a")) == second
+
+
+async def test_what_is_only_tried_is_told_and_not_kept(store: SqliteStore) -> None:
+    would_be = await tried(store, lambda tx: tx.put("Pod", "default", "a", {"metadata": {"name": "a"}}))
+
+    assert (would_be.name, would_be.revision) == ("a", 1)
+    assert (store.revision, store.view(lambda view: view.get("Pod", "default", "a"))) == (0, None)
+
+
+async def test_what_is_refused_when_tried_is_raised(store: SqliteStore) -> None:
+    def refuse(tx: Tx) -> None:
+        raise StoreUnavailable("no")
+
+    with pytest.raises(StoreUnavailable, match="no"):
+        await tried(store, refuse)
 
 
 async def test_a_deleted_object_is_returned_under_the_revision_of_its_deletion(store: SqliteStore) -> None:
