@@ -180,7 +180,7 @@ class Wish(Struct, frozen=True, gc=False):
 
 
 class LeaseFilter(Struct, frozen=True):
-    """Which leases a list is about; None does not restrict. `address` finds those that contain it.
+    """Which leases a list is about; None does not restrict. `address` finds those that contain it, `id` the one.
 
     `text` is looked for, whatever its case, in owner, description, node, labels and tags.
     """
@@ -193,6 +193,7 @@ class LeaseFilter(Struct, frozen=True):
     labels: dict[str, str] = {}
     tag: str | None = None
     text: str | None = None
+    id: int | None = None
 
 
 class TenureFilter(Struct, frozen=True):

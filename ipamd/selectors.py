@@ -126,8 +126,8 @@ def value_set(tokens: "Tokens") -> frozenset[str]:
     values: set[str] = set()
     word = ""
     while (token := tokens.take()) != ")":
-        if token == "":
-            raise tokens.error("expected: ',', or ')'")
+        if token == "" or (word and token != ","):
+            raise tokens.error("expected: ',' or ')'")
         if token == ",":
             values.add(checked_value(word))
         word = "" if token == "," else token

@@ -12,6 +12,8 @@ from operator import attrgetter
 from random import Random
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ipamd import bulk, pod_of_lease
 from ipamd.allocator import Space
 from ipamd.conditions import ALWAYS, Condition
@@ -337,7 +339,8 @@ class Service:
         found: list[Lease] = []
         for nested in self.pools.holding(address):
             held = (view.lease_meeting(space.pool.name, single) for space in nested)
-            found += islice((lease for lease in held if lease is not None and is_wanted(lease, wanted)), 1)
+            asked = (replace(wanted, address=None, id=lease.id) for lease in held if lease is not None)
+            found += islice((lease for each in asked for lease in view.leases(each)), 1)
         return sorted((lease for lease in found if lease.id > after), key=attrgetter("id"))[:limit]
 
 
@@ -350,15 +353,6 @@ def revision_of(view: View, pool: str) -> int | None:
 def usage(space: Space) -> Usage:
     """How full the space is."""
     return Usage(space.pool, space.capacity, space.used, space.cooling, space.reserved, space.leases)
-
-
-def is_wanted(lease: Lease, wanted: LeaseFilter) -> bool:
-    """Whether the filter, but for its address, lets the lease through."""
-    owner = lease.owner
-    asked = ((wanted.pool, lease.pool), (wanted.kind, owner.kind), (wanted.namespace, owner.namespace))
-    named = all(want is None or want == has for want, has in (*asked, (wanted.name, owner.name)))
-    tagged = wanted.tag is None or wanted.tag in lease.tags
-    return named and tagged and wanted.labels.items() <= lease.labels.items()
 
 
 def check_not_shown(view: View, lease: Lease) -> None:

@@ -58,6 +58,7 @@ LEASE_FILTERS = {
         lower(owner_kind || '/' || owner_namespace || iif(owner_namespace = '', '', '/') || owner_name || ' ' || node
             || ' ' || description || ' ' || labels || ' ' || tags), lower(:text)
     ) > 0""",
+    "id": "id = :id",
 }
 LEASE_MEETING = f"""
 SELECT {LEASE_COLUMNS} FROM leases WHERE pool = ? AND address <= ? ORDER BY address DESC LIMIT 1
@@ -178,6 +179,7 @@ class SqliteView:
             "labels": msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
             "tag": wanted.tag,
             "text": wanted.text,
+            "id": wanted.id,
         }
         conditions = ["id > :after", *(LEASE_FILTERS[name] for name, value in asked.items() if value is not None)]
         statement = f"SELECT {LEASE_COLUMNS} FROM leases WHERE {' AND '.join(conditions)} ORDER BY id LIMIT :limit"

@@ -51,6 +51,7 @@ def test_a_label_selector_matches(selector: str, matched: bool) -> None:
     [
         "app in web",
         "app in (web",
+        "app in (web db)",
         "app=web,",
         ",",
         "=web",

@@ -33,6 +33,8 @@ async def test_leases_are_listed_by_what_they_are(service: Service) -> None:
     assert found(address="10.244.1.200", kind="Node", pool="pods") == [node.id]
     assert found(address="10.244.1.200", kind="Pod") == []
     assert found(address="10.244.0.2", labels={"app": "web"}, namespace="shop", name="web") == [web.id]
+    assert found(address="10.244.0.2", text="SHOP/web") == found(address="10.244.0.2", text="app") == [web.id]
+    assert found(address="10.244.0.2", text="elsewhere") == found(address="10.244.0.2", tag="spare") == []
     assert found(address="10.244.0.3") == found(address="8.8.8.8") == []
     assert service.list_leases(LeaseFilter(address="10.244.0.2"), web.id, 10) == []
     with pytest.raises(UnknownPool):
