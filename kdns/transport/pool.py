@@ -1,8 +1,9 @@
 """The connections to one upstream over one protocol, and which of them the next query takes.
 
-The one that was idle longest comes first, which spreads queries over source ports; with none idle another is opened,
-up to `most`; after that they are shared in turn, since both protocols tell replies apart by ID. A connection is given
-up after `expire` seconds without use, at `max_age`, after `uses` queries, or when an exchange on it failed.
+Both protocols tell replies apart by ID, so up to `together` queries may be under way on the connection that was taken
+last. Then comes the one that was idle longest, which spreads queries over source ports; with none idle another is
+opened, up to `most`; after that they are shared in turn. A connection is given up after `expire` seconds without use,
+at `max_age`, after `uses` queries, or when an exchange on it failed.
 
 Every decision is made in one step without waiting; the caller does the I/O.
 """
@@ -40,6 +41,7 @@ class Limits(NamedTuple):
     max_idle: int = 0
     most: int = 64
     uses: int = 0
+    together: int = 1
 
 
 class Member(Generic[C]):
@@ -62,12 +64,18 @@ class Pool(Generic[C]):
         self._limits = limits
         self._idle: deque[Member[C]] = deque()  # by the time of last use, oldest first
         self._busy: dict[Member[C], None] = {}  # in the order of their turns
+        self._last: Member[C] | None = None  # that was taken
 
     def __len__(self) -> int:
         return len(self._idle) + len(self._busy)
 
     def take(self, now: float) -> Member[C]:
         """The connection for one exchange; `give_back` must follow. `begun` is 1 if it was opened for it."""
+        last = self._last
+        if last is not None and 0 < last.load < self._limits.together and not (last.spent or self._is_used_up(last)):
+            last.load += 1
+            last.begun += 1
+            return last
         self.sweep(now)
         if self._idle:
             member = self._idle.popleft()
@@ -79,13 +87,14 @@ class Pool(Generic[C]):
         self._busy[member] = None
         member.load += 1
         member.begun += 1
+        self._last = member
         return member
 
     def give_back(self, member: Member[C], now: float, good: bool) -> None:
         """The exchange is over; a connection on which one failed takes no more of them."""
         member.load -= 1
         member.used = now
-        if not good or 0 < self._limits.uses <= member.begun:
+        if not good or (not member.load and self._is_used_up(member)):
             self._spend(member)
         if not member.load:
             self._rest(member)
@@ -112,6 +121,9 @@ class Pool(Generic[C]):
             member.connection.close()
         else:
             self._idle.append(member)
+
+    def _is_used_up(self, member: Member[C]) -> bool:
+        return 0 < self._limits.uses <= member.begun
 
     def _is_over(self, member: Member[C], now: float) -> bool:
         aged = self._limits.max_age > 0 and member.created < now - self._limits.max_age

@@ -31,7 +31,9 @@ PROXY = "forward"  # the label proxy_name
 PROBE_TIMEOUT = 1.0  # seconds
 SHORTEST_INTERVAL = 0.01  # seconds: an interval of 0 must not become a busy loop
 
-# A UDP socket serves few queries before its port is drawn anew, and is shared by several only beyond so many sockets.
+# A UDP socket serves few queries before its port is drawn anew, all at once if they come at once: what can be read of
+# one socket costs one turn of the event loop. Whoever wants to forge the reply to a question has to guess its port and
+# its ID as ever: what else is under way on the port has other IDs, and the same question never leaves twice.
 UDP_USES, UDP_MOST = 16, 256
 TCP_MOST = 64
 
@@ -102,7 +104,7 @@ class Upstream:
         self._by_rcode: dict[int, Labels] = {}  # the label values of durations
         self._expiry = Expiry()
         limits = manner.limits
-        self._udp = Pool(self._datagram, limits._replace(most=UDP_MOST, uses=UDP_USES))
+        self._udp = Pool(self._datagram, limits._replace(most=UDP_MOST, uses=UDP_USES, together=UDP_USES))
         self._tcp: Pool[Connection] = Pool(self._stream, limits._replace(most=TCP_MOST))
         self._https: Https | None = None
         self._is_closed = False

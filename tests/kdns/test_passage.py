@@ -163,7 +163,7 @@ class Server:
     def __init__(self, config: Config, upstreams: str, *, short: bool) -> None:
         self.metrics = Metrics()
         self.log: list[str] = []
-        properties = f"{{\nread_timeout 40ms\n{config.forward}\n}}"
+        properties = f"{{\nread_timeout 5s\n{config.forward}\n}}"
         texts = {
             prometheus: "prometheus",
             errors: "errors",
@@ -268,7 +268,7 @@ async def test_a_plain_question_starts_no_chain() -> None:
 
 
 async def test_silence_is_asked_about_again_and_ends_in_servfail() -> None:
-    async with served(Config("policy sequential"), script=silence) as (server, there):
+    async with served(Config("policy sequential\nread_timeout 20ms"), script=silence) as (server, there):
         (found,) = await server.ask(1.0, PLAIN[:1])
         assert found[3] & 15 == codes.SERVFAIL
         assert len(received(there)) == 4
@@ -285,7 +285,8 @@ async def test_who_asks_the_same_meanwhile_shares_the_flight() -> None:
 
 async def test_a_reply_with_the_wrong_question_only_is_a_format_error() -> None:
     for short in (True, False):
-        async with served(Config(), short=short, script=lambda one: [other_question(one)]) as (server, _):
+        config = Config("read_timeout 20ms")
+        async with served(config, short=short, script=lambda one: [other_question(one)]) as (server, _):
             (found,) = await server.ask(1.0, PLAIN[:1])
             assert found[3] & 15 == codes.FORMERR
 
@@ -298,7 +299,7 @@ async def test_a_stop_waits_for_what_is_on_the_short_way() -> None:
         await land.wait()
         return address_of_name(one)
 
-    async with served(Config("read_timeout 5s"), script=late) as (server, _):
+    async with served(Config(), script=late) as (server, _):
         asking = asyncio.create_task(server.ask(1.0, [Asked("www.example.org.", "A", "", UDP)]))
         await arrived.wait()
         finishing = asyncio.create_task(server.answers.pending.finish())

@@ -70,6 +70,30 @@ def test_beyond_the_most_connections_are_shared_in_turn() -> None:
     assert (first.load, second.load, len(lines.made)) == (3, 3, 2)
 
 
+def test_queries_that_come_together_share_a_connection_until_it_is_used_up() -> None:
+    pool = Pool(lines := Lines(), Limits(uses=4, together=3))
+    first = [pool.take(1.0) for _ in range(3)]
+    second = pool.take(1.0)
+    assert len({*first}) == 1
+    assert second is not first[0]
+    for member in (*first, second):
+        pool.give_back(member, 2.0, good=True)
+
+    assert [used(pool, 3.0) for _ in range(2)] == [first[0], second]
+    assert [line.is_closed for line in lines.made] == [True, False]
+
+
+def test_a_connection_that_is_used_up_is_closed_when_its_last_query_is_over() -> None:
+    pool = Pool(lines := Lines(), Limits(uses=2, together=2))
+    members = [pool.take(1.0) for _ in range(2)]
+    pool.give_back(members[0], 2.0, good=True)
+    assert pool.take(2.0) is not members[0]
+    assert not lines.made[0].is_closed
+    pool.give_back(members[1], 3.0, good=True)
+
+    assert [line.is_closed for line in lines.made] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("limits", "last", "closed"),
     [
