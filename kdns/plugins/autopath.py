@@ -8,13 +8,16 @@ Syntax:
 A name below the first domain of the search path is looked for below each of its domains, then bare. The first that is
 there is the answer, with an alias in front that leads from the name that was asked to it; if none is there, the answer
 is the first denial. The search path is a resolv.conf's, or a plugin's that knows each client's.
+
+Most names of a walk are denied, and all in the same way (chain.Alike): once that is known, the chain below is not asked
+for such a name any more, unless its denial is to be the answer.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from kdns.chain import Handler, Reply, Request, Step
+from kdns.chain import Alike, Handler, Reply, Request, Step
 from kdns.corefile import Args, Directive
 from kdns.errors import NoAnswer, StartError
 from kdns.metrics import Metrics
@@ -22,6 +25,7 @@ from kdns.reach import Reach
 from kdns.transport import resolvconf
 from kdns.wire import build, codes, names, records
 from kdns.wire.names import MAX_NAME, ROOT, Name
+from kdns.wire.question import Question
 
 # RCODEs that in CoreDNS mean "nothing was written": a template that gives one counts as having nothing to say here.
 UNWRITTEN = frozenset({codes.FORMERR, codes.SERVFAIL, codes.NOTIMP, codes.REFUSED})
@@ -44,12 +48,20 @@ class Settings(NamedTuple):
     by_name: bool = False
 
 
+class _Denial(NamedTuple):
+    """Names that are denied alike, and the kind that those are of that are."""
+
+    alike: Alike
+    kind: Hashable
+
+
 class Autopath:
     """The walker of one server block."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._settings = settings
         self._searcher: Searcher | None = None
+        self._denials: dict[str, _Denial] = {}  # by listener, whose label is in what they count
         self._successes = metrics.family("autopath_success_total")
 
     def meet(self, peers: Mapping[str, object]) -> None:
@@ -75,17 +87,41 @@ class Autopath:
         What went wrong for a reason ends the walk: a name that could not be asked for may be there.
         """
         asked = request.question
-        tried: list[Reply | NoAnswer] = []
+        first: Reply | NoAnswer | Name | None = None
         for name in _walk(asked.qname, self._path(request)):
+            if self._count_denied(request, name):
+                first = first or name
+                continue
             found = await _tried(request.asking(name), rest)
-            tried.append(found)
             if isinstance(found, Reply) and found.rcode != codes.NXDOMAIN:
                 self._successes.add((request.server,))
                 return found if name.lower() == asked.key else _aliased(asked.qname, found)
-        first = tried[0] if tried else await rest(request)
+            first = first or found
+            self._learn(request, name, found)
+        if isinstance(first, Name):
+            self._count_denied(request, first, times=-1)  # the chain counts it itself
+            first = await _tried(request.asking(first), rest)
         if isinstance(first, NoAnswer):
             raise first
-        return first
+        return first or await rest(request)
+
+    def _count_denied(self, request: Request, name: Name, times: int = 1) -> bool:
+        """Whether the chain below would deny a name just as the one that was learnt from; then it is counted so."""
+        denial = self._denials.get(request.server)
+        if denial is None:
+            return False
+        member = denial.alike.find(_about(request, name))
+        if member is None or member.kind != denial.kind:
+            return False
+        for tally in denial.alike.tallies:
+            tally(times)
+        return True
+
+    def _learn(self, request: Request, name: Name, found: Reply | NoAnswer) -> None:
+        if isinstance(found, Reply) and found.keep is not None and found.keep.alike is not None:
+            member = found.keep.alike.find(_about(request, name))
+            if member is not None and not member.answer:
+                self._denials[request.server] = _Denial(found.keep.alike, member.kind)
 
     def _path(self, request: Request) -> tuple[Name, ...]:
         settings = self._settings
@@ -122,6 +158,11 @@ def _read(args: Args, directive: Directive, before: Settings) -> Settings:
     except OSError as fault:
         raise directive.error(f'failed to parse "{source}": open {source}: {str(fault.strerror).lower()}') from None
     return settings._replace(search=resolvconf.search(text))
+
+
+def _about(request: Request, name: Name) -> Question:
+    key, asked = name.lower(), request.question
+    return Question(0, 0, key, key, asked.qtype, asked.qclass)
 
 
 def _walk(qname: Name, path: tuple[Name, ...]) -> Iterator[Name]:
