@@ -14,6 +14,7 @@ from kdns.errors import WireError
 from kdns.forwarding.credentials import client_context
 from kdns.forwarding.targets import read_targets
 from kdns.transport.address import Address, is_ip, split
+from kdns.transport.https import with_alpn
 from kdns.transport.upstream import Manner
 from kdns.wire import codes, names
 from kdns.wire.names import Name
@@ -79,8 +80,9 @@ def _with_tls(settings: Settings, args: Args, directive: Directive) -> Settings:
     files = settings.tls_files
     if files is None and all(address.scheme == "dns" for address in settings.addresses):
         return settings
-    context = client_context(directive, [args.directory / file for file in files or ()])
-    return replace(settings, manner=replace(settings.manner, tls=context))
+    paths = [args.directory / file for file in files or ()]
+    context, either = client_context(directive, paths), with_alpn(client_context(directive, paths))
+    return replace(settings, manner=replace(settings.manner, tls=context, either=either))
 
 
 def _property(line: Line) -> Callable[[Line, Settings], Settings]:

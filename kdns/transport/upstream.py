@@ -50,9 +50,13 @@ class Health:
 
 @dataclass(frozen=True)
 class Manner:
-    """How upstreams are talked to. `source` is an IP address or "", `tls` the context where TLS or HTTPS is spoken."""
+    """How upstreams are talked to. `source` is an IP address or "", `tls` the context where TLS or HTTPS is spoken.
+
+    `either` is the same with ALPN, where HTTP/2 may be spoken.
+    """
 
     tls: ssl.SSLContext | None = None
+    either: ssl.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
     health: Health = field(default_factory=Health)
     source: str = ""
@@ -224,7 +228,8 @@ class Upstream:
             if self._is_closed:
                 raise UpstreamError(f"{self._to}: use of closed network connection")
             manner = self._manner
-            self._https = Https(self.address, manner.source, manner.tls, manner.method, manner.limits.expire)
+            tls, expire = manner.tls, manner.limits.expire
+            self._https = Https(self.address, manner.source, tls, manner.either, manner.method, expire)
         return self._https
 
     def _datagram(self) -> Datagram:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,16 +11,27 @@ from random import Random
 import pytest
 from aiohttp import web
 
+from kdns.answer import Answers
+from kdns.block import Block
+from kdns.chain import Handler, Reply, Request, link
 from kdns.eager import Pending
 from kdns.errors import UpstreamError, WrongReply
+from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.transport import policy
 from kdns.transport.address import Address
 from kdns.transport.forwarder import Forwarder, Route
+from kdns.transport.https import with_alpn
+from kdns.transport.sockets import Endpoint, open_tcp
+from kdns.transport.tcp import Timeouts
 from kdns.transport.upstream import Health, Manner, Upstream
-from kdns.wire import codes, message, question, records
+from kdns.web.doh import Doh
+from kdns.web.server import Limits, WebListener
+from kdns.wire import codes, message, names, question, records
 from kdns.wire.records import Message
 from tests.kdns.asking import question as ask_for
+from tests.kdns.asking import records as rrs
+from tests.kdns.server import free_port
 from tests.kdns.transport import certificates
 from tests.kdns.upstream import Received, address_of_name, other_question, reply, upstream
 
@@ -176,3 +188,96 @@ async def test_over_https_a_closed_upstream_is_a_failure(certificate: Path) -> N
 
         with pytest.raises(UpstreamError, match="use of closed network connection"):
             await one.exchange(WWW, "udp", 2.0)
+
+
+@asynccontextmanager
+async def http2_server(certificate: Path) -> AsyncIterator[tuple[Address, list[Request]]]:
+    """A DNS over HTTPS server that speaks HTTP/2, and what it is asked."""
+    asked: list[Request] = []
+
+    async def answer(request: Request, rest: Handler) -> Reply:
+        asked.append(request)
+        return Reply(answer=tuple(rrs("www.example.org. 60 IN A 192.0.2.1")))
+
+    answers = Answers("https://:443", {names.ROOT: (Block(names.ROOT, link([answer])),)}, False, Metrics(), print)
+    context = with_alpn(certificates.server_side(certificate))
+    (sock,) = open_tcp(Endpoint("127.0.0.1", 0))
+    address = Address("https", *sock.getsockname()[:2])
+    listener = WebListener(
+        sock, Doh(lambda status: None), answers, Memo(0), time.monotonic, Timeouts(), Limits(), lambda: context
+    )
+    await listener.start()
+    try:
+        yield address, asked
+    finally:
+        listener.stop()
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_over_https_many_questions_share_a_connection_of_http2(certificate: Path, method: str) -> None:
+    async with http2_server(certificate) as (address, asked):
+        tls, either = certificates.client_side(certificate), with_alpn(certificates.client_side(certificate))
+        one = Upstream(address._replace(server_name="dns.example"), Manner(tls, either, method=method), Metrics())
+        replies = await asyncio.gather(*(one.exchange(WWW, "udp", 5.0) for _ in range(30)))
+        replies.append(await one.exchange(WWW, "udp", 5.0))
+        await one.close()
+    assert all(addresses_in(octets) == ["192.0.2.1"] for octets in replies)
+    assert len(asked) == 31
+    assert len({request.client.port for request in asked}) == 1
+
+
+async def test_over_https_a_server_without_http2_is_asked_as_it_speaks(certificate: Path) -> None:
+    async with web_server(certificate) as server:
+        tls, either = certificates.client_side(certificate), with_alpn(certificates.client_side(certificate))
+        one = Upstream(server.address, Manner(tls, either), Metrics())
+        for _ in range(2):
+            assert addresses_in(await one.exchange(WWW, "udp", 5.0)) == ["192.0.2.1"]
+        await one.close()
+    assert len(server.asked) == 2
+
+
+async def test_over_https_a_connection_that_was_closed_meanwhile_is_no_fault(certificate: Path) -> None:
+    async with http2_server(certificate) as (address, asked):
+        tls, either = certificates.client_side(certificate), with_alpn(certificates.client_side(certificate))
+        one = Upstream(address, Manner(tls, either), Metrics())
+        await one.exchange(WWW, "udp", 5.0)
+        (used,) = one._over_https()._connections
+        used._transport.close()
+        assert addresses_in(await one.exchange(WWW, "udp", 5.0)) == ["192.0.2.1"]
+        await one.close()
+    assert len({request.client.port for request in asked}) == 2
+
+
+async def test_dnsdist_is_asked_over_http2(certificate: Path, tmp_path: Path) -> None:
+    port = free_port()
+    file = tmp_path / "dnsdist.conf"
+    file.write_text(
+        f'setLocal("127.0.0.1:{free_port()}")\n'
+        f'addDOHLocal("127.0.0.1:{port}", "{certificate}", "{certificate}", "/dns-query")\n'
+        'addAction(AllRule(), SpoofAction({"192.0.2.1"}))\nnewServer("127.0.0.1:9")\n'
+    )
+    command = ["/usr/bin/dnsdist", "--supervised", "--disable-syslog", "-C", str(file)]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    tls, either = certificates.client_side(certificate), with_alpn(certificates.client_side(certificate))
+    one = Upstream(Address("https", "127.0.0.1", port), Manner(tls, either), Metrics())
+    try:
+        octets = await patiently(one)
+        spoken = [connection.is_spoken for connection in one._over_https()._connections]
+    finally:
+        await one.close()
+        process.terminate()
+        await process.wait()
+    assert addresses_in(octets) == ["192.0.2.1"]
+    assert spoken == [True]
+
+
+async def patiently(one: Upstream) -> bytes:
+    """The reply, as soon as the upstream is there."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await one.exchange(WWW, "udp", 5.0)
+            except UpstreamError:
+                await asyncio.sleep(0)
