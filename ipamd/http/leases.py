@@ -206,10 +206,20 @@ def read_query(request: web.Request) -> tuple[LeaseFilter, int, int]:
         if not equals:
             raise Malformed(f"label is KEY=VALUE, not {text!r}")
         labels[key] = value
-    query = {name: request.query.get(name) for name in ("pool", "namespace", "kind", "name", "address", "tag")}
+    query = request.query
     after = number(request, "continue", 0, range(1 << 62))
     limit = number(request, "limit", PAGE, range(1, LARGEST_PAGE + 1))
-    return LeaseFilter(**query, labels=labels, text=request.query.get("q")), after, limit
+    wanted = LeaseFilter(
+        pool=query.get("pool"),
+        namespace=query.get("namespace"),
+        kind=query.get("kind"),
+        name=query.get("name"),
+        address=query.get("address"),
+        labels=labels,
+        tag=query.get("tag"),
+        text=query.get("q"),
+    )
+    return wanted, after, limit
 
 
 def is_dry_run(request: web.Request) -> bool:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import NamedTuple
 
-import msgspec
-
 from ipamd.errors import Malformed
 from ipamd.json import Json, Object
 from ipamd.kube import endpoint_slices, ip_addresses, namespaces, nodes, pods, service_cidrs, services
 from ipamd.kube.document import DEEPEST, child, decode, peek, text, too_deep, without_nulls
 from ipamd.kube.kinds import KINDS, NAMESPACE, Kind
 from ipamd.kube.metadata import count_generation, stamp_changed, stamp_new
+from ipamd.kube.shapes import view
 from ipamd.kube.status import already_exists, bad_request, conflict, modified, not_found
 from ipamd.kube.work import Work
 from ipamd.stores import Stored
@@ -218,7 +217,6 @@ def checked(target: Target, document: Object) -> Object:
 def check_shape(kind: Kind, document: Object) -> None:
     """Raises StatusError 400 when a field that we read has another type than the API gives it."""
     try:
-        msgspec.convert(document, kind.shape)
-    except msgspec.ValidationError as error:
-        message = f'{kind.name} in version "v1" cannot be handled as a {kind.name}: {error}'
-        raise bad_request(message) from error
+        view(document, kind.shape)
+    except Malformed as error:
+        raise bad_request(error.detail) from error

@@ -333,4 +333,5 @@ def view(document: Object, shape: type[AnyShape]) -> AnyShape:
     try:
         return msgspec.convert(document, shape)
     except msgspec.ValidationError as error:
-        raise Malformed(f"{shape.__name__} in version cannot be handled as a {shape.__name__}: {error}") from error
+        detail = f'{shape.__name__} in version "v1" cannot be handled as a {shape.__name__}: {error}'
+        raise Malformed(detail) from error
