@@ -31,6 +31,7 @@ COREFILE = """\
         fallthrough in-addr.arpa ip6.arpa
         startup_timeout 60s
         ttl 30
+        {cluster}
     }}
     {more}
     prometheus 127.0.0.1:{admin}
@@ -198,12 +199,15 @@ def corefile(
     more: str = "",
     secure: bool = False,
     patient: bool = False,
+    cluster: str = "",
 ) -> Iterator[Server]:
-    """kdns or CoreDNS, with `more` in its Corefile; it is there when it answers for the cluster."""
+    """kdns or CoreDNS, with `more` in its Corefile and `cluster` in *kubernetes*; it is there when it answers."""
     port, tls = free_port(), free_port()
     file = place.directory / f"Corefile-{port}"
     key = f"tls://.:{tls}" if secure else ""
-    file.write_text(place.filled(COREFILE, port=port, secure=key, pods=pods, more=more.format(place.directory)))
+    file.write_text(
+        place.filled(COREFILE, port=port, secure=key, pods=pods, cluster=cluster, more=more.format(place.directory))
+    )
     with running([*command, "-conf", str(file)], word, patient=patient) as (process, _):
         wait_for_udp(port)
         yield Server(process.pid, port, tls)

@@ -76,6 +76,12 @@ class StartError(Exception):
     """A configuration that reads well but cannot be started (address in use, file missing). The text is complete."""
 
 
+class SnapshotError(Exception):
+    """A file that is no snapshot of this cluster: cut, changed, of another version or configuration. It is not used;
+    queries are answered as if there were none.
+    """
+
+
 class ApiError(Exception):
     """The Kubernetes API server could not be reached, refused, or sent what is no list or watch: ask it again later.
 

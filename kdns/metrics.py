@@ -132,6 +132,11 @@ FAMILIES: dict[str, Described] = {
     "coredns_kubernetes_dns_programming_duration_seconds": Described(
         "histogram", "Time from the change of an endpoint to its answer.", ("service_kind",), PROGRAMMING_BUCKETS
     ),
+    "coredns_kubernetes_snapshot_timestamp_seconds": Described(
+        "gauge",
+        "Time at which the snapshot was written that is answered from, until the lists are complete.",
+        ("file",),
+    ),
     "coredns_kubernetes_rest_client_request_duration_seconds": Described(
         "histogram", "Time of requests to the API server.", ("verb", "host"), CLIENT_BUCKETS
     ),

@@ -65,6 +65,10 @@ class Externals:
         """A Service is gone; the keys of what may be answered differently now."""
         return self._replace(service_key(namespace, name), ())
 
+    def restore(self, service: Labels, ways: tuple[Ingress, ...]) -> Changed:
+        """The ways into a service are known again."""
+        return self._replace(service, ways)
+
     def _replace(self, key: Labels, entry: tuple[Ingress, ...]) -> Changed:
         before = self._of.pop(key, ())
         if entry:

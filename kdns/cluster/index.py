@@ -117,6 +117,18 @@ class Index:
         """An EndpointSlice is gone."""
         return self._replace_slice((namespace, name), None)
 
+    def slice(self, namespace: str, name: str) -> SliceEntry | None:
+        """What is kept of an EndpointSlice."""
+        return self._slices.get((namespace, name))
+
+    def restore(self, service: Labels, entry: ServiceEntry) -> Changed:
+        """What was kept of a Service or ServiceImport is known again."""
+        return self._replace_service(service, entry)
+
+    def restore_slice(self, namespace: str, name: str, entry: SliceEntry) -> Changed:
+        """What was kept of an EndpointSlice is known again."""
+        return self._replace_slice((namespace, name), entry)
+
     def _publish(self, key: Labels) -> Published | None:
         entry = self._services.get(key)
         if entry is None:

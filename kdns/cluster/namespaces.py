@@ -20,7 +20,10 @@ class Namespaces:
 
     def put(self, namespace: Namespace) -> tuple[Key, ...]:
         """A Namespace is there; the keys of what may be answered differently now. WireError for an impossible name."""
-        name = label(namespace.metadata.name)
+        return self.add(label(namespace.metadata.name))
+
+    def add(self, name: Label) -> tuple[Key, ...]:
+        """A namespace is there, by its label; the keys of what may be answered differently now."""
         if name in self.exposed or (self.limited and name not in self._only):
             return ()
         self.exposed.add(name)

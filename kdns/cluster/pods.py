@@ -4,11 +4,20 @@ The key of what depends on an address's pods is b"\\x00" and the address as it i
 `status.podIP` counts, and the text of it: `2001-0db8--1` does not name the pod at 2001:db8::1.
 """
 
+from typing import NamedTuple
+
 from kdns.cluster.entries import Label, label
 from kdns.cluster.objects import Labels, Pod
 from kdns.cluster.publish import Key
 
 Where = tuple[Label, str]  # namespace and name
+
+
+class PodRow(NamedTuple):
+    """What is kept of a pod: its address, "" for none, and its labels if they are kept."""
+
+    address: str
+    labels: Labels
 
 
 class Pods:
@@ -50,6 +59,19 @@ class Pods:
         where = label(namespace), name
         self._labels.pop(where, None)
         return self._move(where, "")
+
+    def row(self, namespace: str, name: str) -> PodRow | None:
+        """What is kept of a Pod, or None. WireError: see `label`."""
+        where = label(namespace), name
+        row = PodRow(self._address.get(where, ""), self.labels(where))
+        return row if any(row) else None
+
+    def restore(self, namespace: str, name: str, row: PodRow) -> tuple[Key, ...]:
+        """What was kept of a Pod is known again. WireError: see `label`."""
+        where = label(namespace), name
+        if self.with_labels:
+            self._labels[where] = row.labels
+        return self._move(where, row.address)
 
     def _move(self, where: Where, address: str) -> tuple[Key, ...]:
         before = self._address.get(where, "")

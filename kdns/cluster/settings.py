@@ -40,6 +40,7 @@ class Settings:
     clustersets: tuple[Name, ...] = ()
     zonal: bool = False
     startup_timeout: float = 5.0
+    snapshot: Path | None = None
 
 
 Reader = Callable[[Settings, Args, Line], Settings]
@@ -172,6 +173,7 @@ _PROPERTIES: dict[str, Reader] = {
     "multicluster": lambda chosen, args, line: replace(
         chosen, clustersets=args.origins(line.args) if line.args else ()
     ),
+    "snapshot": lambda chosen, args, line: replace(chosen, snapshot=args.directory / line.expect(1)[0]),
     "zonal": lambda chosen, _, line: replace(chosen, zonal=_on(line)),
     "startup_timeout": _startup_timeout,
 }

@@ -21,6 +21,7 @@ Syntax:
         multicluster [ZONES...]         # these of the zones are a clusterset's: ServiceImports
         zonal                           # names of endpoints in a topology zone
         startup_timeout DURATION        # how long the start waits for the first lists; 5s
+        snapshot FILE                   # keep what is known there, and begin with it; kdns only
     }
 
 Names, answers and properties are the cluster package's business, watching the mirror's. This module puts the two
@@ -30,13 +31,12 @@ together, and turns answers to replies.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from kdns.chain import FOREVER, Alike, Handler, Keep, Member, Plugin, Reply, Request, Step, nameblind
-from kdns.cluster import metadata, objects, search
-from kdns.cluster.address import Address, packed
+from kdns.cluster import metadata, objects, rows, search
+from kdns.cluster.address import Address
 from kdns.cluster.entries import IMPORT_NAME
 from kdns.cluster.external import Externals, Outside
 from kdns.cluster.index import Index
@@ -51,6 +51,7 @@ from kdns.errors import NoAnswer
 from kdns.reach import Reach
 from kdns.transport import interfaces, resolvconf
 from kdns.transport.access import Access, from_endpoint, in_cluster
+from kdns.transport.keeper import Keeper
 from kdns.transport.kubeconfig import from_kubeconfig
 from kdns.transport.mirror import Keys, Mirror, Watch
 from kdns.transport.reflector import Resource
@@ -101,7 +102,8 @@ class Kubernetes:
             for zone in zones
             if not any(names.is_below(other.name, zone.name) for other in zones if other is not zone)
         }
-        self._mirror = Mirror(self._watches(), self._access, args.metrics, args.log, before)
+        keeper = Keeper(chosen.snapshot, partial(rows.made_with, chosen, state), args.log) if chosen.snapshot else None
+        self._mirror = Mirror(self._watches(), self._access, args.metrics, args.log, before, keeper)
         self.run, self.close = self._mirror.run, self._mirror.close
         self.share, self.take = self._mirror.share, self._mirror.take
 
@@ -122,7 +124,7 @@ class Kubernetes:
         await self._mirror.start(self._chosen.startup_timeout)
 
     def ready(self) -> bool:
-        """Whether the first lists are complete."""
+        """Whether the first lists are complete; a snapshot is none."""
         return self._mirror.synced
 
     def meet(self, peers: Mapping[str, object]) -> None:
@@ -198,7 +200,7 @@ class Kubernetes:
             return self._nothing(request, zone, answer, codes.NOERROR)
         if self._chosen.fall.through(asked.key):
             return _also_of(answer, await rest(request))
-        if not self._mirror.synced:
+        if not self._mirror.knows:
             return self._nothing(request, zone, answer, codes.SERVFAIL).keeping(None)
         return self._nothing(request, zone, answer, codes.NXDOMAIN)
 
@@ -226,7 +228,7 @@ class Kubernetes:
             return None
         if not answer.missing:
             return Member(len(answer.answer), answer.answer, answer.keys)
-        if self._chosen.fall.through(asked.key) or not self._mirror.synced:
+        if self._chosen.fall.through(asked.key) or not self._mirror.knows:
             return None
         return Member(codes.rcode_name(codes.NXDOMAIN), (), answer.keys)
 
@@ -241,21 +243,21 @@ class Kubernetes:
         services = Resource("/api/v1/services", objects.Service, chosen.labels)
         namespaces = Resource("/api/v1/namespaces", objects.Namespace, chosen.namespace_labels)
         found: list[Watch[Any]] = [
-            Watch(services, state.put_service, state.delete_service, here),
-            Watch(namespaces, state.namespaces.put, state.namespaces.delete, here),
+            Watch(services, state.put_service, state.delete_service, here, rows.services(state)),
+            Watch(namespaces, state.namespaces.put, state.namespaces.delete, here, rows.namespaces(state)),
         ]
         if chosen.endpoints:
             slices = Resource(SLICES, objects.EndpointSlice, chosen.labels)
-            found.append(Watch(slices, self._put_slice, index.delete_slice, here))
+            found.append(Watch(slices, self._put_slice, index.delete_slice, here, rows.slices(index)))
         if chosen.pods == VERIFIED:
             pods = Resource("/api/v1/pods", objects.Pod, chosen.labels, LIVE_PODS)
-            found.append(Watch(pods, state.pods.put, state.pods.delete, here))
+            found.append(Watch(pods, state.pods.put, state.pods.delete, here, rows.pods(state)))
         if chosen.clustersets:
             imported = Resource(IMPORTS, objects.ServiceImport)
             selector = ",".join(filter(None, (chosen.labels, IMPORT_NAME)))
             slices = Resource(SLICES, objects.EndpointSlice, selector)
-            found.append(Watch(imported, imports.put_import, imports.delete_service, there))
-            found.append(Watch(slices, imports.put_slice, imports.delete_slice, there))
+            found.append(Watch(imported, imports.put_import, imports.delete_service, there, rows.imports(imports)))
+            found.append(Watch(slices, imports.put_slice, imports.delete_slice, there, rows.slices(imports)))
         return found
 
     def _changed(self, index: Index, keys: Keys) -> None:
@@ -279,12 +281,10 @@ class Kubernetes:
     def _addresses(self) -> tuple[Address, ...]:
         """This server's addresses: those that it is bound to, or the interfaces', without loopback."""
         try:
-            texts = self._args.addresses or [held.address for held in interfaces.addresses()]
+            return interfaces.outward(self._args.addresses)
         except OSError as fault:
             self._args.warn(f"no addresses for {names.show(self._zones.primary)} NS: {fault}")
             return ()
-        found = (packed(text.partition("%")[0]) for text in texts)
-        return tuple(address for address in found if address and not ip_address(address).is_loopback)
 
     def _access(self) -> Access:
         chosen = self._chosen

@@ -5,7 +5,7 @@ forbids the socket.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Address, ip_address
 from struct import Struct
 from typing import NamedTuple
@@ -32,6 +32,14 @@ def addresses() -> list[Held]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.send(_MESSAGE.pack(_MESSAGE.size + _ADDRESS.size, _GETADDR, _DUMP, 1, 0) + bytes(_ADDRESS.size))
         return [_held(names, index, packed) for index, packed in _replies(kernel)]
+
+
+def outward(texts: Sequence[str] = ()) -> tuple[bytes, ...]:
+    """The packed addresses of these texts, or without any of every interface; no loopback. OSError: see `addresses`."""
+    given = texts or [held.address for held in addresses()]
+    found = (ip_address(text.partition("%")[0]) for text in given)
+    plain = ((isinstance(each, IPv6Address) and each.ipv4_mapped) or each for each in found)
+    return tuple(address.packed for address in plain if not address.is_loopback)
 
 
 def _held(names: dict[int, str], index: int, packed: bytes) -> Held:

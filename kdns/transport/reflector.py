@@ -21,6 +21,8 @@ from kdns.transport.backoff import Backoff
 from kdns.transport.kubeapi import KubeApi
 from kdns.transport.listwatch import Event, Identity, Lines, ListPage, Mark, Status, decode
 
+RESTORED = -1  # the fingerprint of what a snapshot said: no object has it, for `hash` never gives -1
+
 T = TypeVar("T")
 Seen = TypeVar("Seen", contravariant=True)
 Log = Callable[[str, str], None]  # level, message

@@ -51,13 +51,13 @@ def test_what_was_wanted_besides_stands_below_the_workloads() -> None:
     one, two = Divided(5.0, 100_000, 80), Divided(6.0, 170_000, 96)
     facts = [
         *page.of_changes({"kdns": Moving(MINE.rate, OTHER.rate, [0.001, 0.001])}),
-        *page.of_sizes({"few": {"kdns": Scale(1.5, 40, 0.002)}}, {"few": 80}, 0.2),
+        *page.of_sizes({"few": {"kdns": Scale(1.5, 40, 0.002)}}, {"few": 80}, 0.2, 0.4),
         *page.of_a_million({"few": few, "many": many}),
         *page.of_workers({"one": one, "two": two}),
     ]
     met = [line.split(" | ")[-1].removesuffix(" |") for line in page.targets({}, facts).splitlines()[2:]]
 
-    assert met == ["no", "yes", "no", "yes", "yes", "yes", "no", "no", "yes"]
+    assert met == ["no", "yes", "no", "yes", "yes", "yes", "yes", "no", "no", "yes"]
     assert "| two processes | 6.0 | 170,000 | 1.70 | 96 | 1.20 |" in page.workers({"one": one, "two processes": two})
 
 

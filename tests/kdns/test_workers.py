@@ -36,6 +36,7 @@ CLUSTER = """\
     multisocket 2
     kubernetes cluster.local {
         endpoint %s
+        %s
     }
 }
 """
@@ -160,7 +161,7 @@ async def test_what_changes_in_the_cluster_is_known_to_all_and_read_by_one(kdns:
     try:
         api.put(NAMESPACES, {"metadata": {"name": "default"}})
         api.put(SERVICES, service("10.0.0.1"))
-        server = await asyncio.to_thread(kdns, CLUSTER % api.url)
+        server = await asyncio.to_thread(kdns, CLUSTER % (api.url, ""))
         assert await asyncio.to_thread(everybody, server, name) == {"10.0.0.1"}
         await api.watched(3)
         assert len(api.queries(watch=True)) == 3
@@ -220,3 +221,28 @@ def accept(secondary: socket.socket) -> None:
     """Take a NOTIFY, and say so."""
     packet, sender = secondary.recvfrom(512)
     secondary.sendto(packet[:2] + bytes((packet[2] | 0x80,)) + packet[3:], sender)
+
+
+async def test_all_answer_from_a_snapshot_until_the_api_server_is_back(kdns: Start, tmp_path: Path) -> None:
+    api = ApiServer()
+    await api.start()
+    name = "web.default.svc.cluster.local."
+    corefile = CLUSTER % (api.url, f"snapshot {tmp_path}/cluster.snapshot")
+    try:
+        api.put(NAMESPACES, {"metadata": {"name": "default"}})
+        api.put(SERVICES, service("10.0.0.1"))
+        server = await asyncio.to_thread(kdns, corefile)
+        assert await asyncio.to_thread(everybody, server, name) == {"10.0.0.1"}
+        await asyncio.to_thread(server.stop)
+        await api.stop()
+
+        server = await asyncio.to_thread(kdns, corefile)
+        assert await asyncio.to_thread(everybody, server, name) == {"10.0.0.1"}
+        assert "serving a snapshot of " in server.output.read_text()
+        api.put(SERVICES, service("10.0.0.2"))
+        await api.start()
+        await asyncio.to_thread(server.wait_for, "the lists are complete: the snapshot of ")
+        while await asyncio.to_thread(everybody, server, name) != {"10.0.0.2"}:
+            continue
+    finally:
+        await api.stop()

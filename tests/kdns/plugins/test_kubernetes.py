@@ -392,6 +392,23 @@ async def following(server: ApiServer, told: Told) -> AsyncIterator[Any]:
         await server.stop()
 
 
+@asynccontextmanager
+async def with_snapshot(url: str, file: Path, told: Told, said: list[str], metrics: Metrics) -> AsyncIterator[Any]:
+    """The plugin with a snapshot, started; closed in good order at the end."""
+    text = f"kubernetes cluster.local {{\nendpoint {url}\npods verified\nstartup_timeout 0s\nsnapshot {file}\n}}"
+    log = lambda level, message: said.append(f"{level} {message}")  # noqa: E731
+    made: Any = kubernetes.setup(args(text, log=log, metrics=metrics))
+    made.follow(told)
+    loop = asyncio.create_task(made.run())
+    try:
+        await made.start()
+        yield made
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+        await made.close()
+
+
 def put(server: ApiServer, thing: Object) -> None:
     """Put an object into the server as JSON."""
     body = to_builtins(thing)
@@ -418,3 +435,52 @@ async def test_follows_an_api_server_from_the_first_list_to_its_going_away() -> 
         await told.of(b"\x07default")
         await server.stop()
         assert ask(made, f"new.{SVC} A").answer
+
+
+async def test_a_snapshot_is_answered_from_until_the_lists_are_complete(tmp_path: Path) -> None:
+    server, told, file = ApiServer(), Told(), tmp_path / "snapshot"
+    for thing in (*THINGS, pod("web-0", "10.244.0.7"), service("gone", ["10.96.0.8"])):
+        put(server, thing)
+    await server.start()
+    async with with_snapshot(server.url, file, told, [], Metrics()) as first:
+        await first._mirror.progress.complete.wait()
+    await server.stop()
+    server.delete(COLLECTIONS["Service"], "default", "gone")
+
+    told, said, metrics = Told(), list[str](), Metrics()
+    gauge = metrics.family("kubernetes_snapshot_timestamp_seconds")
+    async with with_snapshot(server.url, file, told, said, metrics) as made:
+        assert texts(ask(made, f"web.{SVC} A").answer) == [f"web.{SVC} 5 IN A 10.96.0.7"]
+        assert texts(ask(made, f"gone.{SVC} A").answer) == [f"gone.{SVC} 5 IN A 10.96.0.8"]
+        assert ask(made, "10-244-0-7.default.pod.cluster.local. A").answer
+        assert ask(made, f"nope.{SVC} A").rcode == codes.NXDOMAIN
+        assert not made.ready()
+        with pytest.raises(NoAnswer):
+            made.transfer(names.parse("cluster.local."), None)
+        (since,) = gauge.values.values()
+        assert since > 0
+        assert said[0].startswith("INFO serving a snapshot of 20")
+
+        await server.start()
+        await made._mirror.progress.complete.wait()
+        assert (made.ready(), gauge.values) == (True, {})
+        assert ask(made, f"gone.{SVC} A").rcode == codes.NXDOMAIN
+        assert ask(made, f"web.{SVC} A").answer
+        assert said[-1].startswith("INFO the lists are complete: the snapshot of 20")
+    await server.stop()
+
+
+async def test_half_a_list_never_replaces_a_snapshot(tmp_path: Path) -> None:
+    server, file = ApiServer(), tmp_path / "snapshot"
+    for thing in THINGS:
+        put(server, thing)
+    await server.start()
+    async with with_snapshot(server.url, file, Told(), [], Metrics()) as first:
+        await first._mirror.progress.complete.wait()
+    await server.stop()
+    whole = await asyncio.to_thread(file.read_bytes)
+
+    async with with_snapshot(server.url, file, Told(), [], Metrics()) as made:
+        take(made, service("more", ["10.96.0.9"]))
+        made._mirror._keeper.changed.set()
+    assert await asyncio.to_thread(file.read_bytes) == whole

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import pytest
+from msgspec.msgpack import encode
 
 from kdns.cluster.objects import Service
 from kdns.errors import StartError, WireError
 from kdns.metrics import Metrics
 from kdns.transport.access import Access
 from kdns.transport.mirror import Keys, Mirror, Watch
-from kdns.transport.reflector import Resource
+from kdns.transport.reflector import RESTORED, Resource
 from tests.kdns.apiserver import ApiServer, refusal
 
 SERVICES = "/api/v1/services"
@@ -145,6 +147,73 @@ async def test_a_start_that_waits_says_so_for_each_half_second() -> None:
         "INFO waiting for Kubernetes API before starting server",
         "WARNING starting server with unsynced Kubernetes API",
     ]
+
+
+class Row(NamedTuple):
+    """What is kept of a service: its name's length."""
+
+    length: int
+
+
+class Table(NamedTuple):
+    """Rows of what was taken in; none of names that begin with `no`."""
+
+    taken: Taken
+    row: type[Row] = Row
+
+    def of(self, namespace: str, name: str) -> Row | None:
+        """The row of a name."""
+        if len(name) > 10:
+            raise WireError("too long")
+        return None if name.startswith("no") else Row(len(name))
+
+    def put(self, namespace: str, name: str, row: Row) -> Keys:
+        """Remember a row."""
+        if row.length > 10:
+            raise WireError("too long")
+        return (f"{namespace}/{name}={row.length}".encode(),)
+
+
+def kept(taken: Taken) -> Mirror:
+    """A mirror of services that have rows, and of others that have none."""
+    services = Watch(Resource(SERVICES, Service), taken.put, taken.delete, taken.changed, Table(taken))
+    others = Watch(Resource(SERVICES, Service), taken.put, taken.delete, taken.changed)
+    return Mirror([services, others], lambda: Access(""), Metrics(), taken.log)
+
+
+def test_what_is_known_is_told_in_blocks_and_known_again() -> None:
+    before, after = kept(Taken()), kept(taken := Taken())
+    known = before.progress.positions[0].known
+    known.update({f"default/s{number}": 1 for number in range(120)}, **{"default/none": 1, "default/much-too-long": 1})
+
+    blocks = list(before.rows())
+    for block in blocks:
+        after.restore(memoryview(block))
+
+    assert len(blocks) == 3
+    assert [key for told in taken.told for key in told] == [
+        f"default/s{n}={len(str(n)) + 1}".encode() for n in range(120)
+    ]
+    assert set(after.progress.positions[0].known.values()) == {RESTORED}
+    assert len(after.progress.positions[0].known) == 120
+
+
+@pytest.mark.parametrize(
+    ("block", "complaint"),
+    [
+        (b"", "truncated"),
+        (b"x", "Expected `array`"),
+        (encode((0, "rows")), "Expected `array`"),
+        (encode((0, [("default/a", "a row")])), "Expected `array`"),
+        (encode((0, [("default/a", [11])])), "a row that DNS cannot name: too long"),
+        (encode((1, [])), "rows of another kind"),
+        (encode((2, [])), "rows of another kind"),
+        (encode((-1, [])), "rows of another kind"),
+    ],
+)
+def test_what_is_no_block_of_rows_is_a_value_error(block: bytes, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        kept(Taken()).restore(memoryview(block))
 
 
 async def test_without_an_api_server_there_is_no_start() -> None:
