@@ -5,6 +5,7 @@ the loop says that it can be. The kernel draws the source port by chance when th
 """
 
 import asyncio
+import errno
 import os
 import socket
 
@@ -16,6 +17,7 @@ from kdns.wire.proxy import End
 from kdns.wire.question import Question
 
 MAX_DATAGRAM = 65_535  # octets
+TOLD = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH}  # by ICMP messages
 DRAIN = 32  # datagrams read at one wake-up: other sockets get their turn
 
 
@@ -41,14 +43,14 @@ class Datagram:
         try:
             return await self._pending.ask(question, self._socket.send, timeout, self._path)
         except OSError as error:
-            raise UpstreamError(f"write {self._path}: write: {reason(error)}") from None
+            raise self._unsent(error) from None
 
     def begin(self, question: Question, packet: bytes, timeout: float, done: Done) -> None:
         """The same with the query's octets (`query.pack`) at hand, without waiting: see Pending.begin."""
         try:
             self._pending.begin(question, packet, self._socket.send, timeout, self._path, done)
         except OSError as error:
-            raise UpstreamError(f"write {self._path}: write: {reason(error)}") from None
+            raise self._unsent(error) from None
 
     def close(self) -> None:
         """Give the port back; queries under way fail."""
@@ -57,6 +59,12 @@ class Datagram:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
             self._pending.fail(UpstreamError(f"read {self._path}: use of closed network connection"))
+
+    def _unsent(self, error: OSError) -> UpstreamError:
+        """Why a query did not leave. What the kernel heard of those before it, it tells but once."""
+        if error.errno in TOLD:
+            self._pending.fail(UpstreamError(f"read {self._path}: read: {reason(error)}"))
+        return UpstreamError(f"write {self._path}: write: {reason(error)}")
 
     def _read(self) -> None:
         try:

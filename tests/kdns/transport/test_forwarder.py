@@ -244,6 +244,17 @@ async def test_the_next_upstream_is_asked_when_one_fails(proto: str) -> None:
         assert addresses_in(await forward.ask(WWW, proto)) == ["192.0.2.1"]
 
 
+async def test_all_who_share_a_socket_hear_of_a_refusal_at_once() -> None:
+    async with (
+        upstream(address_of_name) as server,
+        forwarder(closed_port(), server.address, read_timeout=5.0) as forward,
+    ):
+        asked = [question(f"n{number}.example.org. A") for number in range(40)]
+        found = await asyncio.wait_for(asyncio.gather(*(forward.ask(one, "udp") for one in asked)), 4.0)
+
+    assert len(found) == len(server.received) == 40
+
+
 async def test_failover_asks_each_upstream_once_and_gives_the_last_reply() -> None:
     rcodes = frozenset({codes.SERVFAIL, codes.REFUSED})
     async with (
