@@ -6,17 +6,15 @@ a connection that ends before is one whose executable is gone, and what was done
 
 import asyncio
 import logging
-import socket
-from contextlib import suppress
 from pathlib import Path
 
 from ipamd.cni.codes import Code
 from ipamd.cni.frames import HEAD, Answer, Call, Outcome, length_of, read_call
 from ipamd.cni.results import show_error
 from ipamd.errors import CniError, StartError
+from ipamd.unix_sockets import bind
 
 BACKLOG = 1024
-OWNER_ONLY = 0o600
 GRACE = 5.0  # seconds that requests in flight have to end when the listener stops
 
 LOG = logging.getLogger(__name__)
@@ -100,23 +98,3 @@ class Listener:
             self._server.close()
         if self._running:
             await asyncio.wait(self._running, timeout=GRACE)
-
-
-def bind(path: Path) -> socket.socket:
-    """A socket bound to the path, in place of one that nobody listens on any more. Raises OSError, StartError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError), socket.socket(socket.AF_UNIX) as other:
-        try:
-            other.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-        else:
-            raise StartError(f"cannot listen on {path}: another process does")
-    bound = socket.socket(socket.AF_UNIX)
-    try:
-        bound.bind(str(path))
-        path.chmod(OWNER_ONLY)  # before anybody can connect: it does not listen yet
-    except OSError:
-        bound.close()
-        raise
-    return bound

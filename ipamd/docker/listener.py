@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 from aiohttp import web
 
-from ipamd.cni.listener import bind
 from ipamd.errors import StartError
 from ipamd.http.routes import Surface
 from ipamd.http.server import build
 from ipamd.json import Object
 from ipamd.metrics import Metrics
+from ipamd.unix_sockets import bind
 
 LOG = logging.getLogger(__name__)
 

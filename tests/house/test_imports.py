@@ -127,6 +127,7 @@ DIRECTIONS = [
     ("ipamd.config", ("ipamd.errors", "ipamd.model", "ipamd.pool_rules", "ipamd.ranges"), "a file to values"),
     ("ipamd.stores*", ("ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.ranges", "ipamd.stores*"), "rows, durable"),
     ("ipamd.log", ("ipamd.errors", "ipamd.stores"), "the store's changes, read"),
+    ("ipamd.unix_sockets", ("ipamd.errors",), "where runtimes call"),
     ("ipamd.pool_index", ("ipamd.allocator", "ipamd.model", "ipamd.ranges"), "the spaces, sorted"),
     (
         "ipamd.pools",
@@ -179,7 +180,8 @@ DIRECTIONS = [
     (
         "ipamd.cni*",
         ("ipamd.allocator", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.leases", "ipamd.model",
-         "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.cni*"),
+         "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.unix_sockets",
+         "ipamd.cni*"),
         "what container runtimes ask for, as leases",
     ),
     (
@@ -194,7 +196,7 @@ DIRECTIONS = [
     ),
     (
         "ipamd.docker*",
-        ("ipamd.allocator", "ipamd.cni.listener", "ipamd.errors", "ipamd.events", "ipamd.http.routes",
+        ("ipamd.allocator", "ipamd.errors", "ipamd.events", "ipamd.http.routes", "ipamd.unix_sockets",
          "ipamd.http.server", "ipamd.json", "ipamd.kube.document", "ipamd.kube.kinds", "ipamd.kube.metadata",
          "ipamd.leases", "ipamd.metrics", "ipamd.model", "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges",
          "ipamd.service", "ipamd.stores", "ipamd.docker*"),
@@ -218,6 +220,8 @@ PURE = (
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.conditions", "ipamd.ranges", "ipamd.freesets",
     "ipamd.admission", "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes",
     "ipamd.kube.service_rules",
+    "ipamd.reservations", "ipamd.pool_rules", "ipamd.pool_index", "ipamd.forecast", "ipamd.events",
+    "ipamd.witnesses", "ipamd.cni.tombstones",
     "ipamd.kube.strategic", "ipamd.kube.table", "ipamd.kube.discovery", "ipamd.kube.openapi",
     "ipamd.kube.service_ranges", "ipamd.kube.cidr_set", "ipamd.kube.pool_ends",
     "ipamd.kube.protobuf", "ipamd.cni.arguments", "ipamd.cni.codes", "ipamd.cni.document", "ipamd.cni.frames",
