@@ -1,8 +1,9 @@
 """`/v1/reconcile`, `/v1/witnesses` and `/v1/backup`: what keeps the store and the world of one mind."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -88,16 +89,21 @@ class ReconcileHandlers:
 
     async def backup(self, request: web.Request) -> web.StreamResponse:
         """Send a copy of the store that is consistent in itself."""
+        with await self._copy() as file:
+            size = os.fstat(file.fileno()).st_size
+            headers = {"Content-Type": "application/vnd.sqlite3", "Content-Length": str(size)}
+            response = web.StreamResponse(headers=headers)
+            await response.prepare(request)
+            while piece := file.read(CHUNK):
+                await response.write(piece)
+            return response
+
+    async def _copy(self) -> BinaryIO:
+        """A copy of the store without a name any more, so that nothing of it stays however the sending ends."""
         with TemporaryDirectory(dir=self._directory, prefix=".backup-") as place:
             copy = Path(place) / "copy.sqlite"
             await self._service.store.copy(copy)
-            headers = {"Content-Type": "application/vnd.sqlite3", "Content-Length": str(copy.stat().st_size)}
-            response = web.StreamResponse(headers=headers)
-            await response.prepare(request)
-            with copy.open("rb") as file:
-                while piece := file.read(CHUNK):
-                    await response.write(piece)
-            return response
+            return copy.open("rb")
 
     def _show(self, decisions: list[Decision], freed: list[Suspect]) -> web.Response:
         suspects = [
