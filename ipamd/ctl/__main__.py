@@ -13,7 +13,7 @@ from pathlib import Path
 from ipamd import VERSION
 from ipamd.ctl.client import Client
 from ipamd.ctl.output import Output
-from ipamd.errors import AskError
+from ipamd.errors import AskError, Misused
 
 DEFAULT_SERVER = "http://127.0.0.1:8653"
 INTERRUPTED = 130  # the exit status that shells give a process that SIGINT has ended
@@ -67,6 +67,9 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of a file that the command line names
+        print(f"ipamctl: cannot use {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        return Misused.exit_status
     return 0
 
 

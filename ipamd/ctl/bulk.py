@@ -15,13 +15,13 @@ from ipamd.ctl.client import Client, with_query
 from ipamd.ctl.columns import columns
 from ipamd.ctl.leases import LEASE_HEAD, documents, lease_row
 from ipamd.ctl.output import Output
+from ipamd.ctl.pools import COUNTS
 from ipamd.errors import Misused
 from ipamd.json import Json, Object
 
 BATCH = 1000  # leases in one request
 WISHED = ("pool", "owner", "address", "prefix_length", "labels", "ttl", "node", "description", "tags")
 WITH_OBJECTS = frozenset({"Service", "Node", "IPAddress"})  # the leases of these come with the objects
-COUNTS = frozenset({"kind", "capacity", "used", "cooling", "reserved", "free", "leases", "full_at"})
 
 
 def export(client: Client, given: Namespace, output: Output) -> None:
@@ -77,12 +77,12 @@ def read_export(path: str) -> tuple[list[Object], list[Object]]:
     leases: list[Object] = []
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text()
-    except OSError as error:
-        raise Misused(f"cannot read {path}: {error.strerror}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misused(f"cannot read {path}: {error}") from None
     for position, line in enumerate(text.splitlines(), start=1):
         document = read_line(path, position, line)
         if document["kind"] == "Pool":
-            pools.append({name: value for name, value in document.items() if name not in COUNTS})
+            pools.append({name: value for name, value in document.items() if name not in ("kind", *COUNTS)})
         elif owner_kind(document) not in WITH_OBJECTS:
             leases.append({name: document[name] for name in WISHED if name in document})
     return pools, leases
