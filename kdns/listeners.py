@@ -20,7 +20,7 @@ from kdns.plugins import timeouts
 from kdns.plugins.multisocket import Multisocket
 from kdns.serving import Around, Behind, Place, opened
 from kdns.transport.sockets import Shares
-from kdns.transport.tcp import Timeouts
+from kdns.transport.timeouts import Timeouts
 from kdns.wire import names
 from kdns.wire.names import Name
 

@@ -23,7 +23,8 @@ from kdns.transport.backlog import Backlog
 from kdns.transport.certificates import VERIFY, Certificates
 from kdns.transport.proxied import Proxying
 from kdns.transport.sockets import Endpoint, Shares, open_tcp, open_udp
-from kdns.transport.tcp import TcpListener, Timeouts
+from kdns.transport.tcp import TcpListener
+from kdns.transport.timeouts import Timeouts
 from kdns.transport.udp import UdpListener
 
 DEFAULT_TIMEOUTS = Timeouts()

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from kdns.errors import WireError
 from kdns.transport.proxied import Proxying
+from kdns.transport.timeouts import Timeouts
 from kdns.wire.proxy import Ends
 
 BATCH = 100  # connections accepted at one wake-up: what is under way gets its turn
@@ -28,25 +29,25 @@ class Connection(Protocol):
 
 
 class Acceptor:
-    """One listening socket. `connection(ends, gone)` makes what speaks on a connection, and calls `gone` with itself
-    when that was lost. `most`: how many connections at a time; 0 for any number. `patience`: seconds until a PROXY
-    header is there; this and `proxying` may be assigned anew.
+    """One listening socket. `connection(ends, timeouts, gone)` makes what speaks on a connection, and calls `gone` with
+    itself when that was lost. `most`: how many connections at a time; 0 for any number. A PROXY header has to be there
+    within the time that a first query has.
     """
 
     def __init__(
         self,
         sock: socket.socket,
-        connection: Callable[[Ends, Callable[[Connection], None]], Any],
-        tls: Callable[[], ssl.SSLContext] | None,
-        patience: float,
+        connection: Callable[[Ends, Timeouts, Callable[[Any], None]], Any],
+        timeouts: Timeouts,
+        tls: Callable[[], ssl.SSLContext] | None = None,
         proxying: Proxying | None = None,
         most: int = 0,
     ) -> None:
         self._sock = sock
         self._connection = connection
+        self._timeouts = timeouts
         self._tls = tls
-        self.patience = patience
-        self.proxying = proxying
+        self._proxying = proxying
         self._most = most
         self._connections: set[Connection] = set()
         self._welcoming: set[asyncio.Task[None]] = set()
@@ -54,9 +55,14 @@ class Acceptor:
         self._listening = False  # more may be accepted
         self._stopped = False
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Accept from now on."""
         self._listen()
+
+    def adopt(self, timeouts: Timeouts, proxying: Proxying | None) -> None:
+        """Give connections from now on these times, and believe these proxies."""
+        self._timeouts = timeouts
+        self._proxying = proxying
 
     def stop(self) -> None:
         """Accept no more; each connection ends behind what it is at. The port is given back."""
@@ -107,11 +113,11 @@ class Acceptor:
         loop = asyncio.get_running_loop()
         try:
             ends = Ends(peer[:2], sock.getsockname()[:2])
-            if self.proxying is not None:
-                ends = await self.proxying.connection(sock, peer[0], self.patience) or ends
+            if self._proxying is not None:
+                ends = await self._proxying.connection(sock, peer[0], self._timeouts.read) or ends
             context = self._tls() if self._tls is not None else None
             patience = {"ssl_handshake_timeout": HANDSHAKE} if context is not None else {}
-            made = partial(self._connection, ends, self._gone)
+            made = partial(self._connection, ends, self._timeouts, self._gone)
             _, connection = await loop.connect_accepted_socket(made, sock, ssl=context, **patience)
         except (OSError, WireError, asyncio.CancelledError):  # no TLS, no such proxy, or a client that went away
             sock.close()

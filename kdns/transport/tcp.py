@@ -10,26 +10,18 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from typing import cast
 
 from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
 from kdns.transport.acceptor import Acceptor
 from kdns.transport.proxied import Proxying
+from kdns.transport.timeouts import Timeouts
 from kdns.wire.frame import Frames, framed
 from kdns.wire.proxy import Ends
 
 MAX_WAITING = 128  # queries of one connection taken from the socket and not yet answered
-
-
-class Timeouts(NamedTuple):
-    """Seconds until the first query is whole, until the next one is, until a reply is taken; queries a connection."""
-
-    read: float = 3.0
-    idle: float = 10.0
-    write: float = 5.0
-    max_queries: int = 0  # 0: no limit
 
 
 class TcpConnection(asyncio.Protocol):
@@ -167,7 +159,7 @@ class TcpConnection(asyncio.Protocol):
             self._transport.close()
 
 
-class TcpListener:
+class TcpListener(Acceptor):
     """One listening TCP socket, its memo and its connections. With `tls`, each connection is a TLS one, under the
     context that it gives then. `proxying` tells of proxies in front of it.
     """
@@ -182,28 +174,7 @@ class TcpListener:
         tls: Callable[[], ssl.SSLContext] | None = None,
         proxying: Proxying | None = None,
     ) -> None:
-        self._answers = answers
-        self._memo = memo
-        self._clock = clock
-        self._timeouts = timeouts
-        self._acceptor = Acceptor(sock, self._connection, tls, timeouts.read, proxying)
+        def connection(ends: Ends, patience: Timeouts, gone: Callable[[TcpConnection], None]) -> TcpConnection:
+            return TcpConnection(answers, memo, clock, patience, ends, gone)
 
-    async def start(self) -> None:
-        """Accept from now on."""
-        self._acceptor.start()
-
-    def adopt(self, timeouts: Timeouts, proxying: Proxying | None) -> None:
-        """Give connections from now on these times, and believe these proxies."""
-        self._timeouts = timeouts
-        self._acceptor.patience, self._acceptor.proxying = timeouts.read, proxying
-
-    def stop(self) -> None:
-        """Accept no more; each connection ends behind the query that it is at. The port is given back."""
-        self._acceptor.stop()
-
-    def close(self) -> None:
-        """Give back the port of a listener that never started."""
-        self._acceptor.close()
-
-    def _connection(self, ends: Ends, gone: Callable[["TcpConnection"], None]) -> TcpConnection:
-        return TcpConnection(self._answers, self._memo, self._clock, self._timeouts, ends, gone)
+        super().__init__(sock, connection, timeouts, tls, proxying)

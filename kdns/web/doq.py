@@ -32,7 +32,7 @@ from kdns.errors import WireError
 from kdns.memo import Memo
 from kdns.transport.certificates import Certificates
 from kdns.transport.proxied import Proxying
-from kdns.transport.tcp import Timeouts
+from kdns.transport.timeouts import Timeouts
 from kdns.web.exchange import Application, Response
 from kdns.web.http2 import plain
 from kdns.wire import edns, question

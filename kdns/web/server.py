@@ -16,7 +16,7 @@ from kdns.memo import Memo
 from kdns.tracing import Within
 from kdns.transport.acceptor import Acceptor
 from kdns.transport.proxied import Proxying
-from kdns.transport.tcp import Timeouts
+from kdns.transport.timeouts import Timeouts
 from kdns.web.exchange import Application, Ask
 from kdns.web.http1 import Http1
 from kdns.web.http2 import Http2
@@ -163,7 +163,7 @@ class WebConnection(asyncio.Protocol):
             self._timer = self._loop.call_at(max(self._deadline, now + 1.0), self._check_time)
 
 
-class WebListener:
+class WebListener(Acceptor):
     """One listening TCP socket and its connections; while `limits.connections` are open, others wait to be accepted.
 
     `tls` gives the context for a connection that begins now; `proxying` tells of proxies in front of it.
@@ -181,39 +181,7 @@ class WebListener:
         tls: Callable[[], ssl.SSLContext] | None = None,
         proxying: Proxying | None = None,
     ) -> None:
-        self._application = application
-        self._answers = answers
-        self._memo = memo
-        self._clock = clock
-        self._limits = limits
-        self._timeouts = timeouts
-        self._acceptor = Acceptor(sock, self._connection, tls, timeouts.read, proxying, limits.connections)
+        def connection(ends: Ends, patience: Timeouts, gone: Callable[[WebConnection], None]) -> WebConnection:
+            return WebConnection(application, answers, memo, clock, patience, limits.streams, ends, gone)
 
-    async def start(self) -> None:
-        """Accept from now on."""
-        self._acceptor.start()
-
-    def adopt(self, timeouts: Timeouts, proxying: Proxying | None) -> None:
-        """Give connections from now on these times, and believe these proxies."""
-        self._timeouts = timeouts
-        self._acceptor.patience, self._acceptor.proxying = timeouts.read, proxying
-
-    def stop(self) -> None:
-        """Accept no more; each connection ends behind the requests that it has under way. The port is given back."""
-        self._acceptor.stop()
-
-    def close(self) -> None:
-        """Give back the port of a listener that never started."""
-        self._acceptor.close()
-
-    def _connection(self, ends: Ends, gone: Callable[["WebConnection"], None]) -> WebConnection:
-        return WebConnection(
-            self._application,
-            self._answers,
-            self._memo,
-            self._clock,
-            self._timeouts,
-            self._limits.streams,
-            ends,
-            gone,
-        )
+        super().__init__(sock, connection, timeouts, tls, proxying, limits.connections)

@@ -22,7 +22,8 @@ from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.plugins import tsig
 from kdns.transport.sockets import Endpoint, open_tcp
-from kdns.transport.tcp import TcpListener, Timeouts
+from kdns.transport.tcp import TcpListener
+from kdns.transport.timeouts import Timeouts
 from kdns.wire import build, codes, names, question
 from kdns.wire.tsig import BADKEY, BADSIG, BADTIME
 from tests.kdns.asking import args, ask, records

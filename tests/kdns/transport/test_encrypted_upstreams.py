@@ -23,7 +23,7 @@ from kdns.transport.address import Address
 from kdns.transport.forwarder import Forwarder, Route
 from kdns.transport.https import with_alpn
 from kdns.transport.sockets import Endpoint, open_tcp
-from kdns.transport.tcp import Timeouts
+from kdns.transport.timeouts import Timeouts
 from kdns.transport.upstream import Health, Manner, Upstream
 from kdns.web.doh import Doh
 from kdns.web.server import Limits, WebListener

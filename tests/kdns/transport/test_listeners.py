@@ -17,7 +17,8 @@ from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.transport.proxied import Mode, Proxying, Sessions
 from kdns.transport.sockets import Endpoint, open_tcp, open_udp
-from kdns.transport.tcp import TcpListener, Timeouts
+from kdns.transport.tcp import TcpListener
+from kdns.transport.timeouts import Timeouts
 from kdns.transport.udp import UdpListener
 from kdns.wire import codes, names, records
 from kdns.wire.frame import Frames, framed

@@ -14,7 +14,8 @@ from kdns.chain import Reply, Request, link
 from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.transport.sockets import Endpoint, open_tcp
-from kdns.transport.tcp import TcpConnection, TcpListener, Timeouts
+from kdns.transport.tcp import TcpConnection, TcpListener
+from kdns.transport.timeouts import Timeouts
 from kdns.wire import codes, names, records
 from kdns.wire.frame import Frames, framed
 from kdns.wire.proxy import Ends

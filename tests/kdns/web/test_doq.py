@@ -26,7 +26,7 @@ from kdns.metrics import Metrics
 from kdns.transport.certificates import Certificates, Files
 from kdns.transport.proxied import Mode, Proxying, Sessions
 from kdns.transport.sockets import Endpoint, open_udp
-from kdns.transport.tcp import Timeouts
+from kdns.transport.timeouts import Timeouts
 from kdns.web import doq
 from kdns.web.doh import Doh
 from kdns.wire import names, records

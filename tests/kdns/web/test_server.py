@@ -21,7 +21,7 @@ from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.transport.certificates import Certificates, Files
 from kdns.transport.sockets import Endpoint, open_tcp
-from kdns.transport.tcp import Timeouts
+from kdns.transport.timeouts import Timeouts
 from kdns.web.dnsgrpc import PATH, DnsGrpc
 from kdns.web.doh import Doh
 from kdns.web.server import Limits, WebListener
