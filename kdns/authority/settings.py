@@ -15,10 +15,7 @@ def reload_of(line: Line) -> float:
     """The seconds of `reload DURATION`, 0 for never. ConfigError for anything else."""
     if not line.args:
         raise line.error("reload duration value is expected")
-    try:
-        seconds = duration(line.args[0])
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    seconds = line.read(line.args[0], duration)
     if seconds < 0:
         raise line.error("invalid duration")
     return seconds

@@ -76,6 +76,14 @@ def _contradiction(chosen: Settings) -> str:
     return ""
 
 
+def ttl_of(line: Line) -> int:
+    """The seconds of `ttl SECONDS`, 0 to MAX_TTL; further words are passed over. ConfigError for anything else."""
+    found = line.read(_some(line)[0], integer)
+    if not 0 <= found <= MAX_TTL:
+        raise line.error(f"ttl must be in range [0, {MAX_TTL}]: {found}")
+    return found
+
+
 def _some(line: Line) -> tuple[str, ...]:
     return line.expect(1, len(line.words))
 
@@ -129,14 +137,7 @@ def _pods(chosen: Settings, _: Args, line: Line) -> Settings:
 
 
 def _ttl(chosen: Settings, _: Args, line: Line) -> Settings:
-    word = _some(line)[0]
-    try:
-        ttl = integer(word)
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
-    if not 0 <= ttl <= MAX_TTL:
-        raise line.error(f"ttl must be in range [0, {MAX_TTL}]: {ttl}")
-    return replace(chosen, ttl=ttl)
+    return replace(chosen, ttl=ttl_of(line))
 
 
 def _ignore(chosen: Settings, _: Args, line: Line) -> Settings:

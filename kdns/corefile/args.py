@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from kdns.corefile.keys import Key, named
 from kdns.corefile.lexer import Token, same_line
@@ -10,6 +10,8 @@ from kdns.errors import ConfigError
 from kdns.metrics import Metrics
 from kdns.wire import names
 from kdns.wire.names import Name
+
+T = TypeVar("T")
 
 
 class Line(NamedTuple):
@@ -42,6 +44,13 @@ class Line(NamedTuple):
         if not low <= len(self.args) <= (low if high is None else high):
             raise self.wrong_count()
         return self.args
+
+    def read(self, word: str, reader: Callable[[str], T]) -> T:
+        """What `reader` makes of a word; for a ValueError of its, the error with its text."""
+        try:
+            return reader(word)
+        except ValueError as fault:
+            raise self.error(str(fault)) from None
 
 
 class Directive(NamedTuple):

@@ -6,6 +6,7 @@ CoreDNS's words.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from kdns.corefile import Args, Directive, Line, duration
 from kdns.corefile.keys import named
@@ -106,10 +107,7 @@ def _many(line: Line) -> tuple[str, ...]:
 
 
 def _seconds(line: Line) -> float:
-    try:
-        return duration(_one(line))
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    return line.read(_one(line), duration)
 
 
 def _natural_seconds(line: Line) -> float:
@@ -120,17 +118,11 @@ def _natural_seconds(line: Line) -> float:
 
 
 def _unsigned(line: Line) -> int:
-    try:
-        return unsigned(_one(line), 32)
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    return line.read(_one(line), partial(unsigned, bits=32))
 
 
 def _natural(line: Line) -> int:
-    try:
-        found = integer(_one(line))
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    found = line.read(_one(line), integer)
     if found < 0:
         raise line.error(f"{line.name} can't be negative: {found}")
     return found

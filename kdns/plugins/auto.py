@@ -206,10 +206,7 @@ def _directory(settings: Settings, line: Line, args: Args) -> Settings:
         args.warn(f"Directory does not exist: {directory}")
     if len(line.args) == 1:
         return replace(settings, directory=directory)
-    try:
-        pattern = compiled(line.args[1])
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    pattern = line.read(line.args[1], compiled)
     if not pattern.groups:
         raise line.error("Need at least one sub expression")
     return replace(settings, directory=directory, pattern=pattern, template=line.args[2])

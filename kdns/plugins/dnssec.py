@@ -237,7 +237,4 @@ def _read(path: str) -> str:
 
 
 def _number(line: Line) -> int:
-    try:
-        return integer(line.expect(1)[0])
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    return line.read(line.expect(1)[0], integer)

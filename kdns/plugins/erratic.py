@@ -15,6 +15,7 @@ truncated zone lacks its last SOA.
 """
 
 import asyncio
+from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -122,17 +123,11 @@ def _with(settings: Settings, line: Line) -> Settings:
 
 
 def _amount(line: Line, text: str) -> int:
-    try:
-        amount = integer(text, 32)
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    amount = line.read(text, partial(integer, bits=32))
     if amount < 0:
         raise line.error(f'illegal amount value given "{text}"')
     return amount
 
 
 def _seconds(line: Line, text: str = "100ms") -> float:
-    try:
-        return duration(text)
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    return line.read(text, duration)

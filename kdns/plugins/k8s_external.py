@@ -19,9 +19,9 @@ from kdns.chain import Handler, Keep, Reply, Request, no_data, repeatable
 from kdns.cluster.entries import Labels
 from kdns.cluster.external import Answer, ExternalZones, Outside
 from kdns.cluster.external_transfer import transfer
+from kdns.cluster.settings import ttl_of
 from kdns.corefile import Args
 from kdns.corefile.args import Fall, Line
-from kdns.corefile.numbers import integer
 from kdns.errors import StartError, WireError
 from kdns.reach import Reach
 from kdns.wire import codes, names
@@ -29,7 +29,6 @@ from kdns.wire.names import Name
 from kdns.wire.records import RR
 
 NAME = "k8s_external"
-MAX_TTL = 3600  # seconds
 
 
 @runtime_checkable
@@ -117,7 +116,7 @@ def _with(chosen: Settings, args: Args, line: Line) -> Settings:
         case "apex":
             return chosen._replace(apex=_apex(line))
         case "ttl":
-            return chosen._replace(ttl=_ttl(line))
+            return chosen._replace(ttl=ttl_of(line))
         case "headless":
             return chosen._replace(headless=not line.expect(0))
         case "fallthrough":
@@ -131,17 +130,6 @@ def _apex(line: Line) -> Labels:
         return names.parse(word)[:-1]
     except WireError as fault:
         raise line.error(f"not a label: {fault}") from None
-
-
-def _ttl(line: Line) -> int:
-    word = line.expect(1, len(line.words))[0]
-    try:
-        ttl = integer(word)
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
-    if not 0 <= ttl <= MAX_TTL:
-        raise line.error(f"ttl must be in range [0, {MAX_TTL}]: {ttl}")
-    return ttl
 
 
 async def _complete(request: Request, answer: Answer) -> Reply:

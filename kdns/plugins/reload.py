@@ -9,7 +9,7 @@ servers of a cluster do not all restart at once. The looking and the change are 
 
 from dataclasses import dataclass
 
-from kdns.corefile import Args, Directive, duration
+from kdns.corefile import Args, duration
 
 MIN_INTERVAL, MIN_JITTER = 2.0, 1.0  # seconds
 
@@ -26,16 +26,9 @@ def setup(args: Args) -> Reload:
     """The settings of one server block. ConfigError for intervals that are out of bounds."""
     directive = args.directives[0]
     words = (*directive.alone(0, 2), *("30s", "15s")[len(directive.words) :])
-    interval, jitter = (_duration(directive, word) for word in words)
+    interval, jitter = (directive.head.read(word, duration) for word in words)
     if interval < MIN_INTERVAL:
         raise directive.error("interval value must be greater or equal to 2s")
     if jitter != 0 and jitter < MIN_JITTER:
         raise directive.error("jitter value must be 0 or greater or equal to 1s")
     return Reload(interval, min(jitter, interval / 2) / 2)
-
-
-def _duration(directive: Directive, word: str) -> float:
-    try:
-        return duration(word)
-    except ValueError as fault:
-        raise directive.error(str(fault)) from None

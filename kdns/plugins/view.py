@@ -11,6 +11,7 @@ An expression that fails, or is anything but true, admits nothing.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from kdns.chain import Handler, Reply, Request
 from kdns.corefile import Args
@@ -51,8 +52,5 @@ def setup(args: Args) -> View:
     for line in directive.lines:
         if line.name != "expr":
             raise line.error(f"unknown property '{line.name}'")
-        try:
-            programs.append(compiled(" ".join(line.args), SCOPE))
-        except ValueError as fault:
-            raise line.error(str(fault)) from None
+        programs.append(line.read(" ".join(line.args), partial(compiled, scope=SCOPE)))
     return View(name, tuple(programs))

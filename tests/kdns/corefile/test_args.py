@@ -52,6 +52,14 @@ def test_a_directive_that_may_stand_once_refuses_a_second() -> None:
         args("cache\ncache").once()
 
 
+def test_a_word_that_cannot_be_read_is_an_error_of_its_line() -> None:
+    head = args("cache 30").once().head
+
+    assert head.read("30", int) == 30
+    with pytest.raises(ConfigError, match=r"Corefile:2 - .*invalid literal"):
+        head.read("x", int)
+
+
 @pytest.mark.parametrize(
     ("words", "low", "high", "refused"),
     [("", 0, None, None), ("a", 1, None, None), ("a b", 0, 2, None), ("a", 0, None, "a"), ("", 1, 2, "log")],
