@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 
 from kdns.corefile import Line, duration
 from kdns.corefile.hostport import split
 from kdns.transport.address import Address
+from kdns.zone import keys
+from kdns.zone.keys import Key
 
 PORT = 53
 
@@ -21,6 +24,14 @@ def reload_of(line: Line) -> float:
     return seconds
 
 
+def keys_of(line: Line, directory: Path) -> list[Key]:
+    """The keys of `key file KEY...`, whose files are relative to a directory. ConfigError for what cannot be read."""
+    source, *files = line.expect(2, len(line.words))
+    if source != "file":
+        raise line.error(f"keys can not be read from '{source}'")
+    return [keys.from_files(str(directory / file), _read, line.error) for file in files]
+
+
 def addresses_of(line: Line, words: tuple[str, ...]) -> Iterator[Address]:
     """Other servers, `ADDRESS[:PORT]` each. ConfigError, in CoreDNS's words, for what is no IP address."""
     for word in words:
@@ -32,3 +43,7 @@ def addresses_of(line: Line, words: tuple[str, ...]) -> Iterator[Address]:
             yield Address("dns", host, int(port))
         except ValueError:
             raise line.error(f"must specify an IP address: `{host}'") from None
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text()

@@ -14,8 +14,8 @@ hours ago for eight days, and are made anew when two are left. The zones' DNSKEY
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from kdns.authority.settings import keys_of
 from kdns.chain import Handler, Keep, Reply, Request, repeatable
 from kdns.corefile import Args, Line
 from kdns.corefile.numbers import integer
@@ -210,7 +210,7 @@ def setup(args: Args) -> Dnssec:
     for line in directive.lines:
         match line.name:
             case "key":
-                found += _keys(args, line)
+                found += keys_of(line, args.directory)
             case "cache_capacity":
                 capacity = _number(line)
             case _:
@@ -221,19 +221,6 @@ def setup(args: Args) -> Dnssec:
             owner = names.show(key.owner)
             raise directive.error(f"key {owner} (keyid: {key.tag}) can not sign any of the zones")
     return Dnssec(settings, args.metrics, time.time)
-
-
-def _keys(args: Args, line: Line) -> list[Key]:
-    if len(line.args) < 2:
-        raise line.wrong_count()
-    source, *files = line.args
-    if source != "file":
-        raise line.error(f"keys can not be read from '{source}'")
-    return [keys.from_files(str(args.directory / file), _read, line.error) for file in files]
-
-
-def _read(path: str) -> str:
-    return Path(path).read_text()
 
 
 def _number(line: Line) -> int:

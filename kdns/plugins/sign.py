@@ -21,12 +21,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdns.authority.settings import keys_of
 from kdns.corefile import Args, Directive, Line
 from kdns.errors import ZoneError
 from kdns.wire import names
 from kdns.wire.names import Name
 from kdns.wire.records import RR
-from kdns.zone import keys, signed, text
+from kdns.zone import signed, text
 from kdns.zone.keys import Key
 from kdns.zone.signing import Period
 
@@ -135,20 +136,11 @@ def _one(line: Line) -> str:
 
 
 def _keys(args: Args, line: Line) -> list[Key]:
-    if len(line.args) < 2:
-        raise line.wrong_count()
-    source, *files = line.args
-    if source != "file":
-        raise line.error(f"keys can not be read from '{source}'")
-    found = [keys.from_files(str(args.directory / file), _read, line.error) for file in files]
-    for file, key in zip(files, found, strict=True):
+    found = keys_of(line, args.directory)
+    for file, key in zip(line.args[1:], found, strict=True):
         if not key.signs_keys:
             raise line.error(f'DNSKEY in "{file}" is not a CSK/KSK')
     return found
-
-
-def _read(path: str) -> str:
-    return Path(path).read_text()
 
 
 def _lines(path: str) -> Iterable[str]:
