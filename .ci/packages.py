@@ -34,6 +34,7 @@ PACKAGES = {
     "ldnsutils": "ldns-verify-zone",
     "nsd": "nsd",
     "openssl": "openssl",
+    "pebble": "pebble",
     "python3-dev": "python3-config",
     "unbound": "unbound",
     "util-linux": "nsenter",

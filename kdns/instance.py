@@ -7,7 +7,7 @@ fails on the way leaves nothing behind.
 import asyncio
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -25,6 +25,7 @@ from kdns.plugins.bind import Bind
 from kdns.plugins.debug import Debug
 from kdns.plugins.metadata import Metadata
 from kdns.plugins.root import Root
+from kdns.plugins.tls import Fetched
 from kdns.plugins.view import View
 from kdns.wire.names import Name
 
@@ -59,13 +60,14 @@ def watched(chain: Mapping[str, Plugin]) -> list[Plugin]:
 class Site:
     """A server block set up: what it is served on, its plugins in ORDER by directive name, its configuring values.
 
-    `source` is the block as the Corefile has it.
+    `source` is the block as the Corefile has it; `ahead` are plugins of no directive, in front of its own.
     """
 
     source: ServerBlock
     keys: tuple[tuple[Key, ...], ...]
     plugins: Mapping[str, Any]
     values: tuple[object, ...]
+    ahead: tuple[Plugin, ...] = ()
 
     def power(self, name: str) -> list[Callable[..., Any]]:
         """The methods of this name that the block's plugins have."""
@@ -78,7 +80,7 @@ class Site:
     def blocks(self) -> dict[Key, Block]:
         """The block's chain under each of its keys."""
         chain = {name: plugin for name, plugin in self.plugins.items() if callable(plugin)}
-        linked = watched(chain)
+        linked = [*self.ahead, *watched(chain)]
         handler = link(linked, list(chain)[-1]) if chain else None
         view = self.value(View)
         name, admits = (view.name, self._admits(view)) if view else ("", None)
@@ -191,13 +193,19 @@ def set_up(
         keys = [tuple(tuple(read_key(token.text, around.dns_port)) for token in block.keys) for block in blocks]
     except ConfigError as fault:
         raise ConfigError(f"error inspecting server blocks: {fault}") from None
-    sites = tuple(_site(block, each, around) for block, each in zip(blocks, keys, strict=True))
+    sites = _proving(tuple(_site(block, each, around) for block, each in zip(blocks, keys, strict=True)))
     inspect(Served(_flat(site.keys), addresses(site), "view" in site.plugins) for site in sites)
     _inherit(sites, before)
     for site in sites:
         for meet in site.power("meet"):
             meet(site.plugins)
     return Instance(sites, first=first)
+
+
+def _proving(sites: tuple[Site, ...]) -> tuple[Site, ...]:
+    """The sites with what answers ACME's challenges in front of every chain, where a certificate is fetched."""
+    fetched = [found for site in sites if (found := site.value(Fetched)) is not None]
+    return tuple(replace(site, ahead=tuple(each.proofs for each in fetched)) for site in sites)
 
 
 def _inherit(sites: Sequence[Site], before: Sequence[Site]) -> None:

@@ -5,25 +5,28 @@ Syntax:
         client_auth nocert|request|require|verify_if_given|require_and_verify     # nocert
         keylog FILE           # secrets of all connections, for those who debug them
     }
+    tls {
+        acme DOMAIN...        # names of a certificate that is fetched by ACME; the first domain names its files
+        email EMAIL           # of the account
+        ca URL                # the server's directory: Let's Encrypt's
+        storage DIRECTORY     # .coredns/acme
+        ca_root FILE          # PEM: who signed the ACME server's own certificate
+        resolver HOST:PORT    # the DNS server that knows its address
+    }
 
 The files are read again when they change, for the connections that begin then. A client's certificate is always
-verified where one is required. Certificates are not fetched by ACME: a client of its own (certbot, lego, cert-manager)
-keeps the files, and kdns picks up what it writes.
+verified where one is required. ACME's challenges (dns-01) are answered by every server block: the domains' name servers
+have to be this one.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
 
-from kdns.corefile import Args, Directive, Line
-from kdns.corefile.numbers import integer
+from kdns.acme.keeper import Keeper, Proofs
+from kdns.acme.settings import Settings, read
+from kdns.corefile import Args, Line
 from kdns.transport.certificates import VERIFY, Files
-
-ACME = frozenset({"acme", "email", "ca", "storage", "ca_root", "resolver"})
-LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
-_DOMAIN = re.compile(r"(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z]([-a-z0-9]*[a-z0-9])?\.?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,32 @@ class Tls:
     log: Callable[[str, str], None]
 
 
+@dataclass(frozen=True)
+class Fetched(Tls):
+    """The same of a certificate that is fetched by ACME; `proofs` answers its challenges in every server block."""
+
+    proofs: Proofs
+    keeper: Keeper
+    divisible = False  # what it proves is known to one process only
+
+    async def start(self) -> None:
+        """Have a certificate to begin with. StartError if its place cannot be written."""
+        self.keeper.begin()
+
+    async def serving(self) -> None:
+        """Begin to fetch: the challenges can be answered."""
+        self.keeper.serving.set()
+
+    async def run(self) -> None:
+        """Fetch one, and others before it ends."""
+        await self.keeper.run()
+
+
 def setup(args: Args) -> Tls:
     """The certificate of one server block. ConfigError for files that cannot be used, and for what is misspelt."""
     directive = args.once()
     if not directive.words:
-        raise _no_acme(directive, args.directory)
+        return _fetched(read(directive, args.directory), args)
     cert, key, *rest = (args.directory / word for word in directive.expect(2, 3))
     files = Files(cert, key, rest[0] if rest else None)
     for line in directive.lines:
@@ -48,6 +72,12 @@ def setup(args: Args) -> Tls:
     except (OSError, ValueError) as fault:
         raise directive.error(f"could not load TLS cert: {fault}") from None
     return Tls(files, args.log)
+
+
+def _fetched(settings: Settings, args: Args) -> Fetched:
+    proofs = Proofs()
+    keeper = Keeper(settings, proofs, lambda: datetime.now(UTC), args.log)
+    return Fetched(Files(settings.certificate, settings.key), args.log, proofs, keeper)
 
 
 def _with(files: Files, line: Line, args: Args) -> Files:
@@ -62,48 +92,3 @@ def _with(files: Files, line: Line, args: Args) -> Files:
             args.warn(f'Writing TLS Key Log to "{path}"')
             return replace(files, keylog=path)
     raise line.error(f"unknown option '{line.name}'")
-
-
-def _no_acme(directive: Directive, directory: Path) -> Exception:
-    """What a block for ACME is refused with: what is wrong in it, or else that ACME is not spoken."""
-    seen: dict[str, Line] = {}
-    for line in directive.lines:
-        if line.name in seen:
-            return line.error(f'ACME option "{line.name}" can only be specified once')
-        if line.name not in ACME:
-            return line.error(f'unknown ACME option "{line.name}"')
-        if not line.args or (line.name != "acme" and len(line.args) > 1):
-            return line.wrong_count()
-        seen[line.name] = line
-    if "acme" not in seen:
-        return directive.error("ACME requires at least one domain")
-    fault = _fault({name: line.args for name, line in seen.items()}, directory)
-    advice = "ACME is not spoken here: have an ACME client keep the files and name them, `tls CERT KEY`"
-    return directive.error(fault or advice)
-
-
-def _fault(options: dict[str, tuple[str, ...]], directory: Path) -> str:
-    for domain in options["acme"]:
-        if not _DOMAIN.fullmatch(domain):
-            return f'invalid ACME domain "{domain}"'
-    (url,) = options.get("ca", (LETS_ENCRYPT,))
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        return f'invalid ACME CA URL "{url}"'
-    for resolver in options.get("resolver", ()):
-        host, colon, port = resolver.rpartition(":")
-        if not colon or not host:
-            return f'invalid ACME resolver "{resolver}": it is HOST:PORT'
-        if not _is_port(port):
-            return f'invalid ACME resolver port "{port}"'
-    for root in options.get("ca_root", ()):
-        if not (directory / root).is_file():
-            return f'reading ACME CA root "{root}": no such file'
-    return ""
-
-
-def _is_port(text: str) -> bool:
-    try:
-        return 0 < integer(text) < 1 << 16
-    except ValueError:
-        return False

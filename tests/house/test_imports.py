@@ -78,6 +78,11 @@ DIRECTIONS = [
         "DNS within other protocols; it knows the answers, and no plugin",
     ),
     (
+        "kdns.acme*",
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.transport*", "kdns.acme*"),
+        "certificates fetched; the listeners read their files",
+    ),
+    (
         "kdns.authority*",
         ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.wire*", "kdns.zone*", "kdns.transport*",
          "kdns.authority*"),
@@ -92,7 +97,8 @@ DIRECTIONS = [
     ("kdns.plugins", (), "the order is data"),
     (
         "kdns.plugins.*",
-        ("kdns", "kdns.about", "kdns.errors", "kdns.authority*", "kdns.chain", "kdns.counting", "kdns.eager",
+        ("kdns", "kdns.about", "kdns.acme*", "kdns.errors", "kdns.authority*", "kdns.chain", "kdns.counting",
+         "kdns.eager",
          "kdns.metrics", "kdns.placeholders", "kdns.reach", "kdns.runtime", "kdns.tapping", "kdns.tracing",
          "kdns.corefile*",
          "kdns.wire*", "kdns.cluster*", "kdns.zone*",
