@@ -1,107 +1,65 @@
 """The auto plugin, with a real directory."""
 
-import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from kdns.chain import Keep, Reply
+from kdns.chain import Keep
 from kdns.errors import ConfigError
 from kdns.plugins import auto
-from kdns.wire import codes, names
-from kdns.wire.names import Name
-from tests.kdns.apiserver import Moments
-from tests.kdns.asking import args, ask, texts
-from tests.kdns.zones import APEX
+from kdns.wire import names
+from tests.kdns.asking import args, ask
+from tests.kdns.zonefiles import BELOW, Started, started, write
 
-BELOW = Reply(codes.NXDOMAIN, by="below", keep=Keep())
 ORG = names.parse("org.")
 
 
-class Started:
-    """An auto plugin that has looked at its directory, and what it said."""
-
-    def __init__(self, directory: Path, text: str) -> None:
-        self.said: list[str] = []
-        self.forgotten: list[Collection[Name]] = []
-        self.moments = Moments()
-        self.plugin = auto.setup(args(text, directory=directory, log=self._say))
-        self.plugin.follow(self.forgotten.append)
-
-    def _say(self, level: str, text: str) -> None:
-        self.said.append(f"{level} {text}")
-        self.moments.tick()
-
-    async def until_said(self, what: str) -> None:
-        await self.moments.until(lambda: any(what in line for line in self.said))
-
-    def answer(self, asked: str) -> list[str]:
-        return [line.split()[-1] for line in texts(ask(self.plugin, asked, BELOW).answer)]
-
-
-@asynccontextmanager
-async def started(directory: Path, text: str) -> AsyncIterator[Started]:
-    made = Started(directory, text)
-    await made.plugin.start()
-    task = asyncio.create_task(made.plugin.run())
-    try:
-        yield made
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-
-
-def write(path: Path, address: str, serial: int = 7) -> None:
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_name("beside")
-    beside.write_text(APEX.replace(" 7 ", f" {serial} ") + f"www A {address}\n")
-    beside.replace(path)
+def addresses(served: Started, asked: str) -> list[str]:
+    return [line.split()[-1] for line in served.answer(asked)]
 
 
 async def test_serves_what_it_finds_in_the_directory_and_below(tmp_path: Path) -> None:
-    write(tmp_path / "db.example.org", "192.0.2.1")
-    write(tmp_path / "sub" / "db.example.com", "192.0.2.2")
-    write(tmp_path / "notes.txt", "192.0.2.3")
-    async with started(tmp_path, f"auto {{\n directory {tmp_path}\n}}") as served:
-        assert served.answer("www.example.org. A") == ["192.0.2.1"]
-        assert served.answer("www.example.com. A") == ["192.0.2.2"]
+    write(tmp_path / "db.example.org", "www A 192.0.2.1")
+    write(tmp_path / "sub" / "db.example.com", "www A 192.0.2.2")
+    write(tmp_path / "notes.txt", "www A 192.0.2.3")
+    async with started(auto.setup, tmp_path, f"auto {{\n directory {tmp_path}\n}}") as served:
+        assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
+        assert addresses(served, "www.example.com. A") == ["192.0.2.2"]
         assert ask(served.plugin, "www.example.net. A", BELOW).by == "below"
     assert f"INFO Inserting zone `example.org.' from: {tmp_path}/db.example.org" in served.said
 
 
 async def test_a_link_to_the_directory_is_followed(tmp_path: Path) -> None:
-    write(tmp_path / "real" / "db.example.org", "192.0.2.1")
+    write(tmp_path / "real" / "db.example.org", "www A 192.0.2.1")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    async with started(tmp_path, "auto {\n directory link\n}") as served:
-        assert served.answer("www.example.org. A") == ["192.0.2.1"]
+    async with started(auto.setup, tmp_path, "auto {\n directory link\n}") as served:
+        assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
 
 
 async def test_looks_only_at_questions_for_its_zones(tmp_path: Path) -> None:
-    write(tmp_path / "db.example.org", "192.0.2.1")
-    write(tmp_path / "db.example.com", "192.0.2.1")
-    async with started(tmp_path, "auto org {\n directory .\n}") as served:
-        assert served.answer("www.example.org. A") == ["192.0.2.1"]
+    write(tmp_path / "db.example.org", "www A 192.0.2.1")
+    write(tmp_path / "db.example.com", "www A 192.0.2.1")
+    async with started(auto.setup, tmp_path, "auto org {\n directory .\n}") as served:
+        assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
         assert ask(served.plugin, "www.example.com. A", BELOW).by == "below"
 
 
 async def test_the_origin_is_made_of_the_name_by_a_template(tmp_path: Path) -> None:
-    write(tmp_path / "example.zone", "192.0.2.1")
-    async with started(tmp_path, r"auto {" + "\n directory . (.*)\\.zone {1}.org\n}") as served:
-        assert served.answer("www.example.org. A") == ["192.0.2.1"]
+    write(tmp_path / "example.zone", "www A 192.0.2.1")
+    async with started(auto.setup, tmp_path, r"auto {" + "\n directory . (.*)\\.zone {1}.org\n}") as served:
+        assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
 
 
 async def test_files_come_change_and_go(tmp_path: Path) -> None:
-    async with started(tmp_path, "auto org {\n directory .\n reload 10ms\n}") as served:
+    async with started(auto.setup, tmp_path, "auto org {\n directory .\n reload 10ms\n}") as served:
         assert ask(served.plugin, "www.example.org. A", BELOW).keep == Keep((ORG,))
-        write(tmp_path / "db.example.org", "192.0.2.1")
+        write(tmp_path / "db.example.org", "www A 192.0.2.1")
         await served.until_said("Inserting zone `example.org.'")
         assert (ORG,) in served.forgotten
-        assert served.answer("www.example.org. A") == ["192.0.2.1"]
-        write(tmp_path / "db.example.org", "192.0.2.2", 8)
+        assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
+        write(tmp_path / "db.example.org", "www A 192.0.2.2", 8)
         await served.until_said("Successfully reloaded")
-        assert served.answer("www.example.org. A") == ["192.0.2.2"]
+        assert addresses(served, "www.example.org. A") == ["192.0.2.2"]
         (tmp_path / "db.example.org").unlink()
         await served.until_said("Deleting zone `example.org.'")
         assert ask(served.plugin, "www.example.org. A", BELOW).by == "below"
@@ -110,24 +68,24 @@ async def test_files_come_change_and_go(tmp_path: Path) -> None:
 async def test_a_bad_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "db.example.org").write_text("nonsense\n")
     (tmp_path / "db.a..b").write_text("")
-    async with started(tmp_path, "auto {\n directory .\n}") as served:
+    async with started(auto.setup, tmp_path, "auto {\n directory .\n}") as served:
         assert any(line.startswith("WARNING Parse zone `example.org.': ") for line in served.said)
         assert any("label of 0 octets" in line for line in served.said)
         assert ask(served.plugin, "www.example.org. A", BELOW).by == "below"
 
 
 async def test_of_two_files_for_a_zone_the_first_counts(tmp_path: Path) -> None:
-    write(tmp_path / "a" / "db.example.org", "192.0.2.1")
-    write(tmp_path / "b" / "db.example.org", "192.0.2.2")
-    async with started(tmp_path, "auto {\n directory .\n}") as served:
-        assert served.answer("www.example.org. A") == ["192.0.2.1"]
+    write(tmp_path / "a" / "db.example.org", "www A 192.0.2.1")
+    write(tmp_path / "b" / "db.example.org", "www A 192.0.2.2")
+    async with started(auto.setup, tmp_path, "auto {\n directory .\n}") as served:
+        assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
         first, second = f'"{tmp_path}/a/db.example.org"', f'"{tmp_path}/b/db.example.org"'
         warned = f'WARNING Multiple zone files match origin "example.org.": using {first} instead of {second}'
         assert warned in served.said
 
 
 async def test_a_directory_that_is_not_there_yet_is_warned_of(tmp_path: Path) -> None:
-    async with started(tmp_path, "auto {\n directory later\n}") as served:
+    async with started(auto.setup, tmp_path, "auto {\n directory later\n}") as served:
         assert served.said[0] == f"WARNING Directory does not exist: {tmp_path}/later"
 
 

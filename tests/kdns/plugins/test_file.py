@@ -1,68 +1,21 @@
 """The file plugin, with real files."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from kdns.chain import Keep, Reply
 from kdns.errors import SERVFAIL, ConfigError, NoAnswer, StartError
 from kdns.plugins import file
-from kdns.wire import codes, names
-from kdns.wire.names import Name
-from tests.kdns.apiserver import Moments
-from tests.kdns.asking import args, ask, texts
+from kdns.wire import names
+from tests.kdns.asking import args, ask
+from tests.kdns.zonefiles import BELOW, Started, started, write
 from tests.kdns.zones import APEX
-
-BELOW = Reply(codes.NXDOMAIN, by="below", keep=Keep())
-
-
-class Started:
-    """A file plugin whose files were read, and what it said."""
-
-    def __init__(self, directory: Path, text: str, zones: str = ".") -> None:
-        self.said: list[str] = []
-        self.forgotten: list[Collection[Name]] = []
-        self.moments = Moments()
-        self.plugin = file.setup(args(text, zones=zones, directory=directory, log=self._say))
-        self.plugin.follow(self.forgotten.append)
-
-    def _say(self, level: str, text: str) -> None:
-        self.said.append(f"{level} {text}")
-        self.moments.tick()
-
-    async def until_said(self, what: str) -> None:
-        await self.moments.until(lambda: any(what in line for line in self.said))
-
-    def answer(self, asked: str) -> list[str]:
-        return texts(ask(self.plugin, asked, BELOW).answer)
-
-
-@asynccontextmanager
-async def started(directory: Path, text: str, zones: str = ".") -> AsyncIterator[Started]:
-    made = Started(directory, text, zones)
-    await made.plugin.start()
-    task = asyncio.create_task(made.plugin.run())
-    try:
-        yield made
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
-
-
-def write(path: Path, lines: str, serial: int = 7) -> None:
-    """Put a zone file where the server looks, in one step."""
-    beside = path.with_suffix(".new")
-    beside.write_text(APEX.replace(" 7 ", f" {serial} ") + lines)
-    beside.replace(path)
 
 
 async def test_answers_from_the_zone_of_a_file(tmp_path: Path) -> None:
     write(tmp_path / "db", "www A 192.0.2.1")
-    async with started(tmp_path, "file db", "example.org") as served:
+    async with started(file.setup, tmp_path, "file db", "example.org") as served:
         assert served.answer("www.example.org. A") == ["www.example.org. 60 IN A 192.0.2.1"]
         assert ask(served.plugin, "www.example.com. A", BELOW).by == "below"
 
@@ -71,7 +24,7 @@ async def test_one_file_may_serve_several_zones_and_several_directives_stand_in_
     write(tmp_path / "db", "www A 192.0.2.1")
     write(tmp_path / "other", "www A 192.0.2.2")
     text = f"file {tmp_path}/db example.org example.com {{\n fallthrough example.com\n}}\nfile other example.net"
-    async with started(tmp_path, text) as served:
+    async with started(file.setup, tmp_path, text) as served:
         found = [served.answer(f"www.example.{top}. A")[0].split()[-1] for top in ("org", "com", "net")]
         assert found == ["192.0.2.1", "192.0.2.1", "192.0.2.2"]
         assert ask(served.plugin, "gone.example.com. A", BELOW).by == "below"
@@ -80,7 +33,7 @@ async def test_one_file_may_serve_several_zones_and_several_directives_stand_in_
 
 async def test_another_serial_is_served_and_forgets_what_was_made_of_the_old(tmp_path: Path) -> None:
     write(tmp_path / "db", "www A 192.0.2.1")
-    async with started(tmp_path, "file db example.org {\n reload 10ms\n}") as served:
+    async with started(file.setup, tmp_path, "file db example.org {\n reload 10ms\n}") as served:
         served.forgotten.clear()
         write(tmp_path / "db", "www A 192.0.2.2", 8)
         await served.until_said("reloaded")
@@ -92,7 +45,7 @@ async def test_another_serial_is_served_and_forgets_what_was_made_of_the_old(tmp
 
 async def test_a_bad_file_is_told_of_and_the_old_zone_serves_on(tmp_path: Path) -> None:
     write(tmp_path / "db", "www A 192.0.2.1")
-    async with started(tmp_path, "file db example.org {\n reload 10ms\n}") as served:
+    async with started(file.setup, tmp_path, "file db example.org {\n reload 10ms\n}") as served:
         write(tmp_path / "db", "www A nonsense", 8)
         await served.until_said('ERROR Parsing zone "example.org."')
         assert f"{tmp_path}/db:6: " in served.said[0]
@@ -104,7 +57,7 @@ async def test_a_bad_file_is_told_of_and_the_old_zone_serves_on(tmp_path: Path) 
 
 async def test_by_time_of_modification_the_serial_does_not_count(tmp_path: Path) -> None:
     write(tmp_path / "db", "www A 192.0.2.1")
-    async with started(tmp_path, "file db example.org {\n reload 10ms\n reload_by_mtime\n}") as served:
+    async with started(file.setup, tmp_path, "file db example.org {\n reload 10ms\n reload_by_mtime\n}") as served:
         write(tmp_path / "db", "www A 192.0.2.2")
         os.utime(tmp_path / "db", (1, 1))
         await served.until_said("reloaded")
@@ -112,7 +65,7 @@ async def test_by_time_of_modification_the_serial_does_not_count(tmp_path: Path)
 
 
 async def test_a_missing_file_is_waited_for(tmp_path: Path) -> None:
-    async with started(tmp_path, "file db example.org {\n reload 10ms\n}") as served:
+    async with started(file.setup, tmp_path, "file db example.org {\n reload 10ms\n}") as served:
         said = f"open {tmp_path}/db: no such file or directory"
         assert served.said == [f'WARNING Failed to open "{said}": trying again in 10ms']
         with pytest.raises(NoAnswer) as failed:
@@ -139,7 +92,7 @@ async def test_does_not_start_with_a_bad_file(tmp_path: Path, text: str, content
     if content is not None:
         (tmp_path / "db").write_text(content)
     with pytest.raises(StartError, match=complaint):
-        await Started(tmp_path, text).plugin.start()
+        await Started(file.setup, tmp_path, text).plugin.start()
 
 
 @pytest.mark.parametrize(
