@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,7 +18,10 @@
 
 enum {
     BATCH = 64,
+    MORE = 4,       /* queries of a batch behind which there is probably another one: under load they come meanwhile */
+    MOST = 256,     /* queries taken in one go: behind them, some 1.5 ms, the event loop has its turn */
     LONGEST = 4096, /* octets taken of a query: as `udp.MAX_QUERY` */
+    STRIDE = LONGEST + 192, /* from packet to packet: at a multiple of 4,096 all would share a few lines of the cache */
     HEADER = 12,    /* octets: what is shorter is no message */
 };
 
@@ -40,10 +44,11 @@ typedef struct {
     PyObject *held[BATCH]; /* what `from` points into, until it is sent */
     Address peers[BATCH];
     Control controls[BATCH];
-    unsigned char packets[BATCH][LONGEST];
+    unsigned char packets[BATCH][STRIDE];
 } Drain;
 
-static PyObject *UNTIL, *HITS, *TAILS;
+static PyTypeObject *ENTRY;             /* kdns.memo.Entry, */
+static Py_ssize_t UNTIL, HITS, TAILS; /* and where its slots of these names are */
 
 /* The control message that sends from the address the query came to, by any interface: ip(7), ipv6(7). Link-local
  * addresses of IPv6 need theirs. */
@@ -95,32 +100,31 @@ static PyObject *control_of(struct msghdr *message)
                          (Py_ssize_t)(control->cmsg_len - CMSG_LEN(0)));
 }
 
-/* A new reference to the answer that an entry of the memo has now, counted as sent; NULL without an exception if its
- * time is up. */
+/* Where an Entry keeps the slot at `offset`. */
+static PyObject **slot(PyObject *entry, Py_ssize_t offset)
+{
+    return (PyObject **)((char *)entry + offset);
+}
+
+/* A new reference to the answer that an entry of the memo has now, counted as sent; NULL if its time is up or it is
+ * none, without an exception unless there is no memory. */
 static PyObject *kept_answer(PyObject *entry, double now)
 {
-    PyObject *until = PyObject_GetAttr(entry, UNTIL), *hits = NULL, *tails = NULL, *more = NULL, *tail = NULL;
-    double end = until == NULL ? -1 : PyFloat_AsDouble(until);
+    PyObject *until, *hits, *tails, *tail, *more;
     long count;
 
-    Py_XDECREF(until);
-    if (PyErr_Occurred() || now >= end)
+    if (!Py_IS_TYPE(entry, ENTRY) || (until = *slot(entry, UNTIL)) == NULL || (hits = *slot(entry, HITS)) == NULL ||
+        (tails = *slot(entry, TAILS)) == NULL)
         return NULL;
-    if ((hits = PyObject_GetAttr(entry, HITS)) == NULL || (tails = PyObject_GetAttr(entry, TAILS)) == NULL)
-        goto done;
+    if (!PyFloat_Check(until) || now >= PyFloat_AS_DOUBLE(until) || !PyLong_Check(hits) || !PyList_Check(tails) ||
+        PyList_GET_SIZE(tails) == 0)
+        return NULL;
     count = PyLong_AsLong(hits) + 1;
-    if (!PyList_Check(tails) || PyList_GET_SIZE(tails) == 0 || (count <= 0 && PyErr_Occurred()))
-        goto done;
-    more = PyLong_FromLong(count);
-    if (more == NULL || PyObject_SetAttr(entry, HITS, more) < 0)
-        goto done;
     tail = PyList_GET_ITEM(tails, count % PyList_GET_SIZE(tails));
-    tail = PyBytes_Check(tail) ? Py_NewRef(tail) : NULL;
-done:
-    Py_XDECREF(hits);
-    Py_XDECREF(tails);
-    Py_XDECREF(more);
-    return tail;
+    if (count <= 0 || !PyBytes_Check(tail) || (more = PyLong_FromLong(count)) == NULL)
+        return NULL;
+    Py_SETREF(*slot(entry, HITS), more);
+    return Py_NewRef(tail);
 }
 
 /* Put the reply to query `i` into place `sent`: `head` octets of the query, then `reply`, whose reference is taken. */
@@ -135,7 +139,8 @@ static void put(Drain *self, int i, int sent, size_t head, PyObject *reply)
     answer_from(&self->out[sent].msg_hdr);
 }
 
-/* Answer query `i` in place `*sent`, or append it to `rest`. -1 with an exception set on failure. */
+/* Answer query `i` in place `*sent`, or append it to `rest`. 1 if the answer was a kept one, -1 with an exception set on
+ * failure, else 0. */
 static int take(Drain *self, int i, int *sent, PyObject *hot, double now, PyObject *known, PyObject *rest)
 {
     char *packet = (char *)self->packets[i];
@@ -158,7 +163,7 @@ static int take(Drain *self, int i, int *sent, PyObject *hot, double now, PyObje
         return -1;
     if (reply != NULL) {
         put(self, i, (*sent)++, 2, reply);
-        return 0;
+        return 1;
     }
     if ((whole = PyBytes_FromStringAndSize(packet, size)) == NULL)
         return -1;
@@ -197,40 +202,62 @@ static void send_all(Drain *self, int sent)
         Py_CLEAR(self->held[sent]);
 }
 
+/* Have place `i` ready for a query: the kernel writes the lengths of what it took into it. */
+static void clear(Drain *self, int i)
+{
+    self->in[i].msg_hdr = (struct msghdr){
+        .msg_name = &self->peers[i], .msg_namelen = sizeof self->peers[i], .msg_iov = &self->into[i],
+        .msg_iovlen = 1, .msg_control = &self->controls[i], .msg_controllen = sizeof self->controls[i]};
+}
+
+/* Take what waits, at most a batch, and answer it. How many that were if all answers were kept ones, or 0; -1 with an
+ * exception set on failure. */
+static int answer(Drain *self, PyObject *hot, double now, PyObject *known, PyObject *rest)
+{
+    /* an error is that of an earlier reply, or none */
+    int count = recvmmsg(self->fd, self->in, BATCH, MSG_DONTWAIT, NULL), sent = 0, kept = 0, i, way = 0;
+
+    for (i = 0; i < count && way >= 0; i++) {
+        way = take(self, i, &sent, hot, now, known, rest);
+        kept += way;
+    }
+    send_all(self, sent);
+    for (i = 0; i < count; i++)
+        clear(self, i);
+    return way < 0 ? -1 : kept == count ? kept : 0;
+}
+
 PyDoc_STRVAR(batch_doc, "batch(hot, now, known) -> list of (packet, address, control)\n\n"
                         "Take up to 64 queries that wait and answer those that are in `hot` (a Memo's) at `now`, or to\n"
-                        "which known(packet) gives octets. Returns the others, with what sendmsg needs to reply to them.");
+                        "which known(packet) gives octets; while all are in `hot` and others come meanwhile, some more.\n"
+                        "Returns those that are left, with what sendmsg needs to reply to them.");
 
 static PyObject *drain_batch(Drain *self, PyObject *args)
 {
     PyObject *hot, *known, *rest;
     double now;
-    int i, count, sent = 0;
+    int kept, all = 0;
 
     if (!PyArg_ParseTuple(args, "O!dO", &PyDict_Type, &hot, &now, &known) || (rest = PyList_New(0)) == NULL)
         return NULL;
-    for (i = 0; i < BATCH; i++) {
-        self->into[i] = (struct iovec){self->packets[i], LONGEST};
-        self->in[i].msg_hdr = (struct msghdr){
-            .msg_name = &self->peers[i], .msg_namelen = sizeof self->peers[i], .msg_iov = &self->into[i],
-            .msg_iovlen = 1, .msg_control = &self->controls[i], .msg_controllen = sizeof self->controls[i]};
-    }
-    count = recvmmsg(self->fd, self->in, BATCH, MSG_DONTWAIT, NULL); /* an error is that of an earlier reply, or none */
-    for (i = 0; i < count; i++) {
-        if (take(self, i, &sent, hot, now, known, rest) < 0) {
-            send_all(self, sent);
-            Py_DECREF(rest);
-            return NULL;
-        }
-    }
-    send_all(self, sent);
+    do {
+        kept = answer(self, hot, now, known, rest);
+        all += kept;
+    } while (kept >= MORE && all < MOST);
+    if (kept < 0)
+        Py_CLEAR(rest);
     return rest;
 }
 
 static int drain_init(Drain *self, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"fd", NULL};
+    int i;
 
+    for (i = 0; i < BATCH; i++) {
+        self->into[i] = (struct iovec){self->packets[i], LONGEST};
+        clear(self, i);
+    }
     return PyArg_ParseTupleAndKeywords(args, kwargs, "i", names, &self->fd) ? 0 : -1;
 }
 
@@ -262,14 +289,30 @@ static struct PyModuleDef drain_module = {
     .m_size = -1,
 };
 
+/* The offset of a slot of Entry, or -1 with an exception set. */
+static Py_ssize_t slot_of(const char *name)
+{
+    PyObject *member = ENTRY == NULL ? NULL : PyObject_GetAttrString((PyObject *)ENTRY, name);
+    Py_ssize_t offset = -1;
+
+    if (member != NULL && Py_IS_TYPE(member, &PyMemberDescr_Type))
+        offset = ((PyMemberDescrObject *)member)->d_member->offset;
+    else if (!PyErr_Occurred())
+        PyErr_Format(PyExc_ImportError, "kdns.memo.Entry has no slot %s", name);
+    Py_XDECREF(member);
+    return offset;
+}
+
 PyMODINIT_FUNC PyInit_drain(void)
 {
-    PyObject *module = PyModule_Create(&drain_module);
+    PyObject *module = PyModule_Create(&drain_module), *memo = PyImport_ImportModule("kdns.memo");
 
-    UNTIL = PyUnicode_InternFromString("until");
-    HITS = PyUnicode_InternFromString("hits");
-    TAILS = PyUnicode_InternFromString("tails");
-    if (module == NULL || !UNTIL || !HITS || !TAILS || PyModule_AddType(module, &DrainType) < 0) {
+    ENTRY = memo == NULL ? NULL : (PyTypeObject *)PyObject_GetAttrString(memo, "Entry");
+    Py_XDECREF(memo);
+    UNTIL = slot_of("until");
+    HITS = slot_of("hits");
+    TAILS = slot_of("tails");
+    if (module == NULL || UNTIL < 0 || HITS < 0 || TAILS < 0 || PyModule_AddType(module, &DrainType) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

@@ -89,15 +89,33 @@ def test_what_is_known_at_once_is_sent_as_it_is(drain: ModuleType) -> None:
         assert pair.client.recv(512) == b"\x12\x34known"
 
 
-def test_more_than_a_batch_waits_for_the_next(drain: ModuleType) -> None:
+def test_batches_of_what_is_hot_follow_each_other_but_not_for_ever(drain: ModuleType) -> None:
     memo = kept(b"reply")
     with Pair(drain) as pair:
-        for _ in range(100):
+        pair.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 19)
+        for _ in range(300):
             pair.client.send(QUERY)
         pair.batch(memo)
-        assert memo.hot[QUERY[2:]].hits == 65
+        assert memo.hot[QUERY[2:]].hits == 257
         pair.batch(memo)
-        assert memo.hot[QUERY[2:]].hits == 101
+        assert memo.hot[QUERY[2:]].hits == 301
+
+
+@pytest.mark.parametrize("known", [None, b"known"])
+def test_behind_a_batch_with_something_else_the_event_loop_has_its_turn(drain: ModuleType, known: bytes | None) -> None:
+    memo, other = kept(b"reply"), b"\x12\x35another query"
+    with Pair(drain) as pair:
+        for packet in (other, *[QUERY] * 99):
+            pair.client.send(packet)
+        pair.batch(memo, known=lambda packet: known)
+        assert memo.hot[QUERY[2:]].hits == 64
+
+
+def test_what_is_in_the_dict_but_no_entry_is_not_sent(drain: ModuleType) -> None:
+    hot: dict[bytes, Any] = {QUERY[2:]: "no entry"}
+    with Pair(drain) as pair:
+        pair.client.send(QUERY)
+        assert [packet for packet, _, _ in pair.drain.batch(hot, 1.0, lambda packet: None)] == [QUERY]
 
 
 def test_nothing_waiting_is_an_empty_batch(drain: ModuleType) -> None:
