@@ -28,6 +28,8 @@ Blocks = Mapping[Name, tuple[Block, ...]]  # one listener's zones, lower-cased, 
 
 def choose(blocks: Blocks, request: Request) -> Block | None:
     """The block that answers the request's question, or None: REFUSED."""
+    if len(blocks) == 1 and names.ROOT in blocks:
+        return _admitting(blocks[names.ROOT], request)
     found = None
     for zone in names.ancestors(request.question.key):
         if zone == names.ROOT and found is not None:

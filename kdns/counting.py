@@ -61,8 +61,9 @@ class Counting:
 
     def count(self, kind: Kind, asked: int, sent: int, seconds: float, times: int = 1) -> None:
         """Count a query of `asked` octets and its reply of `sent`, `times` times, each of which took `seconds`."""
-        self._requests.add(kind.request, times)
-        self._responses.add(kind.response, times)
+        requests, responses = self._requests.values, self._responses.values
+        requests[kind.request] = requests.get(kind.request, 0) + times
+        responses[kind.response] = responses.get(kind.response, 0) + times
         self._durations.observe(kind.where, seconds, times)
         self._request_sizes.observe(kind.sizes, asked, times)
         self._response_sizes.observe(kind.sizes, sent, times)

@@ -147,4 +147,4 @@ def _has_invalid_signature(reply: Reply, wall: Callable[[], float]) -> bool:
 
 
 def _is_in(name: Name, zones: tuple[Name, ...]) -> bool:
-    return any(names.is_below(name, zone) for zone in zones)
+    return name.endswith(zones) and any(names.is_below(name, zone) for zone in zones)

@@ -91,7 +91,8 @@ class Fall(NamedTuple):
 
     def through(self, key: Name) -> bool:
         """Whether a question for this (lower-cased) name goes on to the next plugin."""
-        return self.zones is not None and any(names.is_below(key, zone) for zone in self.zones)
+        zones = self.zones or ()
+        return key.endswith(zones) and any(names.is_below(key, zone) for zone in zones)
 
 
 class Args(NamedTuple):

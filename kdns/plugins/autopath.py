@@ -108,7 +108,7 @@ class Autopath:
     def _count_denied(self, request: Request, name: Name, times: int = 1) -> bool:
         """Whether the chain below would deny a name just as the one that was learnt from; then it is counted so."""
         denial = self._denials.get(request.server)
-        if denial is None:
+        if denial is None or not name.lower().endswith(denial.alike.zone):
             return False
         member = denial.alike.find(_about(request, name))
         if member is None or member.kind != denial.kind:

@@ -34,6 +34,7 @@ from kdns.errors import Dropped, NoAnswer
 from kdns.metrics import Metrics
 from kdns.reach import Reach
 from kdns.wire import codes, names
+from kdns.wire.names import Name
 from kdns.wire.question import Question
 from kdns.wire.verdict import DENIALS, Verdict
 
@@ -60,11 +61,7 @@ class Cache:
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from what is kept, or keep what the rest answers."""
         asked = request.question
-        if (
-            not any(names.is_below(asked.key, zone) for zone in self._settings.zones)
-            or asked.qtype in (codes.AXFR, codes.IXFR)
-            or asked.flags & codes.OPCODE_MASK
-        ):
+        if not self._is_for(asked.key) or asked.qtype in (codes.AXFR, codes.IXFR) or asked.flags & codes.OPCODE_MASK:
             return (await rest(request)).alone()
         key = key_of(asked)
         found = self._shelves.find(key, request.now)
@@ -90,6 +87,10 @@ class Cache:
             task.cancel()
         if self._refreshes:
             await asyncio.wait(self._refreshes)
+
+    def _is_for(self, key: Name) -> bool:
+        zones = self._settings.zones
+        return names.ROOT in zones or any(names.is_below(key, zone) for zone in zones)
 
     def _handed_on(self, asked: Question) -> Question | None:
         return None if self._shelves.has(key_of(asked)) else asked.with_flags(asked.flags | codes.AD)
@@ -124,7 +125,7 @@ class Cache:
         tallied = reply.keep.tallied(
             lambda times: count.hit(request, shelf, times), lambda times: count.miss(request, times)
         )
-        covers = tallied.alike is None or any(names.is_below(tallied.alike.zone, zone) for zone in self._settings.zones)
+        covers = tallied.alike is None or self._is_for(tallied.alike.zone)
         return reply.keeping(tallied) if covers else reply.keeping(tallied).alone()
 
     def _fresh(self, request: Request, rest: Handler, key: Key, found: Found) -> Reply:

@@ -74,6 +74,8 @@ def is_below(name: Name, zone: Name) -> bool:
     """Whether a key is `zone` or ends in it on a label boundary (both lower-cased)."""
     if not name.endswith(zone):
         return False
+    if zone == ROOT:
+        return True
     cut = len(name) - len(zone)
     at = 0
     while at < cut:

@@ -39,10 +39,8 @@ def places(rrs: Iterable[RR]) -> list[int]:
 
 def least_at(rrs: Iterable[RR], at: Iterable[int], most: int) -> int:
     """`least` of records whose `places` are known."""
-    for rr, place in zip(rrs, at, strict=True):
-        if (seconds := int.from_bytes(rr[place : place + 4], "big")) < most:
-            most = seconds
-    return most
+    found = [rr[place : place + 4] for rr, place in zip(rrs, at, strict=True)]  # octets compare as the numbers do
+    return min(int.from_bytes(min(found), "big"), most) if found else most
 
 
 def each_at(rrs: Iterable[RR], at: Iterable[int], seconds: int) -> tuple[RR, ...]:
