@@ -85,7 +85,7 @@ class Shelves:
         if wants_signatures and _has_invalid_signature(reply, wall):
             found = Verdict.UNFIT
         everything = (*answer, *authority, *additional)
-        places = ttl.places(everything)
+        places = ttl.places(everything, question.qname)
         seconds = self._seconds(found, everything, places)
         alike = ttl.each_at(everything, places, seconds)
         end = len(answer)

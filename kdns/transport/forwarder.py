@@ -270,7 +270,8 @@ class Forwarder:
     def _read(self, octets: bytes, question: Question) -> Message:
         """A reply that came over UDP. Longer than announced, or broken off: over TCP the client may get it whole."""
         try:
-            return records.read_message(octets) if len(octets) <= _room(question) else _truncated(octets, question)
+            whole = len(octets) <= _room(question)
+            return records.read_message(octets, qname_size=len(question.key)) if whole else _truncated(octets, question)
         except WireError:
             return _truncated(octets, question)
 

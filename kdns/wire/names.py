@@ -5,13 +5,14 @@ lookup of names run in C. Dots and escapes exist only in `parse` and `show`. A k
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kdns.errors import WireError
 
 Name = bytes
 
 ROOT: Name = b"\x00"
+NOTHING: Mapping[bytes, Name] = {}
 MAX_NAME, MAX_LABEL = 255, 63  # octets (RFC 1035 section 2.3.4)
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_\-*/=+@~!#%^&{}\[\]<>,:?|`']*\Z")
@@ -87,46 +88,52 @@ def end_of(message: bytes, at: int) -> int:
     """The offset behind an uncompressed name that starts at `at`. WireError for a pointer or an overrun."""
     start = at
     try:
-        while length := message[at]:
-            if length > MAX_LABEL:
-                raise WireError(f"compression pointer or unknown label type {length:#x} where none may be")
+        while 0 < (length := message[at]) <= MAX_LABEL:
             at += 1 + length
     except IndexError:
         raise WireError("name runs past the end of the message") from None
+    if length:
+        raise WireError(f"compression pointer or unknown label type {length:#x} where none may be")
     if at + 1 - start > MAX_NAME:
         raise WireError("name of more than 255 octets")
     return at + 1
 
 
-def read(message: bytes, at: int) -> tuple[Name, int]:
+def read(message: bytes, at: int, known: Mapping[bytes, Name] = NOTHING) -> tuple[Name, int]:
     """The (decompressed) name at `at` and the offset behind it.
 
     Pointers must go strictly backwards, which bounds the work: no loop, no chain longer than the name (RFC 9267).
-    WireError for anything else.
+    WireError for anything else. `known` are names that pointers (their two octets) were found to lead to.
     """
     try:
-        return _follow(message, at)
+        return _follow(message, at, known)
     except IndexError:
         raise WireError("name runs past the end of the message") from None
 
 
-def _follow(message: bytes, at: int) -> tuple[Name, int]:
+def _follow(message: bytes, at: int, known: Mapping[bytes, Name]) -> tuple[Name, int]:
     name, after, start = b"", 0, at
-    while length := message[at]:
-        if length <= MAX_LABEL:
+    while True:
+        while 0 < (length := message[at]) < 64:
             at += 1 + length
-            if len(name) + at - start >= MAX_NAME:
-                raise WireError("name of more than 255 octets")
-            continue
+        name += message[start:at]
+        if not length:
+            break
         if length < 0xC0:
             raise WireError(f"unknown label type {length:#x}")
-        name += message[start:at]
         after = after or at + 2
-        at = (length & 0x3F) << 8 | message[at + 1]
-        if at >= start:
+        target = (length & 0x3F) << 8 | message[at + 1]
+        if target >= start:
             raise WireError("compression pointer does not go backwards")
-        start = at
-    return name + message[start : at + 1], after or at + 1
+        if known and (rest := known.get(message[at : at + 2])):
+            name += rest[:-1]
+            break
+        if len(name) >= MAX_NAME:
+            break
+        at = start = target
+    if len(name) >= MAX_NAME:
+        raise WireError("name of more than 255 octets")
+    return name + ROOT, after or at + 1
 
 
 def _escape(label: bytes) -> str:

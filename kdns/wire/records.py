@@ -5,6 +5,7 @@ compared, joined, reordered and patched without an object. A message that came f
 `read_message`, which undoes compression; `fit` puts it on again where it is needed.
 """
 
+from collections.abc import Mapping
 from struct import Struct
 from typing import NamedTuple
 
@@ -129,17 +130,18 @@ def names_in(kind: int) -> tuple[int, int] | None:
     return _NAMES_IN.get(kind) if kind in _COMPRESSED_WHEN_SENT else None
 
 
-def read_message(message: bytes, max_records: int = 20_000) -> Message:
+def read_message(message: bytes, max_records: int = 20_000, qname_size: int = 0) -> Message:
     """Take a message apart. WireError unless it is whole: one question at most, counts, lengths and names right.
 
-    Octets behind the last record are ignored, as CoreDNS does. The work is linear in the message's size.
+    Octets behind the last record are ignored, as CoreDNS does. The work is linear in the message's size. `qname_size`
+    is how many octets its question's name has, where that was looked at already (wire.query.answers), or 0.
     """
     if len(message) < 12:
         raise WireError(f"message of {len(message)} octets: a header has 12")
     id_, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(message)
     if questions > 1 or answers + authorities + additionals > max_records:
         raise WireError(f"{questions} questions, {answers + authorities + additionals} records")
-    question, at = _read_question(message) if questions else (None, 12)
+    question, at = _read_question(message, qname_size) if questions else (None, 12)
     known = {_QNAME: question[0]} if question else {}
     answer, at, _ = _read_section(message, at, answers, known) if answers else ((), at, None)
     authority, at, _ = _read_section(message, at, authorities, known) if authorities else ((), at, None)
@@ -156,7 +158,7 @@ def read_record(message: bytes, at: int) -> tuple[RR, int]:
     end = at + 10 + length
     if end > len(message):
         raise WireError(f"RDATA of {length} octets runs past the message")
-    return name + (_expanded(message, at, end, kind) if kind in _NAMES_IN else message[at:end]), end
+    return name + (_expanded(message, at, end, kind, names.NOTHING) if kind in _NAMES_IN else message[at:end]), end
 
 
 def opt_of(rr: RR) -> edns.Edns:
@@ -164,8 +166,8 @@ def opt_of(rr: RR) -> edns.Edns:
     return edns.from_record(rclass(rr), ttl(rr), rdata(rr))
 
 
-def _read_question(message: bytes) -> tuple[tuple[Name, int, int], int]:
-    qname, at = names.read(message, 12)
+def _read_question(message: bytes, size: int) -> tuple[tuple[Name, int, int], int]:
+    qname, at = (message[12 : 12 + size], 12 + size) if size else names.read(message, 12)
     if at + 4 > len(message):
         raise WireError("question cut short")
     return (qname, message[at] << 8 | message[at + 1], message[at + 2] << 8 | message[at + 3]), at + 4
@@ -184,13 +186,13 @@ def _read_section(
         if name is not None:
             at += 2
         else:
-            name, at = names.read(message, at)
+            name, at = names.read(message, at, known)
             if pointer[0] >= 0xC0:
                 known[pointer] = name
         if at + 10 > size or (end := at + 10 + (fixed := unpack(message, at))[3]) > size:
             raise WireError("record runs past the message")
         kind = fixed[0]
-        rr = name + (_expanded(message, at, end, kind) if kind in _NAMES_IN else message[at:end])
+        rr = name + (_expanded(message, at, end, kind, known) if kind in _NAMES_IN else message[at:end])
         at = end
         if kind != codes.OPT:
             found.append(rr)
@@ -201,13 +203,13 @@ def _read_section(
     return tuple(found), at, opt
 
 
-def _expanded(message: bytes, at: int, end: int, kind: int) -> bytes:
+def _expanded(message: bytes, at: int, end: int, kind: int, known: Mapping[bytes, Name]) -> bytes:
     """A record behind its owner, from TYPE on, with the names in its RDATA decompressed."""
-    octets = read_rdata(message, at + 10, end - at - 10, kind)
+    octets = read_rdata(message, at + 10, end - at - 10, kind, known)
     return message[at : at + 8] + len(octets).to_bytes(2, "big") + octets
 
 
-def read_rdata(message: bytes, at: int, length: int, kind: int) -> bytes:
+def read_rdata(message: bytes, at: int, length: int, kind: int, known: Mapping[bytes, Name] = names.NOTHING) -> bytes:
     """RDATA of a type at an offset, its names decompressed. WireError if a name in it is broken or runs past it."""
     if kind not in _NAMES_IN or not length:
         return message[at : at + length]
@@ -216,7 +218,7 @@ def read_rdata(message: bytes, at: int, length: int, kind: int) -> bytes:
     parts = [message[at : at + lead]]
     at += lead
     for _ in range(count):
-        name, at = names.read(message, at)
+        name, at = names.read(message, at, known)
         parts.append(name)
     if at > end:
         raise WireError("a name in RDATA runs past it")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from struct import Struct
 
 from kdns.wire import codes, records
+from kdns.wire.names import Name
 from kdns.wire.records import RR
 
 _COUNTS = Struct("!HHHH")
@@ -26,14 +27,19 @@ def each(rrs: Iterable[RR], seconds: int) -> tuple[RR, ...]:
     return tuple([records.with_ttl(rr, seconds) for rr in rrs])
 
 
-def places(rrs: Iterable[RR]) -> list[int]:
-    """Where the TTL of each record stands: found once, for `least_at` and `each_at`."""
+def places(rrs: Iterable[RR], likely: Name) -> list[int]:
+    """Where the TTL of each record stands: found once, for `least_at` and `each_at`.
+
+    `likely` is a name that many of them may have.
+    """
     found = []
     for rr in rrs:
-        at = 0
-        while length := rr[at]:
-            at += 1 + length
-        found.append(at + 5)
+        if not rr.startswith(likely):
+            at = 0
+            while length := rr[at]:
+                at += 1 + length
+            likely = rr[: at + 1]
+        found.append(len(likely) + 4)
     return found
 
 

@@ -1,5 +1,7 @@
 """Names: text to octets and back, relations between names, names inside messages."""
 
+from collections.abc import Mapping
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,6 +61,27 @@ def test_reads_an_uncompressed_name_anywhere(name: bytes, before: bytes, after: 
     message = before + name + after
     assert names.read(message, len(before)) == (name, len(before) + len(name))
     assert names.end_of(message, len(before)) == len(before) + len(name)
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"\x01a", b"\x03www", b"\0", b"\xc0\0", b"\xc0\2", b"\xc0\5", b"\x80", b"\x3f" + b"x" * 63])
+    ).map(b"".join)
+)
+def test_names_that_pointers_are_known_to_lead_to_are_those_that_they_lead_to(message: bytes) -> None:
+    known = {}
+    for at in range(len(message) - 1):
+        if message[at] >= 0xC0 and isinstance(found := tried(message, at), tuple):
+            known[message[at : at + 2]] = found[0]
+    for at in range(len(message)):
+        assert tried(message, at, known) == tried(message, at)
+
+
+def tried(message: bytes, at: int, known: Mapping[bytes, bytes] = names.NOTHING) -> tuple[bytes, int] | str:
+    try:
+        return names.read(message, at, known)
+    except WireError as fault:
+        return str(fault)
 
 
 def test_follows_pointers_backwards_only() -> None:
