@@ -7,9 +7,10 @@ from pathlib import Path
 
 from tests.ipamd.daemon import Daemon
 from tests.kdns import mmdb
-from tests.kdns.server import Kdns, free_port
+from tests.kdns.server import Kdns
 from tests.kdns.transport import certificates
 from tests.kdns.zone import signed
+from tests.ports import free_port
 from tests.system.demo import Nsd
 
 ADMIN = re.compile(r"(?m)^(\s*)(health|ready|prometheus|pprof)(?: [^\s{]*:\d+)?(?=\s*(?:\{|$))")

@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 
 import etcd3aio
+
+from tests.ports import free_ports
 
 PATIENCE = 30.0  # seconds for a start, on a machine that is busy
 READY = b"serving client traffic"
@@ -46,7 +48,7 @@ async def etcd(directory: Path, *more: str, is_encrypted: bool = False) -> Async
     """Run one while the block lasts; `is_encrypted` if `more` names certificates."""
     process = None
     for turn in range(TRIES):
-        clients, peers, encrypted = (f"127.0.0.1:{port}" for port in _free_ports(3))
+        clients, peers, encrypted = (f"127.0.0.1:{port}" for port in islice(free_ports(), 3))
         urls = f"http://{clients},https://{encrypted}" if is_encrypted else f"http://{clients}"
         process = await _started(directory / f"etcd{turn}", urls, peers, *more)
         if await _is_ready(process):
@@ -89,12 +91,3 @@ async def _drained(process: asyncio.subprocess.Process) -> None:
     assert process.stderr is not None
     while await process.stderr.read(65536):
         pass
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()

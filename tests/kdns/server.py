@@ -1,7 +1,6 @@
 """A kdns in a process of its own, for tests that ask it as its clients do."""
 
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from kdns.wire import codes, message, names, records
 from kdns.wire.frame import Frames, framed
 from kdns.wire.records import Message
+from tests.ports import free_port
 
 PATIENCE = 10.0  # seconds for a reply
 LOOK = 0.02  # seconds between two looks at the output
@@ -107,16 +107,3 @@ def exchange(packet: bytes, where: tuple[str, int], *, tcp: bool = False, source
         while not (found := frames.feed(sock.recv(65535))):
             continue
         return found[0]
-
-
-def free_port() -> int:
-    """A port that is free for UDP and TCP on every address now, below those that the system hands out by itself."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("", port))
-                udp.bind(("", port))
-            except OSError:
-                continue
-        return port

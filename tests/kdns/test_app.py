@@ -15,7 +15,8 @@ from kdns.app import App, Options
 from kdns.corefile import ServerBlock
 from kdns.wire import codes
 from kdns.wire.frame import Frames, framed
-from tests.kdns.server import Kdns, exchange, free_port, query
+from tests.kdns.server import Kdns, exchange, query
+from tests.ports import free_port
 
 Start = Callable[..., Kdns]
 

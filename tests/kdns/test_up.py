@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kdns.server import free_port
+from tests.ports import free_port
 
 
 def started(directory: Path, **ports: int) -> "subprocess.Popen[str]":

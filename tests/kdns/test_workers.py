@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.kdns.apiserver import ApiServer, Json
-from tests.kdns.server import Kdns, free_port
+from tests.kdns.server import Kdns
+from tests.ports import free_port
 
 Start = Callable[..., Kdns]
 

@@ -9,7 +9,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.kdns.server import exchange, free_port, query
+from tests.kdns.server import exchange, query
+from tests.ports import free_port
 
 NSD = """
 server:

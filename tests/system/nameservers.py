@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.kdns.server import exchange, free_port, query
+from tests.kdns.server import exchange, query
+from tests.ports import free_port
 
 KEY = "transfer-key"
 NSD = """

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.ipamd.daemon import Daemon
-from tests.kdns.server import Kdns, free_port
+from tests.kdns.server import Kdns
 from tests.kdns.transport import certificates
+from tests.ports import free_port
 from tests.system.surroundings import Machine
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kdns.server import Kdns, exchange, free_port, query
+from tests.kdns.server import Kdns, exchange, query
+from tests.ports import free_port
 
 COREFILE = """\
 .:@PORT@ {{

@@ -10,7 +10,8 @@ import pytest
 
 from kdns.wire import codes
 from tests.ipamd.daemon import Daemon
-from tests.kdns.server import Kdns, free_port, query
+from tests.kdns.server import Kdns, query
+from tests.ports import free_port
 
 COREFILE = """\
 .:@PORT@ {

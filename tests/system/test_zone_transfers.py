@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kdns.wire import codes, records
-from tests.kdns.server import Kdns, exchange, free_port, query
+from tests.kdns.server import Kdns, exchange, query
+from tests.ports import free_port
 from tests.system.nameservers import KEY, Knot, NameServer, Nsd
 
 SERVERS = pytest.mark.parametrize("kind", [Nsd, Knot])

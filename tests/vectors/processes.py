@@ -3,15 +3,12 @@
 import asyncio
 import json
 import os
-import random
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-PORTS = range(10_000, 32_000)  # below those that the system gives to clients, so that none of these is in the way
 PATIENCE = 30.0  # seconds for a start, on a machine that is busy
 GREETING = "kdns-"  # in the last but one line that a server prints at its start
 
@@ -94,16 +91,3 @@ async def nursery() -> AsyncIterator[Nursery]:
     yield Nursery(process.stdin)
     process.stdin.close()
     await process.wait()
-
-
-def free_ports() -> Iterator[int]:
-    """Ports that are free for UDP and TCP on every address, one after the other, none twice."""
-    start = random.choice(PORTS)
-    for port in (*range(start, PORTS.stop), *range(PORTS.start, start)):
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("", port))
-                udp.bind(("", port))
-            except OSError:
-                continue
-        yield port

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.kdns.upstream import Received
+from tests.ports import free_ports
 from tests.vectors.asking import ask
 from tests.vectors.comparing import FLAGS, alias_order, differences
-from tests.vectors.processes import free_ports, nursery
+from tests.vectors.processes import nursery
 from tests.vectors.site import Site
 from tests.vectors.suites import Vector
 from tests.vectors.upstreams import is_probe, script

@@ -17,8 +17,9 @@ from kdns.wire.records import RR
 from kdns.zone import keys
 from tests.kdns.asking import args, ask, question, request
 from tests.kdns.asking import records as rrs
-from tests.kdns.server import Kdns, free_port
+from tests.kdns.server import Kdns
 from tests.kdns.zone.signed import check, loaded, made
+from tests.ports import free_port
 
 NOW = 1_900_000_000
 ZONE = names.parse("example.org.")

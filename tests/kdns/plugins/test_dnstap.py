@@ -25,8 +25,9 @@ from kdns.wire import codes
 from kdns.wire import records as wire
 from tests.kdns.asking import args, ask, request
 from tests.kdns.collector import Collector
-from tests.kdns.server import PATIENCE, Kdns, free_port
+from tests.kdns.server import PATIENCE, Kdns
 from tests.kdns.transport import certificates
+from tests.ports import free_port
 
 Start = Callable[..., Kdns]
 HOSTS = "hosts {\n  192.0.2.1 www.example.org\n }"

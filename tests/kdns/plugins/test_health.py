@@ -14,7 +14,7 @@ from kdns.plugins.health import Health
 from kdns.transport.admin import Admin
 from tests.kdns.apiserver import Moments
 from tests.kdns.asking import args
-from tests.kdns.server import free_port
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from kdns.plugins import proxyproto
 from kdns.transport.proxied import Mode
 from kdns.wire import codes, message, records
 from tests.kdns.asking import args
-from tests.kdns.server import PATIENCE, Kdns, exchange, free_port, query
+from tests.kdns.server import PATIENCE, Kdns, exchange, query
 from tests.kdns.transport import certificates
+from tests.ports import free_port
 
 CLIENT = "127.0.0.7"
 Start = Callable[..., Kdns]

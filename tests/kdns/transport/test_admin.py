@@ -13,8 +13,8 @@ from kdns.chain import Page
 from kdns.errors import StartError
 from kdns.transport.admin import Admin
 from tests.kdns.http import fetch
-from tests.kdns.server import free_port
 from tests.kdns.transport import certificates
+from tests.ports import free_port
 
 HERE = "localhost:0"
 

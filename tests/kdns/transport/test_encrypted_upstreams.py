@@ -31,9 +31,9 @@ from kdns.wire import codes, message, names, question, records
 from kdns.wire.records import Message
 from tests.kdns.asking import question as ask_for
 from tests.kdns.asking import records as rrs
-from tests.kdns.server import free_port
 from tests.kdns.transport import certificates
 from tests.kdns.upstream import Received, address_of_name, other_question, reply, upstream
+from tests.ports import free_port
 
 WWW = ask_for("www.example.org. A")
 

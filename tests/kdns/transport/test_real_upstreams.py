@@ -19,7 +19,7 @@ from kdns.transport.upstream import Manner, Upstream
 from kdns.wire import codes
 from kdns.wire.edns import Edns
 from tests.kdns.asking import question, texts
-from tests.kdns.server import free_port
+from tests.ports import free_port
 
 Server = Callable[[Path, int], list[str]]
 

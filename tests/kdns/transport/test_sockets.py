@@ -6,7 +6,7 @@ import pytest
 
 from kdns.errors import StartError
 from kdns.transport.sockets import Endpoint, Shares
-from tests.kdns.server import free_port
+from tests.ports import free_port
 
 UDP = socket.SOCK_DGRAM
 
