@@ -13,11 +13,10 @@ from typing import NamedTuple
 from ipamd import pod_of_lease
 from ipamd.cni.attachments import ATTACHMENT, Key, find, holder_of
 from ipamd.kube.document import text
-from ipamd.model import POOL, Lease, LeaseFilter, Owner
-from ipamd.stores import View
+from ipamd.model import POOL, Lease, Owner
+from ipamd.stores import View, each_lease
 
 KEPT = 10_000  # reports at most; those that were renewed longest ago go first
-PAGE = 1000  # leases in memory at a time
 
 # Objects here whose leases go with them, and no report has a say in that.
 OWN = frozenset({"IPAddress", "Node", POOL, "Service"})
@@ -77,12 +76,9 @@ class Reports:
 
 def suspects(view: View, reports: Reports, now: float) -> Iterator[Suspect]:
     """All leases whose owners are said to be gone. Reads all leases."""
-    after = 0
-    while page := view.leases(LeaseFilter(), after, PAGE):
-        for lease in page:
-            if (word := why_gone(view, lease, reports, now)) is not None:
-                yield Suspect(lease, word)
-        after = page[-1].id
+    for lease in each_lease(view):
+        if (word := why_gone(view, lease, reports, now)) is not None:
+            yield Suspect(lease, word)
 
 
 def why_gone(view: View, lease: Lease, reports: Reports, now: float) -> Word | None:

@@ -11,16 +11,16 @@ from ipamd.cni.attachments import ATTACHMENT, find, holder_of, key_of, read_reco
 from ipamd.fsck.blocks import pools as pools_of
 from ipamd.json import Json, Object, stored_object
 from ipamd.kube.document import peek, text
-from ipamd.model import DEFAULT_SPACE, POOL, Lease, LeaseFilter, Owner, Pool
+from ipamd.model import DEFAULT_SPACE, POOL, Lease, Owner, Pool
 from ipamd.ranges import Cidr, read_address, read_block, read_cidr
-from ipamd.stores import Flaw, Stored, View
+from ipamd.stores import Flaw, Stored, View, each_lease
 
 PAGE = 1000  # rows in memory at a time
 
 
 def flaws(view: View) -> Iterator[Flaw]:
     """Where leases and their owners disagree."""
-    for lease in leases(view):
+    for lease in each_lease(view):
         check = BY_OWNER.get(lease.owner.kind)
         if check is not None:
             yield from check(view, lease)
@@ -32,14 +32,6 @@ def flaws(view: View) -> Iterator[Flaw]:
             owner = Owner(kind, stored.name, stored.namespace)
             for address in addresses(stored_object(stored.body)):
                 yield from unleased(view, pools, owner, address)
-
-
-def leases(view: View) -> Iterator[Lease]:
-    """All leases."""
-    after = 0
-    while page := view.leases(LeaseFilter(), after, PAGE):
-        yield from page
-        after = page[-1].id
 
 
 def objects(view: View, kind: str) -> Iterator[Stored]:

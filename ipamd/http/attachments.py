@@ -10,7 +10,7 @@ from ipamd.cni.importing import ImportRequest, import_in
 from ipamd.cni.networks import Networks
 from ipamd.errors import Conflict
 from ipamd.http.codec import read, shown
-from ipamd.http.leases import TRIAL, is_dry_run
+from ipamd.http.query import TRIAL, is_dry_run
 from ipamd.http.routes import READING, WRITING, Refusals, Route
 from ipamd.service import Service
 from ipamd.stores import tried
@@ -34,7 +34,7 @@ class AttachmentHandlers:
         """Take over attachments with their addresses, all of them or none."""
         wanted = read(await request.read(), request.headers.get("Content-Encoding"), ImportRequest)
         store, change = self._service.store, partial(import_in, daemon=self._daemon, request=wanted)
-        return shown(ImportReply(*await (tried(store, change) if is_dry_run(request) else store.update(change))))
+        return shown(ImportReply(*await (tried(store, change) if is_dry_run(request.query) else store.update(change))))
 
 
 def routes(service: Service) -> tuple[Route, ...]:

@@ -5,7 +5,6 @@ As in NetBox, a list is leased as a whole or not at all.
 
 from typing import Annotated
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
@@ -24,9 +23,10 @@ from ipamd.http.codec import (
     read,
     shown,
 )
-from ipamd.http.leases import ALLOCATING, TRIAL, is_dry_run, number
+from ipamd.http.leases import ALLOCATING
+from ipamd.http.query import TRIAL, is_dry_run, number
 from ipamd.http.routes import READING, WRITING, Parameter, Route
-from ipamd.model import Owner, Wish
+from ipamd.model import Wish
 from ipamd.service import Service
 
 PAGE, LARGEST_PAGE = 50, 1000
@@ -85,8 +85,8 @@ class AvailableHandlers:
         wanted = read(await request.read(), request.headers.get("Content-Encoding"), NextRequests)
         if any((each.prefix_length is None) == are_blocks for each in wanted.leases):
             raise Invalid("a block has a prefix_length" if are_blocks else "an address has no prefix_length")
-        asked = [(owner_of(each), wish_of(each, request.match_info["name"])) for each in wanted.leases]
-        outcomes = await self._service.lease_batch(asked, atomic=True, is_trial=is_dry_run(request))
+        asked = [(each.owner.owner(), wish_of(each, request.match_info["name"])) for each in wanted.leases]
+        outcomes = await self._service.lease_batch(asked, atomic=True, is_trial=is_dry_run(request.query))
         made = [outcome for outcome in outcomes if not isinstance(outcome, IpamError)]
         return shown(BatchBody([Outcome(201 if is_new else 200, lease_body(lease)) for lease, is_new in made]), 201)
 
@@ -108,12 +108,7 @@ def routes(service: Service) -> tuple[Route, ...]:
 
 def limit_of(request: web.Request) -> int:
     """How many are asked for. Raises Malformed."""
-    return number(request, "limit", PAGE, range(1, LARGEST_PAGE + 1))
-
-
-def owner_of(wanted: NextRequest) -> Owner:
-    """Who is to hold the lease."""
-    return msgspec.convert(wanted.owner, Owner, from_attributes=True)
+    return number(request.query, "limit", PAGE, range(1, LARGEST_PAGE + 1))
 
 
 def wish_of(wanted: NextRequest, pool: str) -> Wish:

@@ -9,7 +9,8 @@ from aiohttp import web
 from ipamd.errors import IpamError
 from ipamd.http.batch_body import read_batch
 from ipamd.http.codec import BatchBody, BatchRequest, Outcome, lease_body, pool_body, problem_document, shown
-from ipamd.http.leases import ALLOCATING, TRIAL, is_dry_run
+from ipamd.http.leases import ALLOCATING
+from ipamd.http.query import TRIAL, is_dry_run
 from ipamd.http.routes import READING, WRITING, Route
 from ipamd.model import Lease, LeaseFilter
 from ipamd.service import Service
@@ -28,7 +29,7 @@ class BatchHandlers:
         """Lease for many owners: all or none, or each for itself."""
         wanted = read_batch(await request.read(), request.headers.get("Content-Encoding"))
         asked = [(each.holder(), each.wish()) for each in wanted.leases]
-        outcomes = await self._service.lease_batch(asked, atomic=wanted.atomic, is_trial=is_dry_run(request))
+        outcomes = await self._service.lease_batch(asked, atomic=wanted.atomic, is_trial=is_dry_run(request.query))
         return shown(BatchBody([outcome_of(each) for each in outcomes]))
 
     async def export(self, request: web.Request) -> web.StreamResponse:

@@ -63,6 +63,10 @@ class OwnerBody(Struct, forbid_unknown_fields=True, gc=False):
     namespace: Scope = ""
     uid: Scope = ""
 
+    def owner(self) -> Owner:
+        """The owner that it names."""
+        return Owner(self.kind, self.name, self.namespace, self.uid)
+
 
 class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
     """A lease that is wanted: the next free address of the pool, unless an address or a length of block is given.
@@ -109,7 +113,7 @@ class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
 
     def holder(self) -> Owner:
         """Who is to hold the lease."""
-        return Owner(self.owner.kind, self.owner.name, self.owner.namespace, self.owner.uid)
+        return self.owner.owner()
 
 
 class BatchRequest(Struct, forbid_unknown_fields=True):
@@ -267,15 +271,19 @@ def shown(document: Struct, status: int = 200, headers: dict[str, str] | None = 
     return web.Response(body=msgspec.json.encode(document), status=status, headers=headers, content_type=JSON)
 
 
+def owner_body(owner: Owner) -> OwnerBody:
+    """An owner as it is shown."""
+    return OwnerBody(owner.kind, owner.name, owner.namespace, owner.uid)
+
+
 def lease_body(lease: Lease) -> LeaseBody:
     """A lease as it is shown."""
-    owner = lease.owner
     return LeaseBody(
         id=str(lease.id),
         pool=lease.pool,
         address=lease.address,
         prefix_length=lease.prefix_length,
-        owner=OwnerBody(owner.kind, owner.name, owner.namespace, owner.uid),
+        owner=owner_body(lease.owner),
         labels=lease.labels,
         created=rfc3339(lease.created),
         revision=str(lease.revision),

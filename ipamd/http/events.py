@@ -6,7 +6,7 @@ from msgspec import Struct
 from ipamd.errors import Malformed
 from ipamd.events import Events
 from ipamd.http.codec import rfc3339, shown
-from ipamd.http.leases import number
+from ipamd.http.query import number
 from ipamd.http.routes import Parameter, Route
 
 AFTER = (Parameter("after", "only events behind this number", type="integer"),)
@@ -33,7 +33,7 @@ def routes(events: Events) -> tuple[Route, ...]:
 
     async def list_events(request: web.Request) -> web.Response:
         """The events that are kept."""
-        after = number(request, "after", 0, range(1 << 62))
+        after = number(request.query, "after", 0, range(1 << 62))
         return shown(EventList([EventBody(each.number, rfc3339(each.time), *each[2:]) for each in events.after(after)]))
 
     return (Route("GET", "/v1/events", "List events", list_events, {200: EventList}, None, AFTER, (Malformed,)),)

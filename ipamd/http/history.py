@@ -11,8 +11,9 @@ from aiohttp import web
 from msgspec import UNSET, Struct, UnsetType
 
 from ipamd.errors import Invalid, Malformed
-from ipamd.http.codec import OwnerBody, rfc3339, shown
-from ipamd.http.leases import LARGEST_PAGE, PAGE, number
+from ipamd.http.codec import OwnerBody, owner_body, rfc3339, shown
+from ipamd.http.leases import LARGEST_PAGE, PAGE
+from ipamd.http.query import check_known, number
 from ipamd.http.routes import Parameter, Refusals, Route
 from ipamd.model import Tenure, TenureFilter
 from ipamd.ranges import read_address
@@ -64,7 +65,7 @@ class HistoryHandlers:
     async def find(self, request: web.Request) -> web.Response:
         """The tenures that are asked for."""
         wanted = read_query(request)
-        limit = number(request, "limit", PAGE, range(1, LARGEST_PAGE + 1))
+        limit = number(request.query, "limit", PAGE, range(1, LARGEST_PAGE + 1))
         found = self._service.store.view(lambda view: view.tenures(wanted, limit + 1))
         page = History([tenure_body(each) for each in found[:limit]], more=len(found) > limit)
         if page.more:
@@ -81,10 +82,7 @@ def routes(service: Service) -> tuple[Route, ...]:
 
 def read_query(request: web.Request) -> TenureFilter:
     """What is asked for. Raises Malformed, or Invalid for an address that is none."""
-    known = {parameter.name for parameter in PARAMETERS}
-    for given in request.query:
-        if given not in known:
-            raise Malformed(f"unknown parameter {given!r}; there are {', '.join(sorted(known))}")
+    check_known(request.query, PARAMETERS)
     address, owner = request.query.get("address"), request.query.get("owner")
     if not (address or owner):
         raise Malformed("name an address or an owner")
@@ -125,13 +123,12 @@ def read_time(name: str, text: str) -> float:
 
 def tenure_body(tenure: Tenure) -> TenureBody:
     """A tenure as it is shown."""
-    owner = tenure.owner
     body = TenureBody(
         lease=str(tenure.lease),
         pool=tenure.pool,
         address=tenure.address,
         prefix_length=tenure.prefix_length,
-        owner=OwnerBody(owner.kind, owner.name, owner.namespace, owner.uid),
+        owner=owner_body(tenure.owner),
         since=rfc3339(tenure.since),
     )
     if tenure.until is None:

@@ -32,6 +32,7 @@ from ipamd.errors import (
 )
 from ipamd.http.codec import JSON, LeaseBody, LeaseList, LeaseRequest, RenewRequest, lease_body, read, shown
 from ipamd.http.conditions import IF_MATCH, IF_NONE_MATCH, condition_of, is_known, tag
+from ipamd.http.query import TRIAL, check_known, is_dry_run, number
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.http.shortcut import Reply
 from ipamd.model import Lease, LeaseFilter
@@ -59,7 +60,6 @@ FILTERS = (
     Parameter("limit", f"leases in a page, 1 to {LARGEST_PAGE}", type="integer"),
     Parameter("continue", "what the page before gave as `continue`"),
 )
-TRIAL = (Parameter("dryRun", "`All`: show what would come of it, and keep nothing"),)
 KEY = Parameter(
     "Idempotency-Key", f"1 to {LONGEST_KEY} characters: what was asked under it is done once", is_field=True
 )
@@ -85,7 +85,7 @@ class LeaseHandlers:
     async def create(self, request: web.Request) -> web.Response:
         """Lease an address or a block; who has it already gets it again, with status 200."""
         key, encoding = request.headers.get("Idempotency-Key"), request.headers.get("Content-Encoding")
-        if is_dry_run(request):
+        if is_dry_run(request.query):
             wanted = read(await request.read(), encoding, LeaseRequest)
             return shown(lease_body(await self._service.try_lease(wanted.holder(), wanted.wish())))
         if key is not None:
@@ -135,7 +135,7 @@ class LeaseHandlers:
 
     async def release(self, request: web.Request) -> web.Response:
         """Give a lease back; with `generation` only if its owner has not got or renewed it since."""
-        generation = number(request, "generation", 0, range(1 << 62)) if "generation" in request.query else None
+        generation = number(request.query, "generation", 0, range(1 << 62)) if "generation" in request.query else None
         await self._service.release(lease_id(request), generation, condition_of(request))
         return web.Response(status=204)
 
@@ -196,19 +196,16 @@ def lease_id(request: web.Request) -> int:
 
 def read_query(request: web.Request) -> tuple[LeaseFilter, int, int]:
     """The filter, the id behind which the page begins, and its limit. Raises Malformed."""
-    known = {parameter.name for parameter in FILTERS}
-    for name in request.query:
-        if name not in known:
-            raise Malformed(f"unknown parameter {name!r}; there are {', '.join(sorted(known))}")
+    query = request.query
+    check_known(query, FILTERS)
     labels: dict[str, str] = {}
-    for text in request.query.getall("label", ()):
+    for text in query.getall("label", ()):
         key, equals, value = text.partition("=")
         if not equals:
             raise Malformed(f"label is KEY=VALUE, not {text!r}")
         labels[key] = value
-    query = request.query
-    after = number(request, "continue", 0, range(1 << 62))
-    limit = number(request, "limit", PAGE, range(1, LARGEST_PAGE + 1))
+    after = number(query, "continue", 0, range(1 << 62))
+    limit = number(query, "limit", PAGE, range(1, LARGEST_PAGE + 1))
     wanted = LeaseFilter(
         pool=query.get("pool"),
         namespace=query.get("namespace"),
@@ -220,19 +217,3 @@ def read_query(request: web.Request) -> tuple[LeaseFilter, int, int]:
         text=query.get("q"),
     )
     return wanted, after, limit
-
-
-def is_dry_run(request: web.Request) -> bool:
-    """Whether the request is only to be tried. Raises Malformed."""
-    text = request.query.get("dryRun")
-    if text not in (None, "All"):
-        raise Malformed(f"dryRun is All, or not there, not {text!r}")
-    return text is not None
-
-
-def number(request: web.Request, name: str, default: int, allowed: range) -> int:
-    """A parameter that is a number in the range. Raises Malformed."""
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) in allowed):
-        raise Malformed(f"{name} is a number from {allowed[0]} to {allowed[-1]}, not {text!r}")
-    return int(text)

@@ -7,6 +7,7 @@ from aiohttp import web
 from ipamd.errors import AlreadyExists, Invalid, Malformed, PoolInUse, PoolOverlap, PreconditionFailed, UnknownPool
 from ipamd.http.codec import PoolBody, PoolList, PoolRequest, pool_body, read, shown
 from ipamd.http.conditions import IF_MATCH, IF_NONE_MATCH, condition_of, tag
+from ipamd.http.query import flag
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.service import Service, Usage
 
@@ -22,11 +23,8 @@ class PoolHandlers:
 
     async def list(self, request: web.Request) -> web.Response:
         """All pools and how full they are; with `forecast` also when they will be full."""
-        asked = request.query.get("forecast", "false")
-        if asked not in ("true", "false"):
-            raise Malformed(f"forecast is true or false, not {asked!r}")
         times = {}
-        for usage in self._service.list_pools() if asked == "true" else ():
+        for usage in self._service.list_pools() if flag(request.query, "forecast") else ():
             times[usage.pool.name] = await self._service.forecast(usage.pool.name)
         return shown(PoolList([pool_body(usage, times.get(usage.pool.name)) for usage in self._service.list_pools()]))
 

@@ -7,7 +7,7 @@ state is `store.view(fn)`. Every change gets the next revision, in one order wit
 """
 
 from asyncio import Future
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeVar
@@ -21,6 +21,7 @@ Op = Literal["ADDED", "MODIFIED", "DELETED"]
 
 LARGEST_OBJECT = 3 << 19  # octets of JSON: 1.5 MiB, as etcd lets a Kubernetes API server store
 MOST_REPLIES = 100_000  # to requests that may be repeated
+PAGE = 1000  # leases read at once
 T = TypeVar("T")
 
 
@@ -295,6 +296,14 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what was asked for and let go of the files."""
+
+
+def each_lease(view: View) -> Iterator[Lease]:
+    """Every lease in order of its id, PAGE of them in memory at a time."""
+    after = 0
+    while page := view.leases(LeaseFilter(), after, PAGE):
+        yield from page
+        after = page[-1].id
 
 
 async def tried(store: Store, change: Callable[[Tx], T]) -> T:
