@@ -97,6 +97,7 @@ class _Reader:
         self._depth = depth
         self._origin = origin
         self._owner: Name | None = None
+        self._parent = "", names.ROOT  # of an absolute name, as text and name
         self._ttl: int | None = None  # of $TTL, or of the record before
         self._ttl_is_fixed = False  # by $TTL
         self._directives = {
@@ -190,12 +191,22 @@ class _Reader:
         if text == "@":
             return self._origin
         if text[-1:] == "." and text[-2:-1] != "\\":
-            return names.parse(text)
-        is_one_label = _LABEL.match(text)  # most are: this costs a quarter of `parse`
-        whole = (bytes((len(text),)) + text.encode() if is_one_label else names.parse(text)[:-1]) + self._origin
+            whole = self._absolute(text)
+        else:
+            is_one_label = _LABEL.match(text)  # most are: this costs a quarter of `parse`
+            whole = (bytes((len(text),)) + text.encode() if is_one_label else names.parse(text)[:-1]) + self._origin
         if len(whole) > names.MAX_NAME:
             raise ValueError(f"name of {len(whole)} octets: at most {names.MAX_NAME} are allowed")
         return whole
+
+    def _absolute(self, text: str) -> Name:
+        """A name with its last dot; mostly one has the parent of the one before."""
+        label, _, parent = text.partition(".")
+        if not _LABEL.match(label) or parent == ".":  # two dots are a mistake
+            return names.parse(text)
+        if parent != self._parent[0]:
+            self._parent = parent, names.parse(parent)
+        return bytes((len(label),)) + label.encode() + self._parent[1]
 
 
 _ToName = Callable[[str], Name]

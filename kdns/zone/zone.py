@@ -147,14 +147,20 @@ class Builder:
     def _flush(self) -> None:
         if self._owner is None:
             return
-        before = self._nodes.get(self._owner)
-        self._nodes[self._owner] = tuple(dict.fromkeys((*(before or ()), *self._open)))
+        owner = self._owner
+        before = self._nodes.get(owner)
+        if before is None and len(self._open) == 1:  # as most are
+            self._nodes[owner] = (self._open[0],)
+        else:
+            self._nodes[owner] = tuple(dict.fromkeys((*(before or ()), *self._open)))
         self._open.clear()
-        if before is None:
-            for parent in non_terminals(self._owner, self._origin, self._nodes):
+        if before is not None:
+            return
+        if owner[1 + owner[0] :] not in self._nodes:
+            for parent in non_terminals(owner, self._origin, self._nodes):
                 self._nodes[parent] = ()
-            if b"\x01*" in self._owner:
-                self._stars.update(name for name in names.ancestors(self._owner) if name[:2] == b"\x01*")
+        if b"\x01*" in owner:
+            self._stars.update(name for name in names.ancestors(owner) if name[:2] == b"\x01*")
 
 
 _SPECIAL = frozenset(

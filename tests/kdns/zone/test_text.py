@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdns.errors import ZoneError
-from kdns.wire import message, names
+from kdns.wire import message, names, records
 from kdns.zone import text
 from tests.kdns.zones import rrs, shown
 
@@ -73,6 +73,8 @@ def test_reads_a_record(line: str, shows: str) -> None:
         ('@ 1 TXT "x', "db:1: the quote is not closed"),
         (f"@ 1 TXT {'x' * 256}", "db:1: character-string of 256 octets"),
         ("a..b 1 A 192.0.2.1", "db:1: label of 0 octets"),
+        ("a. 1 A 192.0.2.1\na.. 1 A 192.0.2.1", "db:2: label of 0 octets"),
+        (f"{'a.' * 127} 1 A 192.0.2.1\na.{'a.' * 127} 1 A 192.0.2.1", "db:2: name of 257 octets"),
         (f"{'a.' * 124}a 1 A 192.0.2.1", "db:1: name of 263 octets"),
         ("x 9999999999 A 192.0.2.1", "db:1: more than 32 bits of seconds"),
         ("x 1 SRV 1 2 65536 y", "db:1: "),
@@ -120,3 +122,13 @@ def test_an_soa_without_ttl_has_its_minimum() -> None:
 def test_no_text_does_anything_but_be_read_or_be_refused(anything: str) -> None:
     with suppress(ZoneError):
         list(text.read("db", names.parse("example.org."), lambda path: anything.splitlines()))
+
+
+LABELS = st.sampled_from(["a", "b", "c-d", "*", r"e\.f", r"\065", "ü"])
+
+
+@given(st.lists(st.lists(LABELS, min_size=1, max_size=4), max_size=8))
+def test_an_absolute_name_is_itself_whatever_stood_before_it(found: list[list[str]]) -> None:
+    texts = [f"{'.'.join(labels)}." for labels in found]
+    owners = [records.owner(rr) for rr in rrs("".join(f"{each} 1 A 192.0.2.1\n" for each in texts))]
+    assert owners == [names.parse(each) for each in texts]
