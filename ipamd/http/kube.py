@@ -4,7 +4,6 @@ Every kind of `kube.kinds` gets its paths here, under /api/v1 or /apis/GROUP/v1,
 replace, patch, delete and deletecollection; what they do is in `ipamd.kube`. A write is one transaction.
 """
 
-import asyncio
 import platform
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -14,7 +13,8 @@ from uuid import uuid4
 from aiohttp import web
 
 from ipamd import VERSION
-from ipamd.errors import Compacted, StatusError
+from ipamd.errors import StatusError
+from ipamd.http.kube_lists import read_list
 from ipamd.http.kube_replies import refuse, send, send_list, send_object
 from ipamd.http.kube_requests import (
     JSON,
@@ -39,11 +39,10 @@ from ipamd.kube.metadata import Moment
 from ipamd.kube.namespaces import terminating_namespaces
 from ipamd.kube.node_cidrs import NodeCidrs
 from ipamd.kube.objects import Preconditions, Target
-from ipamd.kube.options import ListOptions, list_options, revision_of
+from ipamd.kube.options import list_options
 from ipamd.kube.pods import bound
 from ipamd.kube.selection import Selection
 from ipamd.kube.slices import SliceUpkeep
-from ipamd.kube.tokens import Token, decode_token, encode_token
 from ipamd.kube.work import Work
 from ipamd.service import Service
 from ipamd.stores import Stored, Tx, tried
@@ -125,34 +124,8 @@ class KubernetesPaths:
         selection = Selection(target.kind, namespace, options.labels, options.fields)
         if options.watch:
             return await Watch(request, self._service, selection, options).run()
-        bodies, metadata = await self._read_list(selection, options)
+        bodies, metadata = await read_list(self._store, selection, options)
         return send_list(request, target.kind, bodies, metadata)
-
-    async def _read_list(self, selection: Selection, options: ListOptions) -> tuple[list[bytes], Object]:
-        """The objects of a list, or of a part of it, all as they were at one revision."""
-        current = self._store.revision
-        token = decode_token(options.token) if options.token else None
-        asked = token.rv if token else revision_of(options.version or "0")
-        if asked > current:
-            raise status.ahead(asked, current)
-        at = asked if token or options.match == "Exact" else current
-        after = (token.namespace, token.name) if token else None
-        found: list[bytes] = []
-        try:
-            while True:
-                wanted = options.limit - len(found) if options.limit else 0
-                part = self._store.view(partial(selection.scan, after=after, at=at, limit=wanted))
-                found += part.found
-                after = part.after
-                if after is None or (options.limit and len(found) >= options.limit):
-                    break
-                await asyncio.sleep(0)  # a long list is not to hold up everybody else
-        except Compacted as error:
-            raise status.expired(expired_list(options)) from error
-        metadata: Object = {"resourceVersion": str(at)}
-        if after is not None:
-            metadata["continue"] = encode_token(Token(at, *after))
-        return found, metadata
 
     async def _get(self, request: web.Request, target: Target) -> web.StreamResponse:
         stored = self._store.view(lambda view: view.get(target.kind.name, target.namespace, target.name))
@@ -200,7 +173,7 @@ class KubernetesPaths:
         is_trial = dry_run(request, asked.dry_run)
         namespace = request.match_info.get("namespace")
         selection = Selection(target.kind, namespace, options.labels, options.fields)
-        bodies, metadata = await self._read_list(selection, options)
+        bodies, metadata = await read_list(self._store, selection, options)
         for body in bodies:
             await self._delete_found(target, decode(body), is_trial)
         return send_list(request, target.kind, bodies, metadata)
@@ -235,16 +208,6 @@ class KubernetesPaths:
     def _work(self, tx: Tx) -> Work:
         moment = Moment(tx.now, str(uuid4()))
         return Work(tx, self._service.pools, self._service.leases, moment, self.cluster_ips, self.node_cidrs)
-
-
-def expired_list(options: ListOptions) -> str:
-    """What is said when the state that a list was about is no longer known."""
-    if options.token:
-        return (
-            "The provided continue parameter is too old to display a consistent list result. "
-            "You can start a new list without the continue parameter."
-        )
-    return f"The resourceVersion for the provided list is too old: {options.version}"
 
 
 def discovery_routes() -> list[web.RouteDef]:

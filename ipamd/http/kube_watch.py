@@ -5,15 +5,15 @@ the client goes, when the daemon stops, or with an ERROR event 410 when the log 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from functools import partial
 from time import monotonic
 
 import msgspec
 from aiohttp import web
 
 from ipamd.errors import Compacted, StatusError
+from ipamd.http.kube_lists import parts
 from ipamd.http.kube_replies import as_table, bookmark
 from ipamd.http.kube_requests import JSON, wants_table
 from ipamd.json import Json
@@ -72,23 +72,12 @@ class Watch:
         if options.initial is False:
             return self._store.revision
         revision = self._store.revision
-        async for found in self._initial(revision):
-            await self._send([self._line("ADDED", body) for body in found])
+        async for part in parts(self._store, self._selection, revision):
+            await self._send([self._line("ADDED", body) for body in part.found])
         if options.initial:
             end = bookmark(self._selection.kind, revision, initial_events_end=True)
             await self._send([self._line("BOOKMARK", end)])
         return revision
-
-    async def _initial(self, revision: int) -> AsyncIterator[list[bytes]]:
-        """The objects as they were at `revision`, a part at a time."""
-        after: tuple[str, str] | None = None
-        while True:
-            part = self._store.view(partial(self._selection.scan, after=after, at=revision, limit=0))
-            yield part.found
-            if part.after is None:
-                return
-            after = part.after
-            await asyncio.sleep(0)  # a long list is not to hold up everybody else
 
     async def _follow(self, cursor: int) -> None:
         """Sends what happens behind the cursor until the watch is to end."""

@@ -267,7 +267,7 @@ def test_what_cannot_be_done_is_told_by_a_status(
         ("/apis/discovery.k8s.io/v1", "APIResourceList"),
     ],
 )
-def test_discovery(ipamd: Daemon, path: str, kind: str) -> None:
+def test_a_client_finds_groups_and_resources(ipamd: Daemon, path: str, kind: str) -> None:
     assert ipamd.request("GET", path).body["kind"] == kind
 
 

@@ -99,7 +99,9 @@ def find(text: str, *, do: bool = False) -> Found:
                                    "a.old.example.org. CNAME a.New.example.net."], [NS], []),
     ],
 )  # fmt: skip
-def test_answers(asked: str, outcome: str, answer: list[str], authority: list[str], additional: list[str]) -> None:
+def test_a_name_is_found_on_the_way_down_from_the_apex(
+    asked: str, outcome: str, answer: list[str], authority: list[str], additional: list[str]
+) -> None:
     found = find(asked)
 
     assert (found.outcome, found.target) == (Outcome(outcome), None)
