@@ -24,6 +24,7 @@ from contextlib import ExitStack, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from bench.backends import Backends
 from bench.neighbours import BIG, HOSTS, RESOLV_CONF, SCENES, UPSTREAM, WEIGHTED, Scene
@@ -88,9 +89,14 @@ class Ask(NamedTuple):
     tcp: bool = False
 
     def packet(self) -> bytes:
-        """The query."""
+        """The query, with an ID of its own: what answers another one too late is told apart."""
         opt = OPTS[self.opt]
-        head = b"\x12\x34" + self.flags.to_bytes(2, "big") + b"\0\1\0\0\0\0" + bool(opt).to_bytes(2, "big")
+        head = (
+            (crc32(repr(self).encode()) & 0xFFFF).to_bytes(2, "big")
+            + self.flags.to_bytes(2, "big")
+            + b"\0\1\0\0\0\0"
+            + bool(opt).to_bytes(2, "big")
+        )
         kind = codes.type_number(self.qtype).to_bytes(2, "big")
         return head + names.parse(self.name) + kind + self.qclass.to_bytes(2, "big") + opt
 
@@ -284,7 +290,9 @@ def _over_udp(port: int, packet: bytes) -> bytes:
         sock.bind(("127.0.0.1", SOURCE))
         sock.connect(("127.0.0.1", port))
         sock.send(packet)
-        return sock.recv(65535)
+        while not (reply := sock.recv(65535)).startswith(packet[:2]):
+            continue
+        return reply
 
 
 def _over_tcp(port: int, packet: bytes) -> bytes:
