@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kdns.chain import Handler, Reply, Request, repeatable
+from kdns.chain import Handler, Reply, Request, Step, repeatable
 from kdns.corefile import Args, Directive
 from kdns.errors import Dropped, NoAnswer, WireError
 from kdns.placeholders import COMMON, Part, Seen, filled, parse_format
@@ -67,8 +67,7 @@ class Log:
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """The reply from below, once its line is written."""
-        key = request.question.key
-        rule = next((rule for rule in self._rules if names.is_below(key, rule.scope)), None)
+        rule = self._rule(request)
         if rule is None:
             return await rest(request)
         try:
@@ -79,12 +78,23 @@ class Log:
         except Dropped:
             self._note(rule, request, None)
             raise
-        noted = self._note(rule, request, reply)
-        return reply.keeping(None) if noted and reply.keep is not None else reply
+        return self._noted(rule, request, reply)
+
+    def step(self) -> Step:
+        """Write a line for what comes back."""
+        return Step(returned=lambda request, reply: self._noted(self._rule(request), request, reply))
 
     def reach(self) -> list[Reach]:
         """The names of all directives."""
         return [Reach(tuple(rule.scope for rule in self._rules))]
+
+    def _rule(self, request: Request) -> Rule | None:
+        key = request.question.key
+        return next((rule for rule in self._rules if names.is_below(key, rule.scope)), None)
+
+    def _noted(self, rule: Rule | None, request: Request, reply: Reply) -> Reply:
+        noted = rule is not None and self._note(rule, request, reply)
+        return reply.keeping(None) if noted and reply.keep is not None else reply
 
     def _note(self, rule: Rule, request: Request, reply: Reply | None) -> bool:
         if ALL not in rule.classes and classify(request, reply, self._clocks.unix()) not in rule.classes:

@@ -15,7 +15,7 @@ from kdns.chain import Client, Departure, Reply, Step, link
 from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.passage import Passage, passage
-from kdns.plugins import cache, errors, forward, loadbalance, log, loop, prometheus
+from kdns.plugins import cache, chaos, errors, forward, loadbalance, log, loop, prometheus
 from kdns.wire import codes, names
 from tests.kdns.asking import args, request
 from tests.kdns.server import query
@@ -163,17 +163,18 @@ class Server:
     def __init__(self, config: Config, upstreams: str, *, short: bool) -> None:
         self.metrics = Metrics()
         self.log: list[str] = []
-        properties = f"{{\nread_timeout 5s\n{config.forward}\n}}"
+        properties = f"{{\nread_timeout 1s\n{config.forward}\n}}"
         texts = {
             prometheus: "prometheus",
             errors: "errors",
+            log: "log",
             loadbalance: "loadbalance",
             cache: f"cache 30 {{\n{config.cache}\n}}",
             loop: "loop",
             forward: f"forward . {upstreams} {properties}",
         }
         self.plugins: list[Any] = [
-            module.setup(args(text, metrics=self.metrics, log=lambda level, text: self.log.append(text)))
+            module.setup(args(text, metrics=self.metrics, log=lambda level, text: self.log.append(f"{level} {text}")))
             for module, text in texts.items()
         ]
         way = passage(self.plugins) if short else None
@@ -193,8 +194,8 @@ class Server:
         for each, future in zip(asked, replies, strict=True):
             self.answers.respond(each.packet(), each.client, now, self.memo, future.set_result)
         found = await asyncio.gather(*replies)
-        while self.plugins[3]._refreshes:
-            await asyncio.wait(self.plugins[3]._refreshes)
+        while self.plugins[4]._refreshes:
+            await asyncio.wait(self.plugins[4]._refreshes)
         return found
 
     def counted(self) -> dict[str, Any]:
@@ -229,6 +230,11 @@ def received(of: list[list[Received]]) -> list[bytes]:
     return sorted(each.packet[2:] for one in of for each in one if each.question.key != names.ROOT)
 
 
+def lines(server: Server) -> list[str]:
+    """What *log* has written, but for how long it took."""
+    return sorted(line.rpartition(" ")[0] for line in server.log if line.startswith("LINE"))
+
+
 async def compare(config: Config, rounds: Sequence[tuple[float, Sequence[Asked]]]) -> None:
     async with served(config) as (short, there), served(config, short=False) as (chain, here):
         now = 1000.0
@@ -240,6 +246,7 @@ async def compare(config: Config, rounds: Sequence[tuple[float, Sequence[Asked]]
         if not config.refusing:
             assert received(there) == received(here)
         assert len(short.log) == len(chain.log)
+        assert lines(short) == lines(chain)
 
 
 @settings(max_examples=40)
@@ -314,7 +321,7 @@ async def test_a_stop_waits_for_what_is_on_the_short_way() -> None:
     [
         [],
         [errors.setup(args("errors"))],
-        [log.setup(args("log")), forward.setup(args("forward . 192.0.2.1"))],
+        [chaos.setup(args("chaos")), forward.setup(args("forward . 192.0.2.1"))],
         [loop.setup(args("loop")), cache.setup(args("cache")), forward.setup(args("forward . 192.0.2.1"))],
         [cache.setup(args("cache example.org")), forward.setup(args("forward . 192.0.2.1"))],
         [forward.setup(args("forward example.org 192.0.2.1"))],
