@@ -106,6 +106,8 @@ class App:
             info = self._metrics.family("reload_version_info")
             info.values.clear()
             info.set(("sha512", self._digest), 1)
+        if self._workers.count:
+            self._workers.follow(fresh)
         await old.close(_tell)
         _spare_the_collector(again=bool(old.sites))
         if self._shares.most > 1 or self._workers.count:

@@ -101,11 +101,14 @@ class Instance:
 
     Of several processes that serve it the first has the plugins that show pages or read a source for all; in the
     others (`first` is False) these only answer, by what the first one tells them.
+
+    `heirs`: places in `shared`, each with the place of the plugin before, in the instance before, that it goes on from.
     """
 
     sites: tuple[Site, ...]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     first: bool = True
+    heirs: Mapping[int, int] = field(default_factory=dict)
 
     def power(self, name: str) -> list[Callable[..., Any]]:
         """The methods of this name that any plugin has, block by block."""
@@ -118,7 +121,7 @@ class Instance:
 
     def shared(self) -> list[Any]:
         """The plugins that tell those of other processes what they read, in an order that is the same in each."""
-        return [plugin for site in self.sites for plugin in site.plugins.values() if hasattr(plugin, "take")]
+        return _shared(self.sites)
 
     def recovered(self, listener: str, fault: Exception) -> tuple[str, bool]:
         """What to say of a query whose handling failed unexpectedly, and whether that ends the server (debug)."""
@@ -195,11 +198,11 @@ def set_up(
         raise ConfigError(f"error inspecting server blocks: {fault}") from None
     sites = _proving(tuple(_site(block, each, around) for block, each in zip(blocks, keys, strict=True)))
     inspect(Served(_flat(site.keys), addresses(site), "view" in site.plugins) for site in sites)
-    _inherit(sites, before)
+    heirs = _inherit(sites, before)
     for site in sites:
         for meet in site.power("meet"):
             meet(site.plugins)
-    return Instance(sites, first=first)
+    return Instance(sites, first=first, heirs=heirs)
 
 
 def _proving(sites: tuple[Site, ...]) -> tuple[Site, ...]:
@@ -208,13 +211,24 @@ def _proving(sites: tuple[Site, ...]) -> tuple[Site, ...]:
     return tuple(replace(site, ahead=tuple(each.proofs for each in fetched)) for site in sites)
 
 
-def _inherit(sites: Sequence[Site], before: Sequence[Site]) -> None:
-    """Let each plugin go on from what one of the configuration before knows, no two from the same."""
+def _shared(sites: Sequence[Site]) -> list[Any]:
+    return [plugin for site in sites for plugin in site.plugins.values() if hasattr(plugin, "take")]
+
+
+def _inherit(sites: Sequence[Site], before: Sequence[Site]) -> dict[int, int]:
+    """Let each plugin go on from what one of the configuration before knows, no two from the same; see `heirs`."""
+    places = {id(plugin): place for place, plugin in enumerate(_shared(sites))}
+    former = {id(plugin): place for place, plugin in enumerate(_shared(before))}
     left = [plugin for site in before for plugin in site.plugins.values()]
-    for site in sites:
-        for inherit in site.power("inherit"):
-            heir_of = next((old for old in left if inherit(old, site.plugins)), None)
-            left = [old for old in left if old is not heir_of]
+    heirs: dict[int, int] = {}
+    for plugin, peers in [(plugin, site.plugins) for site in sites for plugin in site.plugins.values()]:
+        if not hasattr(plugin, "inherit"):
+            continue
+        heir_of = next((old for old in left if plugin.inherit(old, peers)), None)
+        left = [old for old in left if old is not heir_of]
+        if id(plugin) in places and id(heir_of) in former:
+            heirs[places[id(plugin)]] = former[id(heir_of)]
+    return heirs
 
 
 def addresses(site: Site) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from kdns.transport.channel import CHANGE, COUNT, COUNTED, END, READY, Channel
 from kdns.transport.sockets import Shares
 
 DESCRIPTORS = Path("/proc/self/fd")
+COUNTED_EVERY = 2.0  # seconds between two words of what was counted, besides those that are asked for
 LEFT_TO_THE_FIRST = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT)
 
 
@@ -76,11 +77,23 @@ class _Worker:
         await self._listeners.serve(places(self._instance))
         gc.freeze()
         self._channel.tell(READY)
+        counting = asyncio.create_task(self._keep_counted())
         await self._ended.wait()
+        counting.cancel()
         await self._listeners.stop()
         await self._instance.close(self._tell)
         self._channel.tell(COUNTED, encode(self._metrics.snapshot()))
         await self._channel.close()
+
+    async def _keep_counted(self) -> None:
+        """Say now and then what was counted: that much is known of one that is killed."""
+        said = b""
+        while True:
+            await asyncio.sleep(COUNTED_EVERY)
+            counted = encode(self._metrics.snapshot())
+            if counted != said:
+                self._channel.tell(COUNTED, counted)
+            said = counted
 
     def _take(self, kind: bytes, octets: bytes) -> None:
         if kind == CHANGE:

@@ -14,6 +14,7 @@ from functools import partial
 
 from msgspec.msgpack import decode
 
+from kdns.instance import Instance
 from kdns.metrics import Metrics, Snapshot, total
 from kdns.transport.channel import CHANGE, COUNT, COUNTED, END, READY, Channel
 from kdns.worker import Legacy, forked
@@ -32,6 +33,7 @@ class Workers:
         self._log = log
         self._legacy: Legacy | None = None
         self._living: dict[int, _Worker] = {}  # by number
+        self._unburied: set[_Worker] = set()  # these, and those of another configuration that have not ended yet
         self._gone: Snapshot = {}  # what those counted that have ended
         self._waiting: set[asyncio.TimerHandle] = set()
         metrics.gather = self._gather
@@ -41,14 +43,18 @@ class Workers:
         """How many there are."""
         return len(self._living)
 
+    def follow(self, instance: Instance) -> None:
+        """Tell the workers what the plugins of `instance` read from now on: those of the configuration before, too."""
+        for place, plugin in enumerate(instance.shared()):
+            plugin.share(partial(self._tell, instance, place))
+
     async def replace(self, count: int, legacy: Legacy) -> None:
         """Have `count` workers of this configuration, and no others."""
         old = list(self._living.values())
         self._living, self._legacy = {}, legacy
         for timer in self._waiting:
             timer.cancel()
-        for place, plugin in enumerate(legacy.instance.shared()):
-            plugin.share(partial(self._tell, place.to_bytes(2, "big")))
+        self.follow(legacy.instance)
         for number in range(1, count + 1):
             self._begin(number)
         if self._living:
@@ -66,10 +72,12 @@ class Workers:
     def _begin(self, number: int) -> None:
         assert self._legacy is not None
         worker = self._living[number] = _Worker(number, self._legacy)
+        self._unburied.add(worker)
         worker.ended.add_done_callback(lambda _: self._bury(worker))
 
     def _bury(self, worker: "_Worker") -> None:
         self._gone = total([self._gone, worker.counted])
+        self._unburied.remove(worker)
         if self._living.get(worker.number) is not worker:
             return
         del self._living[worker.number]
@@ -81,16 +89,18 @@ class Workers:
         self._waiting = {timer for timer in self._waiting if timer.when() > loop.time() and not timer.cancelled()}
         self._waiting.add(loop.call_later(wait, self._begin, worker.number))
 
-    def _tell(self, plugin: bytes, change: bytes) -> int:
-        for worker in self._living.values():
-            worker.channel.tell(CHANGE, plugin + change)
+    def _tell(self, instance: Instance, place: int, change: bytes) -> int:
+        for worker in self._unburied:
+            known_as = place if worker.instance is instance else instance.heirs.get(place)
+            if known_as is not None:
+                worker.channel.tell(CHANGE, known_as.to_bytes(2, "big") + change)
         return len(self._living)
 
     async def _gather(self) -> Iterable[Snapshot]:
-        asked = [asyncio.ensure_future(worker.count()) for worker in self._living.values()]
+        asked = [asyncio.ensure_future(worker.count()) for worker in self._unburied]
         if asked:
             await asyncio.wait(asked)
-        return [self._gone, *(worker.counted for worker in self._living.values())]
+        return [self._gone, *(worker.counted for worker in self._unburied)]
 
 
 class _Worker:
@@ -100,6 +110,7 @@ class _Worker:
         loop = asyncio.get_running_loop()
         self.number = number
         self.born = loop.time()
+        self.instance = legacy.instance
         self.counted: Snapshot = {}
         self.ready: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[str] = loop.create_future()

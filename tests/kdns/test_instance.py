@@ -168,3 +168,11 @@ async def test_no_two_plugins_go_on_from_the_same(clusters: Clusters) -> None:
 
     assert first._mirror.progress is before._mirror.progress
     assert second._mirror.progress is not before._mirror.progress
+
+
+async def test_a_plugin_that_goes_on_from_another_says_which(clusters: Clusters) -> None:
+    await clusters.replace("ttl 30", "ttl 9")
+    assert clusters.running.heirs == {}
+
+    await clusters.replace("ttl 5", "ttl 9", "ttl 30")
+    assert clusters.running.heirs == {1: 1, 2: 0}

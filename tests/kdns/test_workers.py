@@ -109,6 +109,24 @@ def test_a_reload_is_everybodys(kdns: Start) -> None:
     assert counted(admin, "coredns_dns_requests_total") == 2 * TRIES
 
 
+def test_what_was_counted_before_a_reload_is_never_missing(kdns: Start) -> None:
+    admin = free_port()
+    server = kdns(HOSTS % (admin, "192.0.2.1"))
+    (old,) = workers(server)
+    everybody(server)
+    assert counted(admin, "coredns_dns_requests_total") == TRIES
+    os.kill(old, signal.SIGSTOP)  # so that it takes its time to end
+    server.write(HOSTS % (admin, "192.0.2.2"))
+    server.signal(signal.SIGUSR1)
+    while not workers(server) - {old}:
+        continue
+
+    assert counted(admin, "coredns_dns_requests_total") == TRIES
+    os.kill(old, signal.SIGCONT)
+    server.wait_for("Reloading complete")
+    assert counted(admin, "coredns_dns_requests_total") == TRIES
+
+
 def test_all_end_with_the_first(kdns: Start) -> None:
     server = kdns(HOSTS % (free_port(), "192.0.2.1"))
     (worker,) = workers(server)
