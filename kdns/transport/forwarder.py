@@ -184,12 +184,14 @@ class Forwarder:
                 found = self._final(flight.tries, self._read(outcome, flight.question))
         except UpstreamError as error:
             found = error
-        if flight.told is not None:
-            flight.told(found if isinstance(found, Message) else None)
-        if found is None:
-            self._go_on(flight)
-        else:
-            self._land(flight, found)
+        try:
+            if flight.told is not None:
+                flight.told(found if isinstance(found, Message) else None)
+        finally:  # whatever comes of that: others may wait
+            if found is None:
+                self._go_on(flight)
+            else:
+                self._land(flight, found)
 
     def _go_on(self, flight: Flight) -> None:
         self._pending.begin(self._fly(flight), partial(self._land, flight))
