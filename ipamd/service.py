@@ -276,25 +276,18 @@ class Service:
         """
         await self.store.update(partial(self._release, lease_id=lease_id, generation=generation, condition=condition))
 
-    async def release_owner(self, owner: Owner) -> Sequence[Lease]:
-        """Give back everything that an owner has, and return what that was. Raises Conflict as `release` does."""
-        return await self.store.update(partial(self._release_owner, owner=owner))
-
-    async def acquire(self, owner: Owner, wishes: Sequence[Wish]) -> list[tuple[Lease, bool]]:
-        """The owner's leases for several wishes (both families, say), all or nothing; as `lease` has it for each."""
-        for wish in wishes:
-            check_labels(wish.labels)
-        return await self.store.update(partial(self.acquire_in, owner=owner, wishes=wishes))
-
     def acquire_in(self, tx: Tx, owner: Owner, wishes: Sequence[Wish]) -> list[tuple[Lease, bool]]:
-        """The same in a transaction that does more. Two wishes never get one lease."""
+        """The owner's leases for several wishes (both families, say), each as `lease` has it, in a transaction.
+
+        Two wishes never get one lease.
+        """
         found: list[tuple[Lease, bool]] = []
         for wish in wishes:
             found.append(self._lease(tx, owner, wish, [lease.id for lease, _ in found]))
         return found
 
     def release_in(self, tx: Tx, lease: Lease, reason: str = RELEASED) -> None:
-        """Release, as above, a lease that is there, in a transaction that does more."""
+        """Release a lease that is there, as `release` does, in a transaction that does more."""
         self.leases.release(tx, lease, reason)
         if lease.owner.kind == pod_of_lease.POD:
             pod_of_lease.unbind(tx, lease)
@@ -311,13 +304,6 @@ class Service:
         check_generation(lease, generation)
         check_not_shown(tx, lease)
         self.release_in(tx, lease)
-
-    def _release_owner(self, tx: Tx, owner: Owner) -> Sequence[Lease]:
-        leases = [lease for lease in tx.leases_of(owner) if lease.owner.is_same(owner)]
-        for lease in leases:
-            check_not_shown(tx, lease)
-            self.release_in(tx, lease)
-        return leases
 
     def _lease(self, tx: Tx, owner: Owner, wish: Wish, apart: Collection[int] = ()) -> tuple[Lease, bool]:
         if owner.kind != pod_of_lease.POD:

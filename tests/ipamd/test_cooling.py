@@ -18,6 +18,7 @@ from ipamd.model import Owner, Pool, Reservation, Wish
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
 from tests.ipamd.clock import Clock
+from tests.ipamd.using import acquire, release_all
 
 WEB, DB, OTHER = (Owner("Container", name) for name in ("web", "db", "other"))
 TTL = 30  # seconds
@@ -103,7 +104,7 @@ async def test_a_refused_lease_leaves_what_cools_as_it_was(cooled: Service) -> N
     lease, _ = await cooled.lease(WEB, Wish(pool="two"))
     await cooled.release(lease.id)
     with pytest.raises(Exhausted):
-        await cooled.acquire(WEB, [Wish(pool="two"), Wish(pool="two")])
+        await acquire(cooled, WEB, [Wish(pool="two"), Wish(pool="two")])
     space = cooled.pools.space("two")
     assert (space.used, space.cooling) == (0, 1)
     await cooled.lease(WEB, Wish(pool="two"))
@@ -145,7 +146,7 @@ class Cooling(RuleBasedStateMachine):
 
     @rule(owner=st.sampled_from([WEB, DB, OTHER]))
     def release(self, owner: Owner) -> None:
-        released = self.loop.run_until_complete(self.service.release_owner(owner))
+        released = self.loop.run_until_complete(release_all(self.service, owner))
         assert [lease.address for lease in released] == ([self.held[owner]] if owner in self.held else [])
         if owner in self.held:
             self.cools[self.held.pop(owner)] = owner, self.clock.now + TTL

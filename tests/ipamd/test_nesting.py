@@ -23,6 +23,7 @@ from ipamd.ranges import read_block
 from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
 from tests.ipamd.clock import Clock
+from tests.ipamd.using import release_all
 
 BLOCK = Wish(pool="pods", prefix_length=24)
 ON_N1 = Wish(purpose="lb", node="n1")
@@ -170,7 +171,7 @@ async def test_the_first_block_of_a_pool_by_node_is_its_first_one_as_kubernetes_
 async def test_who_has_an_address_of_a_node_keeps_it_when_the_node_has_gone(service: Service) -> None:
     await by_node(service)
     held = await lease(service, "x", ON_N1)
-    await service.release_owner(N1)
+    await release_all(service, N1)
     assert await lease(service, "x", ON_N1) == held
 
 

@@ -27,6 +27,7 @@ from ipamd.stores import Kept
 from ipamd.stores.sqlite import SqliteStore
 from tests.ipamd.clock import Clock
 from tests.ipamd.model_of_service import WIDTH, Asked, Held, Model, allowed_in, offset
+from tests.ipamd.using import release_all
 
 DNS_TTL = 10
 OWNERS = [Owner("Container", f"{namespace}{number}", namespace) for namespace in ("x", "y") for number in range(3)]
@@ -240,7 +241,7 @@ class Serving(RuleBasedStateMachine):
 
     def release_owner(self, owner: Owner) -> None:
         mine = {number for number, each in self.model.held.items() if each.owner == owner}
-        assert {lease.id for lease in self.run(self.service.release_owner(owner))} == mine
+        assert {lease.id for lease in self.run(release_all(self.service, owner))} == mine
         for number in mine:
             self.released(number)
 

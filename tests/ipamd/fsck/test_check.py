@@ -14,6 +14,7 @@ from ipamd.service import Service
 from ipamd.stores.sqlite import SqliteStore
 from tests.ipamd.clock import Clock
 from tests.ipamd.fsck.breaking import tamper
+from tests.ipamd.using import release_all
 
 LAB = Pool("lab", ("198.51.100.0/28",), exclude=("198.51.100.9",), gateway="198.51.100.14", quotas={"*": 9})
 LAB6 = Pool("lab6", ("2001:db8::/60",), purpose="nodes", block_size=64)
@@ -30,7 +31,7 @@ async def path(tmp_path: Path, clock: Clock) -> Path:
         clock.now += 1
     await service.lease(Owner("Pod", "web-0", "shop"), Wish(pool="lab"))
     await service.lease(Owner("Node", "n1"), Wish(pool="lab6", block=True))
-    await service.release_owner(Owner("Container", "b"))
+    await release_all(service, Owner("Container", "b"))
     await store.update(lambda tx: tx.put("Node", "", "n1", {"spec": {"podCIDRs": ["2001:db8::/64"]}}))
     await store.close()
     return tmp_path / "lab.sqlite"
