@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
+from socket import SOCK_DGRAM, socket
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,7 +23,6 @@ from tests.kdns.server import query
 from tests.kdns.upstream import (
     Received,
     address_of_name,
-    closed_port,
     other_question,
     reply,
     silence,
@@ -216,7 +216,10 @@ async def served(config: Config, *, short: bool = True, script: Any = said) -> A
     """A server with two upstreams of its own, and what these received."""
     async with AsyncExitStack() as stack:
         each = [await stack.enter_async_context(upstream(script)) for _ in range(2)]
-        first = str(closed_port()) if config.refusing else each[0].to
+        held = stack.enter_context(closing(socket(type=SOCK_DGRAM)))
+        held.bind(("127.0.0.1", 0))
+        held.connect(("127.0.0.1", each[0].port))  # so it refuses all others, and nobody else gets its port
+        first = f"127.0.0.1:{held.getsockname()[1]}" if config.refusing else each[0].to
         server = Server(config, f"{first} {each[1].to}", short=short)
         await server.plugins[-1].start()
         try:
