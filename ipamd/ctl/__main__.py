@@ -1,6 +1,7 @@
 """ipamctl: ask and steer an ipamd from the command line.
 
-Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 the server cannot be reached, 4 not found, 5 not sound.
+Exit status: 0 done, 1 refused by the server or would be, 2 wrong usage, 3 the server cannot be reached, 4 not found,
+5 not sound, 130 interrupted.
 """
 
 import argparse

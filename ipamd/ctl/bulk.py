@@ -36,7 +36,7 @@ def export(client: Client, given: Namespace, output: Output) -> None:
             counts[str(document["kind"])] += 1
             progress.update(task, completed=counts["Lease"])
     if given.path != "-" and not output.json({**counts}):
-        output.text(f"{counts['Pool']} pools and {counts['Lease']} leases are in {given.path}")
+        output.text(f"{given.path} has {counted(counts['Pool'], 'pool')} and {counted(counts['Lease'], 'lease')}")
 
 
 def take_in(client: Client, given: Namespace, output: Output) -> None:
@@ -59,9 +59,9 @@ def take_in(client: Client, given: Namespace, output: Output) -> None:
             for batch in batches(leases):
                 client.call("POST", "/v1/leases:batch", {"leases": batch})
                 progress.advance(task, len(batch))
-    verb = "could be" if given.dry_run else "are"
+    verb = "could be made" if given.dry_run else "are there"
     if not output.json({"pools": len(missing), "leases": len(leases), "dryRun": given.dry_run}):
-        output.text(f"{len(missing)} new pools and {len(leases)} leases {verb} there")
+        output.text(f"{counted(len(missing), 'new pool')} and {counted(len(leases), 'lease')} {verb}")
 
 
 def search(client: Client, given: Namespace, output: Output) -> None:
@@ -119,6 +119,11 @@ def all_pools(client: Client) -> list[Object]:
 def number(value: Json) -> int:
     """A count of a reply."""
     return value if isinstance(value, int) else 0
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things, in words."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def bar(is_shown: bool) -> Progress:

@@ -12,6 +12,7 @@ from ipamd.errors import AskError, Missing, Misused, Refused, Unreachable
 from ipamd.json import Json, Object
 
 PIECE = 1 << 18  # octets read at once
+MEANINGLESS = frozenset({"malformed", "invalid"})  # codes for what no state of the daemon would make right
 TIMEOUT = 30  # seconds for one request; a watch waits as long as it takes
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -83,7 +84,7 @@ class Client:
 
 
 def read_reply(status: int, raw: bytes) -> Object:
-    """The document of a reply. Raises Missing for 404, Refused for any other error."""
+    """The document of a reply. Raises Missing for 404, Misused for what cannot be meant, else Refused."""
     try:
         document = json.loads(raw) if raw.strip() else {}
     except ValueError:
@@ -97,8 +98,10 @@ def read_reply(status: int, raw: bytes) -> Object:
 
 def failure(status: int, document: Object) -> AskError:
     """What a reply with an error says: `detail` of problem JSON, `message` of a Status."""
-    told = document.get("detail") or document.get("message") or f"HTTP status {status}"
-    return Missing(str(told)) if status == 404 else Refused(str(told))
+    told = str(document.get("detail") or document.get("message") or f"HTTP status {status}")
+    if status == 404:
+        return Missing(told)
+    return Misused(told) if status == 400 or document.get("code") in MEANINGLESS else Refused(told)
 
 
 def with_query(path: str, **parameters: str | int | None) -> str:

@@ -8,7 +8,7 @@ from ipamd.ctl.client import Client
 from ipamd.ctl.columns import columns
 from ipamd.ctl.leases import documents, items, label_of, owner_of
 from ipamd.ctl.output import Output
-from ipamd.errors import Misused
+from ipamd.errors import Misused, Refused
 from ipamd.json import Json, Object
 
 HEAD = ("name", "cidrs", "purpose", "capacity", "used", "cooling", "reserved", "free", "leases", "use", "full")
@@ -47,7 +47,7 @@ def drain(client: Client, given: Namespace, output: Output) -> None:
 
 
 def explain(client: Client, given: Namespace, output: Output) -> None:
-    """Shows what a lease would get, and what each pool says to it."""
+    """Shows what a lease would get, and what each pool says to it. Raises Refused if it would get nothing."""
     owner = owner_of(given.owner)
     if given.namespace is not None:
         owner["namespace"] = given.namespace
@@ -62,12 +62,14 @@ def explain(client: Client, given: Namespace, output: Output) -> None:
     reply = client.call(
         "POST", "/v1/explain", wish | {name: value for name, value in asked.items() if value is not None}
     )
-    if output.json(reply):
-        return
-    rows = [[str(each["pool"]), str(each.get("would_give") or "-"), reason(each)] for each in documents(reply, "pools")]
-    output.text(columns(("pool", "would give", "why not"), rows))
-    given_by = f"{reply['would_give']} of pool {reply['pool']}" if reply["would_give"] else "nothing"
-    output.text(f"a lease would get {given_by}")
+    if not output.json(reply):
+        pools = documents(reply, "pools")
+        rows = [[str(each["pool"]), str(each.get("would_give") or "-"), reason(each)] for each in pools]
+        output.text(columns(("pool", "would give", "why not"), rows))
+        if reply["would_give"]:
+            output.text(f"a lease would get {reply['would_give']} of pool {reply['pool']}")
+    if not reply["would_give"]:
+        raise Refused("a lease would get nothing")
 
 
 def row(pool: Object) -> list[str]:

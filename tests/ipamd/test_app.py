@@ -87,6 +87,13 @@ def test_an_end_of_a_configured_pool_that_a_wider_service_cidr_gave_is_there_aft
     assert daemon.stop() == 0
 
 
+def test_a_clean_stop_leaves_the_store_in_one_file(daemon: Daemon) -> None:
+    daemon.lease("c")
+    assert daemon.store.with_name("ipamd.sqlite-wal").exists()
+    assert daemon.stop() == 0
+    assert sorted(path.name for path in daemon.store.parent.glob("ipamd.sqlite-*")) == []
+
+
 def test_a_pool_that_rest_made_and_the_leases_are_there_after_a_restart(daemon: Daemon) -> None:
     daemon.request("POST", "/v1/pools", {"name": "lab", "cidrs": ["192.0.2.0/24"]})
     lease = daemon.lease("c", "lab").body

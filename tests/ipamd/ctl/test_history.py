@@ -45,4 +45,4 @@ def test_the_latest_come_first_and_it_is_said_that_there_are_more(daemon: Daemon
     ],
 )
 def test_what_cannot_be_read_is_refused(ipamctl: Ipamctl, arguments: tuple[str, ...], complaint: str) -> None:
-    assert ipamctl(*arguments) == Done(1, "", f"ipamctl: {complaint}\n")
+    assert ipamctl(*arguments) == Done(2, "", f"ipamctl: {complaint}\n")

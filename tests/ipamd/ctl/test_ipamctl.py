@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from ipamd.ctl.__main__ import INTERRUPTED
+from ipamd.errors import AskError
 from tests.ipamd.ctl.running import Done, Ipamctl
 from tests.ipamd.daemon import Daemon
 
+IPAMD = Path(__file__).resolve().parents[3] / "docs" / "ipamd.md"
 DEMO = Path(__file__).resolve().parents[3] / "configs" / "demo"
 NOWHERE = "http://127.0.0.1:1"
 
@@ -96,11 +99,15 @@ def test_an_address_and_a_block_are_asked_for(ipamctl: Ipamctl) -> None:
         (["release", "999"], 4, "there is no lease 999"),
         (["release", "10.244.7.7"], 4, "there is no lease on 10.244.7.7"),
         (["renew", "999"], 4, "there is no lease 999"),
-        (["who", "here"], 1, "here"),
+        (["who", "here"], 2, "here"),
+        (["who", "10.244.0.1", "--at", "noon"], 2, "at is a time such as"),
+        (["history", "10.244.0.1", "--since", "noon"], 2, "since is a time such as"),
+        (["lease", "pods", "--address", "here"], 2, "not an IP address: 'here'"),
+        (["explain", "--pool", "pods", "--address", "here"], 2, "not an IP address: 'here'"),
         (["get", "pod", "nope"], 4, 'pods "nope" not found'),
         (["get", "things"], 2, "there is no kind 'things'"),
-        (["get", "pods", "-l", "a b"], 1, "unable to parse requirement"),
-        (["watch", "pods", "-l", "a b"], 1, "unable to parse requirement"),
+        (["get", "pods", "-l", "a b"], 2, "unable to parse requirement"),
+        (["watch", "pods", "-l", "a b"], 2, "unable to parse requirement"),
         (["apply", "-f", "/nonexistent.yaml"], 2, "cannot read /nonexistent.yaml"),
         (["export", "/nonexistent/leases"], 2, "cannot use /nonexistent/leases: No such file"),
         (["import", "leases", "/nonexistent"], 2, "cannot read /nonexistent"),
@@ -123,6 +130,13 @@ def test_the_exit_status_tells_what_went_wrong(
     assert done.status == status
     assert complaint in done.err
     assert "Traceback" not in done.err
+
+
+def test_every_exit_status_is_in_the_table_of_the_documentation() -> None:
+    _, _, after = IPAMD.read_text().partition("| exit status | when |\n|---|---|\n")
+    table, _, _ = after.partition("\n\n")
+    told = {int(row.split("|")[1]) for row in table.splitlines()}
+    assert told == {0, INTERRUPTED, *(error.exit_status for error in AskError.__subclasses__())}
 
 
 def test_manifests_are_applied_once_and_deleted(ipamctl: Ipamctl) -> None:
