@@ -5,14 +5,11 @@ proofs are TXT records below `_acme-challenge`, which `Proofs` answers in front 
 """
 
 import asyncio
-import os
 import socket
 import ssl
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 
 import aiohttp
 import aiohttp.abc
@@ -24,6 +21,7 @@ from kdns.acme.settings import Settings
 from kdns.chain import Handler, Reply, Request, nameblind
 from kdns.errors import StartError, UpstreamError
 from kdns.transport.address import Address
+from kdns.transport.files import put
 from kdns.transport.resolve import resolve
 from kdns.wire import build, codes, names
 from kdns.wire.names import Name
@@ -81,8 +79,8 @@ class Keeper:
             files = settings.certificate, settings.key
             if not (all(file.exists() for file in files) and certificate.fits(*(file.read_bytes() for file in files))):
                 key = certificate.new_key()
-                _write(settings.key, certificate.key_to_pem(key))
-                _write(settings.certificate, certificate.placeholder(settings.domains, key, self._clock()))
+                put(settings.key, (certificate.key_to_pem(key),))
+                put(settings.certificate, (certificate.placeholder(settings.domains, key, self._clock()),))
         except OSError as fault:
             raise StartError(f"plugin/tls: ACME storage {settings.storage}: {fault.strerror or fault}") from None
 
@@ -121,8 +119,8 @@ class Keeper:
             found = await client.certificate(settings.domains, key, self._proofs.show, self._proofs.hide)
         if certificate.renewal(found, settings.domains) is None:
             raise UpstreamError("ACME: the certificate is for other names")
-        _write(settings.key, certificate.key_to_pem(key))
-        _write(settings.certificate, found)
+        put(settings.key, (certificate.key_to_pem(key),))
+        put(settings.certificate, (found,))
         if not self._left():
             raise UpstreamError("ACME: a third of the certificate's time is over already")
         self._log("INFO", f"obtained a certificate for {', '.join(settings.domains)} from {settings.ca}")
@@ -130,7 +128,7 @@ class Keeper:
     def _account(self) -> ec.EllipticCurvePrivateKey:
         path = self._settings.account
         if not path.exists():
-            _write(path, certificate.key_to_pem(certificate.new_key()))
+            put(path, (certificate.key_to_pem(certificate.new_key()),))
         return certificate.key_of(path.read_bytes())
 
 
@@ -154,11 +152,3 @@ class OneServer(aiohttp.abc.AbstractResolver):
 
 def _family(host: str) -> int:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _write(path: Path, octets: bytes) -> None:
-    """Put a file in place as a whole, for its owner only."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(octets)
-    Path(name).replace(path)

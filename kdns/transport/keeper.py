@@ -7,13 +7,13 @@ a whole one, the old or the new. What cannot be read or written is said once and
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from kdns.errors import SnapshotError
+from kdns.transport.files import put
 from kdns.transport.snapshot import Header, pack, unpack
 
 EVERY = 30.0  # seconds between two writings, at least
@@ -101,15 +101,5 @@ async def _gently(blocks: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 def _write(file: Path, header: Header, blocks: Sequence[bytes]) -> None:
-    """Replace the file in one step. It can be read by its owner only: it tells what there is in the cluster."""
-    beside = file.with_name(f"{file.name}.new")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
-        output.writelines(pack(header, blocks))
-        output.flush()
-        os.fsync(output.fileno())
-    beside.replace(file)
-    directory = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    """Replace the file. It can be read by its owner only: it tells what there is in the cluster."""
+    put(file, pack(header, blocks))
