@@ -23,10 +23,10 @@ class PoolHandlers:
 
     async def list(self, request: web.Request) -> web.Response:
         """All pools and how full they are; with `forecast` also when they will be full."""
-        times = {}
-        for usage in self._service.list_pools() if flag(request.query, "forecast") else ():
+        usages, times = self._service.list_pools(), {}
+        for usage in usages if flag(request.query, "forecast") else ():
             times[usage.pool.name] = await self._service.forecast(usage.pool.name)
-        return shown(PoolList([pool_body(usage, times.get(usage.pool.name)) for usage in self._service.list_pools()]))
+        return shown(PoolList([pool_body(usage, times.get(usage.pool.name)) for usage in usages]))
 
     async def create(self, request: web.Request) -> web.Response:
         """Add a pool."""

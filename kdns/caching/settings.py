@@ -90,13 +90,6 @@ def _check_policy(directive: Directive) -> None:
         raise directive.error("serve_stale_policy requires serve_stale")
 
 
-def _number(line: Line, text: str) -> int:
-    try:
-        return integer(text)
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
-
-
 def _seconds(line: Line, text: str, what: str = "") -> float:
     try:
         return duration(text)
@@ -107,12 +100,12 @@ def _seconds(line: Line, text: str, what: str = "") -> float:
 def _shelf(line: Line, shelf: Shelf) -> Shelf:
     if not line.args:
         raise line.wrong_count()
-    capacity, most, least = _number(line, line.args[0]), shelf.most, shelf.least
+    capacity, most, least = line.read(line.args[0], integer), shelf.most, shelf.least
     if len(line.args) > 1:
-        most = _number(line, line.args[1])
+        most = line.read(line.args[1], integer)
         _positive(most, line)
     if len(line.args) > 2:
-        least = _number(line, line.args[2])
+        least = line.read(line.args[2], integer)
         if least < 0:
             raise line.error(f"cache min TTL can not be negative: {least}")
     return Shelf(capacity, min(most, MAX_TTL), min(least, MAX_TTL))
@@ -128,7 +121,7 @@ def _denial(line: Line, settings: Settings) -> Settings:
 
 def _prefetch(line: Line, settings: Settings) -> Settings:
     words = line.expect(1, 3)
-    amount = _number(line, words[0])
+    amount = line.read(words[0], integer)
     if amount < 0:
         raise line.error(f"prefetch amount should be positive: {amount}")
     gap = _seconds(line, words[1]) if len(words) > 1 else settings.gap
@@ -139,7 +132,7 @@ def _prefetch(line: Line, settings: Settings) -> Settings:
 def _percentage(line: Line, text: str) -> int:
     if not text.endswith("%"):
         raise line.error(f"last character of percentage should be `%`, but is: '{text[-1:]}'")
-    found = _number(line, text[:-1])
+    found = line.read(text[:-1], integer)
     if not 10 <= found <= 90:
         raise line.error(f"percentage should fall in range [10, 90]: {found}")
     return found

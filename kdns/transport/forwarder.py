@@ -108,7 +108,7 @@ class Forwarder:
         """
         proto = self._proto(proto)
         packet = query.pack(question, 0)
-        key = packet if question.qname == question.key else query.pack(question._replace(qname=question.key), 0), proto
+        key = _same(question, packet), proto
         flight = self._flights.get(key)
         if flight is None:
             flight = self._begin(key, question, packet, [] if tap is None else [tap])
@@ -124,7 +124,7 @@ class Forwarder:
         if not self._is_bounded or self._route.force_tcp:
             return False
         packet = query.pack(question, 0)
-        key = packet if question.qname == question.key else query.pack(question._replace(qname=question.key), 0), "udp"
+        key = _same(question, packet), "udp"
         if key in self._flights:
             return False
         self._begin(key, question, packet, [], told)
@@ -279,6 +279,11 @@ class Forwarder:
 
     def _is_down(self, upstream: Upstream) -> bool:
         return 0 < self._route.max_fails < upstream.fails
+
+
+def _same(question: Question, packet: bytes) -> bytes:
+    """What is alike for questions that are the same; `packet` is this one's octets, and mostly that."""
+    return packet if question.qname == question.key else query.pack(question._replace(qname=question.key), 0)
 
 
 def _room(question: Question) -> int:

@@ -14,6 +14,7 @@ import aiohttp
 
 from kdns.errors import ConnectionEnded, UpstreamError, WrongReply
 from kdns.transport.address import Address
+from kdns.transport.stream import DIAL
 from kdns.wire import query
 from kdns.wire.question import Question
 
@@ -21,7 +22,6 @@ MEDIA_TYPE = "application/dns-message"
 PATH = "/dns-query"
 MAX_MESSAGE = 65_535  # octets
 ALPN = ("h2", "http/1.1")
-DIAL = 2.0  # seconds that opening a connection may take, TLS handshake included
 
 
 class Https:
