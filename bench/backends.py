@@ -13,7 +13,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from bench.processes import free_port
+from bench.ports import free_port
 
 PATIENCE = 30.0  # seconds for an etcd to start
 UPSTREAM = """\

@@ -28,7 +28,8 @@ from zlib import crc32
 
 from bench.backends import Backends
 from bench.neighbours import BIG, HOSTS, RESOLV_CONF, SCENES, UPSTREAM, WEIGHTED, Scene
-from bench.processes import free_port, wait_for_udp
+from bench.ports import free_port
+from bench.processes import wait_for_udp
 from kdns.errors import WireError
 from kdns.wire import codes, message, names, records
 from kdns.wire.edns import DO, Edns, pack_options, to_record

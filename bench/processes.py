@@ -1,7 +1,6 @@
 """The servers that are measured, each in processes of its own on the loopback, and the processor time that they use."""
 
 import os
-import random
 import re
 import socket
 import subprocess
@@ -12,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from bench.ports import free_port
 
 COREFILE = """\
 cluster.local:{port} {{
@@ -130,19 +131,6 @@ def running(
 def on_core(core: int, command: Sequence[str]) -> list[str]:
     """The command, to run on one core: what is measured is then not who was moved where."""
     return ["taskset", "--cpu-list", str(core), *command]
-
-
-def free_port() -> int:
-    """A port that is free for UDP and TCP now, below those that the system hands out by itself."""
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            try:
-                tcp.bind(("127.0.0.1", port))
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
 
 
 def wait_for_udp(port: int, name: str = "cluster.local", qtype: int = SOA) -> None:

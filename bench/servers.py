@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.cluster import OUTSIDE, PLAIN, Cluster, outside_zone, plain_zone
-from bench.processes import CLIENT_CORE, SERVER_CORE, Server, free_port, limit, running, wait_for_udp
+from bench.ports import free_port
+from bench.processes import CLIENT_CORE, SERVER_CORE, Server, limit, running, wait_for_udp
 
 COREFILE = """\
 .:{port} {secure} {{

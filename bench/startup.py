@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from bench.processes import free_port
+from bench.ports import free_port
 
 STARTS = 5
 QUERY = b"\0\1\1\0\0\1\0\0\0\0\0\0\x08kube-dns\x0bkube-system\3svc\7cluster\5local\0\0\1\0\1"

@@ -15,7 +15,8 @@ from threading import Event, Thread
 from typing import NamedTuple
 
 from bench.cluster import PLAIN, plain_zone
-from bench.processes import Server, free_port, running, wait_for_udp
+from bench.ports import free_port
+from bench.processes import Server, running, wait_for_udp
 from bench.servers import KDNS, KNOT, NSD, SBIN, is_here, make_certificate
 
 NAMES = 1_000_000

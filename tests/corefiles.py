@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.ports import free_port
 from tests.ipamd.daemon import Daemon
 from tests.kdns import mmdb
 from tests.kdns.server import Kdns
 from tests.kdns.transport import certificates
 from tests.kdns.zone import signed
-from tests.ports import free_port
 from tests.system.demo import Nsd
 
 ADMIN = re.compile(r"(?m)^(\s*)(health|ready|prometheus|pprof)(?: [^\s{]*:\d+)?(?=\s*(?:\{|$))")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import etcd3aio
 
-from tests.ports import free_ports
+from bench.ports import free_ports
 
 PATIENCE = 30.0  # seconds for a start, on a machine that is busy
 READY = b"serving client traffic"

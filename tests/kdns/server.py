@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.ports import free_port
 from kdns.wire import codes, message, names, records
 from kdns.wire.frame import Frames, framed
 from kdns.wire.records import Message
-from tests.ports import free_port
 
 PATIENCE = 10.0  # seconds for a reply
 LOOK = 0.02  # seconds between two looks at the output

@@ -10,13 +10,13 @@ from threading import Event, Thread
 
 import pytest
 
+from bench.ports import free_port
 from kdns import VERSION
 from kdns.app import App, Options
 from kdns.corefile import ServerBlock
 from kdns.wire import codes
 from kdns.wire.frame import Frames, framed
 from tests.kdns.server import Kdns, exchange, query
-from tests.ports import free_port
 
 Start = Callable[..., Kdns]
 

@@ -11,10 +11,10 @@ from kdns.chain import Client, link, repeatable
 from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.plugins import cache, errors, kubernetes, loadbalance, prometheus
-from kdns.transport.mirror import Intake
 from kdns.wire import names
 from tests.kdns.asking import args
 from tests.kdns.cluster.making import Object, external, namespace, service, slice_of
+from tests.kdns.cluster.taking import complete, take
 from tests.kdns.server import query
 
 CLIENT = Client("192.0.2.1", 4000, "udp", "192.0.2.53", 53)
@@ -55,12 +55,8 @@ class Server:
             f"kubernetes cluster.local 10.in-addr.arpa {{\nendpoint http://127.0.0.1:1\nfallthrough {fallthrough}\n}}"
         )
         self.cluster: Any = kubernetes.setup(args(text, metrics=self.metrics))
-        for watch in self.cluster._mirror._watches:
-            intake = Intake(watch, self.cluster._mirror.progress.one_more, print)
-            for thing in THINGS:
-                if watch.resource.kind is type(thing):
-                    intake.put(thing)
-            intake.synced()
+        take(self.cluster, *THINGS)
+        complete(self.cluster)
         self.cluster._state.index.serial = 1  # and not the time, which may differ between two servers
         plugins = [
             errors.setup(args("errors", metrics=self.metrics)),

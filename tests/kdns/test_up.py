@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_port
+from bench.ports import free_port
 
 
 def started(directory: Path, **ports: int) -> "subprocess.Popen[str]":

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from tests.kdns.apiserver import ApiServer, Json
 from tests.kdns.server import Kdns
-from tests.ports import free_port
 
 Start = Callable[..., Kdns]
 

@@ -1,6 +1,5 @@
 """Plugins that serve zone files, with real files and a clock that does not wait."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from kdns.corefile import Args
 from kdns.wire import codes
 from kdns.wire.names import Name
 from tests.kdns.apiserver import Moments
+from tests.kdns.aside import aside
 from tests.kdns.asking import args, ask, texts
 from tests.kdns.zones import APEX
 
@@ -45,12 +45,8 @@ async def started(setup: Callable[[Args], Any], directory: Path, text: str, zone
     """A plugin that has looked at its files, and goes on looking."""
     made = Started(setup, directory, text, zones)
     await made.plugin.start()
-    task = asyncio.create_task(made.plugin.run())
-    try:
+    async with aside(made.plugin.run()):
         yield made
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 def write(path: Path, lines: str, serial: int = 7) -> None:

@@ -9,8 +9,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from bench.ports import free_port
 from tests.kdns.server import exchange, query
-from tests.ports import free_port
 
 NSD = """
 server:

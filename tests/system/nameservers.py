@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench.ports import free_port
 from tests.kdns.server import exchange, query
-from tests.ports import free_port
 
 KEY = "transfer-key"
 NSD = """

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.ports import free_port
 from tests.ipamd.daemon import Daemon
 from tests.kdns.server import Kdns
 from tests.kdns.transport import certificates
-from tests.ports import free_port
 from tests.system.surroundings import Machine
 
 ROOT = Path(__file__).parents[2]

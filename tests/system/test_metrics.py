@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from tests.kdns.server import Kdns, exchange, query
-from tests.ports import free_port
 
 COREFILE = """\
 .:@PORT@ {{

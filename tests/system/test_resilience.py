@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from kdns.wire import codes
 from tests.ipamd.daemon import Daemon
 from tests.kdns.server import Kdns, query
-from tests.ports import free_port
 
 COREFILE = """\
 .:@PORT@ {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from kdns.wire import codes, records
 from tests.kdns.server import Kdns, exchange, query
-from tests.ports import free_port
 from tests.system.nameservers import KEY, Knot, NameServer, Nsd
 
 SERVERS = pytest.mark.parametrize("kind", [Nsd, Knot])

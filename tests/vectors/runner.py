@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.ports import free_ports
 from tests.kdns.upstream import Received
-from tests.ports import free_ports
 from tests.vectors.asking import ask
 from tests.vectors.comparing import FLAGS, alias_order, differences
 from tests.vectors.processes import nursery

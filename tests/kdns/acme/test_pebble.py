@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from bench.ports import free_port
 from tests.kdns.server import Kdns
 from tests.kdns.transport import certificates
-from tests.ports import free_port
 
 Start = Callable[..., Kdns]
 

@@ -1,6 +1,5 @@
 """Zones kept up with a primary on loopback."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,6 +12,7 @@ from kdns.transport.address import Address
 from kdns.wire import names
 from kdns.zone.zone import Zone
 from tests.kdns.apiserver import Moments
+from tests.kdns.aside import aside
 from tests.kdns.primary import Primary
 from tests.kdns.upstream import closed_port, upstream
 from tests.kdns.zones import zone
@@ -48,12 +48,8 @@ async def following(
 ) -> AsyncIterator[tuple[Followed, Follower]]:
     followed = Followed()
     follower = Follower(followed.cell, primaries, followed.service, followed._say, arrived)
-    task = asyncio.create_task(follower.run())
-    try:
+    async with aside(follower.run()):
         yield followed, follower
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
 
 
 async def test_fetches_the_zone_from_the_first_primary_that_has_it() -> None:

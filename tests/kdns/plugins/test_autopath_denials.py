@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from kdns.chain import Reply, Request, link
 from kdns.metrics import Metrics
 from kdns.plugins import autopath, cache, errors, kubernetes, prometheus
-from kdns.transport.mirror import Intake
 from kdns.wire import codes, names
 from tests.kdns.asking import args, canned, records, request, step
 from tests.kdns.cluster.making import Object, external, namespace, service
+from tests.kdns.cluster.taking import complete, take
 
 HTTP = [("http", 80, "TCP")]
 THINGS: tuple[Object, ...] = (
@@ -32,12 +32,8 @@ class Block:
         self.below = 0
         cluster = "kubernetes cluster.local {\nendpoint http://127.0.0.1:1\n}"
         self.cluster: Any = kubernetes.setup(args(cluster, metrics=self.metrics))
-        for watch in self.cluster._mirror._watches:
-            intake = Intake(watch, self.cluster._mirror.progress.one_more, print)
-            for thing in THINGS:
-                if watch.resource.kind is type(thing):
-                    intake.put(thing)
-            intake.synced()
+        take(self.cluster, *THINGS)
+        complete(self.cluster)
         self.cluster._state.index.serial = 1
         walker: Any = autopath.setup(
             args("autopath @kubernetes {\nnamespace_of_name\n}", zones="cluster.local", metrics=self.metrics)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bench.ports import free_port
 from kdns.chain import Keep, Reply, Request
 from kdns.errors import ConfigError, NoAnswer
 from kdns.metrics import Metrics
@@ -19,7 +20,6 @@ from tests.kdns.asking import args, ask, question, request
 from tests.kdns.asking import records as rrs
 from tests.kdns.server import Kdns
 from tests.kdns.zone.signed import check, loaded, made
-from tests.ports import free_port
 
 NOW = 1_900_000_000
 ZONE = names.parse("example.org.")

@@ -15,6 +15,7 @@ import pytest
 from dnstap_pb import dnstap_pb2 as pb
 from fstrm import FSTRM_DATA_FRAME, FstrmCodec
 
+from bench.ports import free_port
 from kdns import VERSION
 from kdns.errors import ConfigError, NoAnswer
 from kdns.plugins import dnstap
@@ -27,7 +28,6 @@ from tests.kdns.asking import args, ask, request
 from tests.kdns.collector import Collector
 from tests.kdns.server import PATIENCE, Kdns
 from tests.kdns.transport import certificates
-from tests.ports import free_port
 
 Start = Callable[..., Kdns]
 HOSTS = "hosts {\n  192.0.2.1 www.example.org\n }"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bench.ports import free_port
 from kdns.errors import ConfigError
 from kdns.metrics import Metrics
 from kdns.plugins import health
@@ -14,7 +15,6 @@ from kdns.plugins.health import Health
 from kdns.transport.admin import Admin
 from tests.kdns.apiserver import Moments
 from tests.kdns.asking import args
-from tests.ports import free_port
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from kdns.wire.names import Name
 from tests.kdns.apiserver import ApiServer
 from tests.kdns.asking import args, ask, records, request, texts
 from tests.kdns.cluster.making import Object, external, namespace, pod, service, service_import, slice_of
+from tests.kdns.cluster.taking import complete, take
 
 SVC = "default.svc.cluster.local."
 COLLECTIONS = {
@@ -49,17 +50,9 @@ def plugin(properties: str = "", *, synced: bool = True, zones: str = "cluster.l
     text = f"kubernetes {zones} {{\nendpoint http://127.0.0.1:1\n{properties}\n}}"
     made = kubernetes.setup(args(text, **more))
     take(made, *THINGS)
-    for watch in made._mirror._watches if synced else ():
-        Intake(watch, made._mirror.progress.one_more, print).synced()
+    if synced:
+        complete(made)
     return made
-
-
-def take(made: Any, *things: Object) -> None:
-    """Put objects where the watch of their kind puts them."""
-    for thing in things:
-        for watch in made._mirror._watches:
-            if watch.resource.kind is type(thing):
-                Intake(watch, made._mirror.progress.one_more, print).put(thing)
 
 
 def test_answers_are_authoritative_and_name_what_they_depend_on() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from kdns.errors import ConfigError
 from kdns.plugins import proxyproto
 from kdns.transport.proxied import Mode
@@ -16,7 +17,6 @@ from kdns.wire import codes, message, records
 from tests.kdns.asking import args
 from tests.kdns.server import PATIENCE, Kdns, exchange, query
 from tests.kdns.transport import certificates
-from tests.ports import free_port
 
 CLIENT = "127.0.0.7"
 Start = Callable[..., Kdns]

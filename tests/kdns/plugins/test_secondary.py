@@ -1,6 +1,5 @@
 """The secondary plugin, with a primary on loopback."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +10,7 @@ from kdns.errors import ConfigError, Dropped, NoAnswer
 from kdns.plugins import secondary
 from kdns.wire import codes, names
 from tests.kdns.apiserver import Moments
+from tests.kdns.aside import aside
 from tests.kdns.asking import args, ask, question, request, texts
 from tests.kdns.primary import Primary
 from tests.kdns.upstream import Received, upstream
@@ -38,12 +38,10 @@ class Running:
 @asynccontextmanager
 async def running(text: str) -> AsyncIterator[Running]:
     made = Running(text)
-    task = asyncio.create_task(made.plugin.run())
     try:
-        yield made
+        async with aside(made.plugin.run()):
+            yield made
     finally:
-        task.cancel()
-        await asyncio.wait({task})
         await made.plugin.close()
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from bench.ports import free_port
 from kdns.chain import Page
 from kdns.errors import StartError
 from kdns.transport.admin import Admin
 from tests.kdns.http import fetch
 from tests.kdns.transport import certificates
-from tests.ports import free_port
 
 HERE = "localhost:0"
 

@@ -11,6 +11,7 @@ from random import Random
 import pytest
 from aiohttp import web
 
+from bench.ports import free_port
 from kdns.answer import Answers
 from kdns.block import Block
 from kdns.chain import Handler, Reply, Request, link
@@ -33,7 +34,6 @@ from tests.kdns.asking import question as ask_for
 from tests.kdns.asking import records as rrs
 from tests.kdns.transport import certificates
 from tests.kdns.upstream import Received, address_of_name, other_question, reply, upstream
-from tests.ports import free_port
 
 WWW = ask_for("www.example.org. A")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from kdns.errors import UpstreamError
 from kdns.metrics import Metrics
 from kdns.transport import policy
@@ -19,7 +20,6 @@ from kdns.transport.upstream import Manner, Upstream
 from kdns.wire import codes
 from kdns.wire.edns import Edns
 from tests.kdns.asking import question, texts
-from tests.ports import free_port
 
 Server = Callable[[Path, int], list[str]]
 

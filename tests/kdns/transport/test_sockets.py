@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
+from bench.ports import free_port
 from kdns.errors import StartError
 from kdns.transport.sockets import Endpoint, Shares
-from tests.ports import free_port
 
 UDP = socket.SOCK_DGRAM
 

@@ -89,11 +89,17 @@ class Taking(asyncio.Transport):
         pass
 
 
-async def test_others_have_a_turn_between_two_messages_of_a_transfer() -> None:
+def connected() -> tuple[TcpConnection, Taking]:
+    """A connection that is open, and its client."""
     taking = Taking()
     ends = Ends(("192.0.2.1", 4000), ("192.0.2.53", 53))
     connection = TcpConnection(serving(), Memo(0), time.monotonic, Timeouts(), ends, lambda gone: None)
     connection.connection_made(taking)
+    return connection, taking
+
+
+async def test_others_have_a_turn_between_two_messages_of_a_transfer() -> None:
+    connection, taking = connected()
     connection.data_received(framed(query("example.org. AXFR")) + framed(query("example.org. A", 2)))
     for sent in range(1, 5):
         assert len(taking.taken) == sent
@@ -107,20 +113,14 @@ async def test_others_have_a_turn_between_two_messages_of_a_transfer() -> None:
 
 
 async def test_a_client_may_end_its_side_when_it_has_asked_nothing() -> None:
-    taking = Taking()
-    ends = Ends(("192.0.2.1", 4000), ("192.0.2.53", 53))
-    connection = TcpConnection(serving(), Memo(0), time.monotonic, Timeouts(), ends, lambda gone: None)
-    connection.connection_made(taking)
+    connection, taking = connected()
     assert connection.eof_received()
     assert taking.is_closed
     connection.connection_lost(None)
 
 
 async def test_a_transfer_ends_with_its_connection() -> None:
-    taking = Taking()
-    ends = Ends(("192.0.2.1", 4000), ("192.0.2.53", 53))
-    connection = TcpConnection(serving(), Memo(0), time.monotonic, Timeouts(), ends, lambda gone: None)
-    connection.connection_made(taking)
+    connection, taking = connected()
     connection.data_received(framed(query("example.org. AXFR")))
     taking.close()
     connection.connection_lost(None)
