@@ -58,16 +58,19 @@ def main() -> None:
     names = given.names or [*WORKLOADS, *OTHERS]
     blocks = {"machine": machine(given.names)}
     facts: list[Fact] = []
-    measured = measure_workloads([name for name in names if name in WORKLOADS], blocks, facts)
-    for name in names:
-        if name in OTHERS:
-            block, found = OTHERS[name]()
-            facts += found
-            show(blocks, name, block)
-    if measured or facts:
-        show(blocks, "targets", page.targets(measured, facts))
-    if given.write or not given.names:
-        write(blocks, measured)
+    measured: dict[str, dict[str, Measured]] = {}
+    try:
+        measure_workloads([name for name in names if name in WORKLOADS], measured, blocks, facts)
+        for name in names:
+            if name in OTHERS:
+                block, found = OTHERS[name]()
+                facts += found
+                show(blocks, name, block)
+    finally:  # a server that does not come up shall not cost what was measured of the others
+        if measured or facts:
+            show(blocks, "targets", page.targets(measured, facts))
+        if given.write or not given.names:
+            write(blocks, measured)
 
 
 def machine(names: list[str]) -> str:
@@ -77,11 +80,12 @@ def machine(names: list[str]) -> str:
     return f"`{command}` on {kind}.\n"
 
 
-def measure_workloads(names: list[str], blocks: dict[str, str], facts: list[Fact]) -> dict[str, dict[str, Measured]]:
-    """Measure workloads on the cluster of full size, one after the other."""
-    measured: dict[str, dict[str, Measured]] = {}
+def measure_workloads(
+    names: list[str], measured: dict[str, dict[str, Measured]], blocks: dict[str, str], facts: list[Fact]
+) -> None:
+    """Measure workloads on the cluster of full size, one after the other, into what is passed."""
     if not names:
-        return measured
+        return
     cluster = Cluster()
     with TemporaryDirectory() as directory, ExitStack() as until:
         at = until.enter_context(place(Path(directory), cluster))
@@ -97,7 +101,6 @@ def measure_workloads(names: list[str], blocks: dict[str, str], facts: list[Fact
                     moved[name] = changes.measure(at.api, server, asked, ROUNDS, SECONDS)
             facts += page.of_changes(moved)
             show(blocks, "changes", page.moving(moved))
-    return measured
 
 
 def show(blocks: dict[str, str], name: str, block: str) -> None:

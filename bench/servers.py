@@ -80,14 +80,14 @@ zone:
 """
 KNOT = """\
 server:
-    rundir: "{directory}"
+    rundir: "{own}"
     listen: 127.0.0.1@{port}
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
     udp-max-payload: 4096
 database:
-    storage: "{directory}/knot"
+    storage: "{own}/timers"
 zone:
   - domain: {zone}
     storage: "{directory}"
@@ -238,10 +238,12 @@ def nsd(place: Place, zone: str = "cluster.local", core: int = SERVER_CORE) -> I
 
 @contextmanager
 def configured(words: Sequence[str], text: str, place: Place, zone: str = "cluster.local") -> Iterator[Server]:
-    """A server that takes its configuration file as the last word."""
+    """A server that takes its configuration file as the last word, with a directory of its own beside the zones."""
     port = free_port()
-    file = place.directory / f"{words[0]}-{port}.conf"
-    file.write_text(place.filled(text, port=port, zone=zone))
+    own = place.directory / f"{words[0]}-{port}"
+    own.mkdir()
+    file = own / "conf"
+    file.write_text(place.filled(text, port=port, zone=zone, own=own))
     with running([*words, str(file)], "", SBIN, patient=False) as (process, _):
         wait_for_udp(port, zone)
         yield Server(process.pid, port)
