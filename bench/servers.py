@@ -87,7 +87,7 @@ server:
     background-workers: 1
     udp-max-payload: 4096
 database:
-    storage: "{own}/timers"
+    storage: "{own}"
 zone:
   - domain: {zone}
     storage: "{directory}"

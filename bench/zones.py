@@ -164,7 +164,6 @@ def _name(text: str) -> bytes:
 
 
 def _write_zone(directory: Path, names: int) -> None:
-    (directory / "knot").mkdir()
     with (directory / f"{PLAIN}.zone").open("w") as file:
         file.writelines(plain_zone(names))
 
@@ -184,8 +183,10 @@ def _corefile(
 @contextmanager
 def _configured(words: list[str], text: str, directory: Path, **more: object) -> Iterator[Server]:
     port = free_port()
-    file = directory / f"{words[0]}-{port}.conf"
-    file.write_text(text.format(port=port, tls=free_port(), zone=PLAIN, directory=directory, **more))
+    own = directory / f"{words[0]}-{port}"
+    own.mkdir()
+    file = own / "conf"
+    file.write_text(text.format(port=port, tls=free_port(), zone=PLAIN, directory=directory, own=own, **more))
     with running([*words, str(file)], "", SBIN, patient=False) as (process, _):
         wait_for_udp(port, PLAIN)
         yield Server(process.pid, port)
