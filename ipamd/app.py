@@ -107,9 +107,9 @@ async def containers(built: Built, settings: CniTable | None) -> AsyncIterator[N
         return
 
     def heard(network: str, node: str, names: frozenset[str]) -> None:
-        built.reconciler.report(Subject(ATTACHMENT, network, node), names)
+        built.reconciler.heard(Subject(ATTACHMENT, network, node), names)
 
-    plugin = Plugin(built.service, settings.gc_grace, heard)
+    plugin = Plugin(built.service, settings.gc_grace, heard, built.reconciler.called)
     listener = Listener(built.calls.counted(plugin.answer))
     await listener.start(Path(settings.socket))
     try:
@@ -128,7 +128,7 @@ async def docker(built: Built, settings: DockerTable | None) -> AsyncIterator[li
     driver = Driver(service, [Predefined(read_cidr(each.base), each.size) for each in settings.default_pools])
 
     def heard(identifier: str, names: frozenset[str]) -> None:
-        built.reconciler.report(Subject(ENDPOINT, identifier, ""), names)
+        built.reconciler.heard(Subject(ENDPOINT, identifier, ""), names)
 
     witness = Witness(service.store, driver, heard, built.events, SystemRandom(), running_time, settings.grace)
     listener = DockerListener(driver.answer, built.metrics)

@@ -47,8 +47,7 @@ class Leases:
         held = self.held(tx, owner, wish, spaces, apart)
         if held is not None:
             check_again(held, owner, wish)
-            has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
-            return self.renew(tx, held, wish.ttl) if has_expired else held, False
+            return self._had(tx, held, wish), False
         if not (wish.is_held and wish.address):
             check_age(tx)
         space, block, cooling = self._chosen(tx, self._pools.giving(tx, spaces, wish), owner, wish)
@@ -153,6 +152,13 @@ class Leases:
                     raise choosing.still_cooling(tx, refusal, spaces, tx.now) from None
         assert refusal is not None
         raise choosing.still_cooling(tx, refusal, spaces, tx.now)
+
+    def _had(self, tx: Tx, held: Lease, wish: Wish) -> Lease:
+        """A lease that its owner asks for again. It goes to another node with him."""
+        if wish.node not in ("", held.node):
+            held = tx.put_lease(replace(held, node=wish.node, generation=held.generation + 1))
+        has_expired = held.expires is not None and held.expires <= tx.now  # and was not collected yet
+        return self.renew(tx, held, wish.ttl) if has_expired else held
 
     def _record(self, tx: Tx, space: Space, block: Block, cooling: Cooling | None, namespace: str) -> None:
         if cooling is None:

@@ -11,12 +11,13 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
+from ipamd import gone_nodes
 from ipamd.cni.attachments import detach
 from ipamd.errors import IpamError
 from ipamd.events import Events
 from ipamd.service import Service
-from ipamd.stores import Tx, View
-from ipamd.witnesses import Report, Reports, Subject, Suspect, holder, suspects, why_gone
+from ipamd.stores import Tx
+from ipamd.witnesses import Known, Look, Report, Reports, Subject, Suspect, Word, holder, look_through, why_gone
 
 PERIOD = 60.0  # seconds between two looks
 SLICE = 100  # leases freed in one transaction
@@ -42,6 +43,7 @@ class Reconciler:
         self._events = events
         self._clock = clock
         self._reports = Reports()
+        self._calls: dict[str, float] = {}  # when each node called last
         self._since: dict[tuple[int, int], float] = {}  # by id and generation of the lease
 
     @property
@@ -49,17 +51,24 @@ class Reconciler:
         """Why the store is an old copy of itself; empty if it is none."""
         return self._service.store.old_because
 
-    def report(self, subject: Subject, names: frozenset[str]) -> None:
-        """Take a list of all owners that there are of a subject now."""
+    async def report(self, subject: Subject, names: frozenset[str]) -> None:
+        """Take a list of all owners that there are of a subject now. Raises StoreFull, StoreUnavailable."""
+        store, node = self._service.store, subject.node
+        if node and store.view(partial(gone_nodes.is_gone, name=node)):
+            await store.update(partial(gone_nodes.clear, name=node))
+        self.heard(subject, names)
+
+    def heard(self, subject: Subject, names: frozenset[str]) -> None:
+        """The same, of a list whose node is known to be there."""
         self._reports.take(subject, Report(names, self._clock()))
+
+    def called(self, node: str) -> None:
+        """Take note that a node has called, whatever for."""
+        self._calls[node] = self._clock()
 
     async def look(self) -> list[Decision]:
         """Compare, and tell what is suspected; frees nothing. Raises StoreUnavailable."""
-        found = await self._service.store.apart(partial(listed, reports=self._reports, now=self._clock()))
-        before = self._since
-        keys = [(each.lease.id, each.lease.generation) for each in found]
-        self._since = {key: before.get(key, each.word.seen) for key, each in zip(keys, found, strict=True)}
-        return [self._decide(each, self._since[key]) for key, each in zip(keys, found, strict=True)]
+        return self._decisions(await self._look())
 
     def suspected(self) -> tuple[int, float]:
         """How many leases were suspected at the last look, and for how many seconds the first of them is by now."""
@@ -68,14 +77,16 @@ class Reconciler:
 
     async def free(self) -> tuple[list[Decision], list[Suspect]]:
         """Compare, and free what is due: what is suspected still, and what was freed. Raises StoreFull as well."""
-        decisions = await self.look()
-        due = [] if self.old_because else [each.suspect for each in decisions if each.is_due]
+        look = await self._look()
+        decisions = self._decisions(look)
+        due = [] if self.old_because else [each for each in decisions if each.is_due]
         freed: list[Suspect] = []
         for start in range(0, len(due), SLICE):
             freed += await self._service.store.update(partial(self._free, due=due[start : start + SLICE]))
         for lease, word in freed:
             self._events.tell("reconciled", f"lease {lease.id}", f"{lease} of {lease.owner} is free: {word.why}")
             self._since.pop((lease.id, lease.generation), None)
+        await self._settle(look)
         gone = {each.lease.id for each in freed}
         return [each for each in decisions if each.suspect.lease.id not in gone], freed
 
@@ -94,23 +105,59 @@ class Reconciler:
             with suppress(IpamError):
                 await self.free()
 
-    def _decide(self, suspect: Suspect, since: float) -> Decision:
-        return Decision(suspect, since, suspect.word.seen - since >= self.grace)
+    async def _look(self) -> Look:
+        calls = {**self._calls}
+        now = self._clock()
+        look = await self._service.store.apart(partial(look_through, reports=self._reports, calls=calls, now=now))
+        for node, when in calls.items():
+            if node not in look.silent and self._calls.get(node) == when:
+                del self._calls[node]
+        return look
 
-    def _free(self, tx: Tx, due: Sequence[Suspect]) -> list[Suspect]:
-        return [each for each in due if self._free_one(tx, each)]
+    def _decisions(self, look: Look) -> list[Decision]:
+        keys = [(each.lease.id, each.lease.generation) for each in look.suspects]
+        before = self._since
+        self._since = {
+            key: max(before.get(key, each.word.seen), each.word.after)
+            for key, each in zip(keys, look.suspects, strict=True)
+        }
+        return [
+            Decision(each, self._since[key], self._is_due(each.word, self._since[key]))
+            for key, each in zip(keys, look.suspects, strict=True)
+        ]
 
-    def _free_one(self, tx: Tx, suspect: Suspect) -> bool:
+    def _is_due(self, word: Word, since: float) -> bool:
+        return word.seen - max(since, word.after) >= self.grace
+
+    async def _settle(self, look: Look) -> None:
+        """Forget the gone nodes that have nothing any more, once they have been silent for long enough."""
+        if look.empty and not self.old_because:
+            await self._service.store.update(partial(self._forget_nodes, look=look))
+
+    def _forget_nodes(self, tx: Tx, look: Look) -> None:
+        silent = gone_nodes.silent(tx, self._calls)
+        over = {node for node in look.empty if node in silent and tx.now - silent[node] >= self.grace}
+        for key, node in look.idle:
+            if node in over:
+                detach(tx, self._service, key)
+        for node in over:
+            gone_nodes.clear(tx, node)
+
+    def _free(self, tx: Tx, due: Sequence[Decision]) -> list[Suspect]:
+        known = Known(self._reports, gone_nodes.silent(tx, self._calls), tx.now)
+        return [each.suspect for each in due if self._free_one(tx, each, known)]
+
+    def _free_one(self, tx: Tx, decision: Decision, known: Known) -> bool:
         """Free a lease if it is still the one that was suspected, and its owner still said to be gone."""
-        lease = tx.lease(suspect.lease.id)
+        suspect, lease = decision.suspect, tx.lease(decision.suspect.lease.id)
         if (
             lease is None
             or lease.generation != suspect.lease.generation
             or not lease.owner.is_same(suspect.lease.owner)
         ):
             return False
-        word = why_gone(tx, lease, self._reports, tx.now)
-        if word is None:
+        word = why_gone(tx, lease, known)
+        if word is None or not self._is_due(word, decision.since):
             return False
         reason = f"reconciled: {word.why}"
         key = holder(tx, lease.owner)
@@ -121,11 +168,7 @@ class Reconciler:
         return True
 
 
-def listed(view: View, reports: Reports, now: float) -> list[Suspect]:
-    """All suspects of a state."""
-    return [*suspects(view, reports, now)]
-
-
 def accept_age(tx: Tx) -> None:
-    """Have an old copy go on as the store."""
+    """Have an old copy go on as the store. What it has noted of nodes may not be so any more."""
     tx.accept_age()
+    gone_nodes.clear_all(tx)

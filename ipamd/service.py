@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from ipamd import bulk, pod_of_lease
+from ipamd import bulk, gone_nodes, pod_of_lease
 from ipamd.allocator import Space
 from ipamd.conditions import ALWAYS, Condition
 from ipamd.errors import Conflict, Invalid, IpamError, KeyReused, Overtaken
@@ -306,6 +306,8 @@ class Service:
         self.release_in(tx, lease)
 
     def _lease(self, tx: Tx, owner: Owner, wish: Wish, apart: Collection[int] = ()) -> tuple[Lease, bool]:
+        if wish.node:
+            gone_nodes.clear(tx, wish.node)
         if owner.kind != pod_of_lease.POD:
             return self.leases.allocate(tx, owner, wish, apart=apart)
         owner = pod_of_lease.named(owner)

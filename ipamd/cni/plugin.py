@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from ipamd import gone_nodes
 from ipamd.allocator import Space
 from ipamd.cni import attachments
 from ipamd.cni.adding import Added, Asker, Daemon, add, wishes_of_pools
@@ -76,13 +77,15 @@ class Request(NamedTuple):
 class Plugin:
     """The commands, over one service.
 
-    What was added less than `grace` seconds ago is never collected. `heard` gets the list of every GC.
+    What was added less than `grace` seconds ago is never collected. `heard` gets the list of every GC, and `called` the
+    node of every call.
     """
 
-    def __init__(self, service: Service, grace: float, heard: Heard) -> None:
+    def __init__(self, service: Service, grace: float, heard: Heard, called: Callable[[str], None]) -> None:
         self._service = service
         self._grace = grace
         self._heard = heard
+        self._called = called
         self._daemon = Daemon(service, Networks(service.pools))
         self._tombstones = Tombstones()
         self._commands: Mapping[str, Callable[[Request, IsThere], Awaitable[str]]] = {
@@ -99,7 +102,9 @@ class Plugin:
         try:
             version = check(call).version
             command = self._commands[call.environment["CNI_COMMAND"]]
-            return Outcome(0, await command(Request(call.environment, read_network(call.stdin)), is_there))
+            request = Request(call.environment, read_network(call.stdin))
+            self._called(request.node)
+            return Outcome(0, await command(request, is_there))
         except CniError as error:
             return refused(version, error)
         except IpamError as error:
@@ -164,6 +169,7 @@ class Plugin:
         return ""
 
     def _collect_in(self, tx: Tx, request: Request, valid: frozenset[Key]) -> None:
+        gone_nodes.clear(tx, request.node)
         for stored in tx.list(ATTACHMENT, request.network.name):
             key, record = key_of(stored), attachments.read_record(stored)
             is_old = record.added + self._grace <= tx.now

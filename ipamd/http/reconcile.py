@@ -84,7 +84,7 @@ class ReconcileHandlers:
     async def report(self, request: web.Request) -> web.Response:
         """Take a list of owners."""
         given = read(await request.read(), request.headers.get("Content-Encoding"), WitnessRequest)
-        self._reconciler.report(Subject(given.kind, given.namespace, given.node), frozenset(given.names))
+        await self._reconciler.report(Subject(given.kind, given.namespace, given.node), frozenset(given.names))
         return web.Response(status=204)
 
     async def backup(self, request: web.Request) -> web.StreamResponse:

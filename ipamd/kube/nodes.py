@@ -8,6 +8,7 @@ kubelet here: a Node is taken as ready unless its status says otherwise.
 from collections.abc import Iterator
 from ipaddress import ip_network
 
+from ipamd import gone_nodes
 from ipamd.errors import Exhausted
 from ipamd.json import Object
 from ipamd.kube.document import child
@@ -25,6 +26,7 @@ def admit_new(work: Work, document: Object) -> None:
     """Completes a new Node, in place: podCIDRs and the condition Ready. Raises StatusError 422."""
     node = view(document, Node)
     refuse(NODE, node.metadata, [*node_causes(node)])
+    gone_nodes.clear(work.tx, node.metadata.name)
     give_blocks(work, document, node)
     status = child(document, "status")
     if not any(condition.type == "Ready" for condition in node.status.conditions):
@@ -48,8 +50,9 @@ def admit_change(work: Work, old: Object, document: Object) -> None:
 
 
 def forget(work: Work, document: Object) -> None:
-    """Gives back what a deleted Node had."""
+    """Gives back what a deleted Node had, and has it known as gone."""
     node = view(document, Node)
+    gone_nodes.note(work.tx, node.metadata.name)
     release_all(work, NODE, node.metadata)
     for block in blocks(node):
         work.node_cidrs.release(work.tx, read_cidr(block))

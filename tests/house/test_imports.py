@@ -153,9 +153,11 @@ DIRECTIONS = [
         "choice and record in one transaction",
     ),
     ("ipamd.explaining", ("ipamd.errors", "ipamd.model"), "the choice again, for people"),
+    ("ipamd.gone_nodes", ("ipamd.stores",), "notes in the store"),
     (
         "ipamd.witnesses",
-        ("ipamd", "ipamd.cni.attachments", "ipamd.kube.document", "ipamd.model", "ipamd.pod_of_lease", "ipamd.stores"),
+        ("ipamd", "ipamd.cni.attachments", "ipamd.gone_nodes", "ipamd.kube.document", "ipamd.model",
+         "ipamd.pod_of_lease", "ipamd.stores"),
         "who says that an owner is gone",
     ),
     (
@@ -168,8 +170,8 @@ DIRECTIONS = [
     ("ipamd.endpoints", ("ipamd.kube*",), "Service and Pods to slices"),
     (
         "ipamd.kube*",
-        ("ipamd.allocator", "ipamd.cni.attachments", "ipamd.endpoints", "ipamd.errors", "ipamd.json", "ipamd.leases",
-         "ipamd.model",
+        ("ipamd", "ipamd.allocator", "ipamd.cni.attachments", "ipamd.endpoints", "ipamd.errors",
+         "ipamd.gone_nodes", "ipamd.json", "ipamd.leases", "ipamd.model",
          "ipamd.pool_rules", "ipamd.pools", "ipamd.ranges", "ipamd.selectors", "ipamd.stores", "ipamd.kube*"),
         "the Kubernetes API apart from HTTP",
     ),
@@ -185,7 +187,8 @@ DIRECTIONS = [
     ("ipamd.cni.executable", (), "it stands alone where it is installed"),
     (
         "ipamd.cni*",
-        ("ipamd.allocator", "ipamd.errors", "ipamd.json", "ipamd.kube.document", "ipamd.leases", "ipamd.model",
+        ("ipamd", "ipamd.allocator", "ipamd.errors", "ipamd.gone_nodes", "ipamd.json", "ipamd.kube.document",
+         "ipamd.leases", "ipamd.model",
          "ipamd.pod_of_lease", "ipamd.pools", "ipamd.ranges", "ipamd.service", "ipamd.stores", "ipamd.unix_sockets",
          "ipamd.cni*"),
         "what container runtimes ask for, as leases",

@@ -28,13 +28,13 @@ async def test_suspects_are_counted_with_the_age_of_the_oldest_until_they_are_fr
 
     await service.lease(Owner("Job", "a", "batch"), Wish(pool="pods"))
     clock.now += 1
-    reconciler.report(Subject("Job", "batch", ""), frozenset())
+    reconciler.heard(Subject("Job", "batch", ""), frozenset())
     await reconciler.free()
     clock.now += GRACE + 1
     assert samples(metrics)["ipamd_suspect_leases"] == 1
     assert samples(metrics)["ipamd_oldest_suspect_seconds"] == GRACE + 1
 
-    reconciler.report(Subject("Job", "batch", ""), frozenset())
+    reconciler.heard(Subject("Job", "batch", ""), frozenset())
     await reconciler.free()
     after = samples(metrics)
     assert (after["ipamd_suspect_leases"], after["ipamd_oldest_suspect_seconds"], after["reconciled"]) == (0, 0, 1)

@@ -1,54 +1,20 @@
 """Leases without owners are found, and freed when two words a grace apart have said so."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pytest
 
 from ipamd.cni.attachments import ATTACHMENT
-from ipamd.cni.frames import Call
-from ipamd.cni.plugin import Plugin
 from ipamd.errors import OldCopy
-from ipamd.events import Events
 from ipamd.model import LeaseFilter, Owner, TenureFilter, Wish
-from ipamd.reconciling import Reconciler
 from ipamd.service import Service
 from ipamd.stores import Tx
 from ipamd.witnesses import Subject
 from tests.ipamd.clock import Clock
-from tests.ipamd.cni.calling import call, network
+from tests.ipamd.reconciled import GRACE, Runtime, World
 
-GRACE = 60.0
 JOBS = Subject("Job", "batch", "")
 NETWORK = Subject(ATTACHMENT, "net", "n1")
-
-
-class World:
-    """A service, what reconciles it, and a clock."""
-
-    def __init__(self, service: Service, clock: Clock) -> None:
-        self.service = service
-        self.clock = clock
-        self.events = Events(clock)
-        self.reconciler = Reconciler(service, self.events, clock, GRACE)
-
-    async def lease(self, kind: str, name: str, namespace: str = "batch", **wish: str) -> int:
-        lease, _ = await self.service.lease(Owner(kind, name, namespace), Wish(pool="pods", **wish))
-        return lease.id
-
-    def report(self, subject: Subject, *names: str) -> None:
-        self.reconciler.report(subject, frozenset(names))
-
-    async def later(self, seconds: float) -> list[str]:
-        """Free what is due some seconds later, and tell whose it was."""
-        self.clock.now += seconds
-        _, freed = await self.reconciler.free()
-        return [each.lease.owner.name for each in freed]
-
-    async def suspected(self) -> list[tuple[str, bool]]:
-        return [(each.suspect.lease.owner.name, each.is_due) for each in await self.reconciler.look()]
-
-    def held(self) -> list[str]:
-        return [each.owner.name for each in self.service.list_leases(LeaseFilter(), 0, 99)]
 
 
 @pytest.fixture
@@ -139,7 +105,7 @@ async def test_a_lease_that_changes_hands_while_it_is_looked_at_is_not_freed(wor
     await world.service.release(lease)
     again = await world.lease("Job", "b", address="10.244.0.2")
     freed = await world.service.store.update(
-        lambda tx: world.reconciler._free(tx, [each.suspect for each in decisions])  # what `free` does after `look`
+        lambda tx: world.reconciler._free(tx, decisions)  # what `free` does after `look`
     )
 
     assert freed == []
@@ -181,36 +147,8 @@ async def test_the_lease_of_a_pod_that_is_not_there_is_freed_at_the_second_look(
     assert tenure.reason.startswith(why)
 
 
-class Node:
-    """A node with a container runtime, whose lists the world's reconciler hears."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-        def heard(network: str, node: str, names: frozenset[str]) -> None:
-            world.reconciler.report(Subject(ATTACHMENT, network, node), names)
-
-        self.plugin = Plugin(world.service, 10.0, heard)
-
-    async def attach(self, container: str, args: str | None = None) -> None:
-        await self.call("ADD", CONTAINERID=container, ARGS=args)
-
-    async def collect(self, *containers: str) -> None:
-        """A GC that names these containers."""
-        valid = [{"containerID": each, "ifname": "eth0"} for each in containers]
-        await self.call("GC", {"cni.dev/valid-attachments": valid})
-
-    async def call(self, command: str, more: Mapping[str, object] | None = None, **variables: str | None) -> None:
-        config = network({"type": "ipamd", "pool": "pods"}, "1.1.0", "net", **(more or {}))
-        request = call(config, COMMAND=command, **variables)
-        outcome = await self.plugin.answer(
-            Call({**request.environment, "IPAMD_NODE": "n1"}, request.stdin), lambda: True
-        )
-        assert outcome.status == 0, outcome
-
-
 async def test_containers_that_are_in_no_list_of_their_node_are_detached(world: World) -> None:
-    node = Node(world)
+    node = Runtime(world)
     await node.attach("c1")
     await node.attach("c2")
     await node.attach("c3", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0")
@@ -228,7 +166,7 @@ async def test_containers_that_are_in_no_list_of_their_node_are_detached(world: 
 
 
 async def test_a_gc_is_a_word_about_its_node_and_network(world: World) -> None:
-    node = Node(world)
+    node = Runtime(world)
     await node.attach("c1")
     await node.attach("c2")
     world.clock.now += 1
@@ -243,7 +181,7 @@ async def test_a_gc_is_a_word_about_its_node_and_network(world: World) -> None:
 
 
 async def test_a_container_that_its_node_lists_outlives_its_pod(world: World) -> None:
-    node = Node(world)
+    node = Runtime(world)
     await node.attach("c1", "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0")
     await world.service.store.update(forget_pod)
     for _ in range(3):

@@ -20,7 +20,8 @@ class Runtime:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.heard: list[tuple[str, str, frozenset[str]]] = []
-        self.plugin = Plugin(service, GRACE, lambda *told: self.heard.append(told))
+        self.called: list[str] = []
+        self.plugin = Plugin(service, GRACE, lambda *told: self.heard.append(told), self.called.append)
         self.clients_are_there = True
         self.own_netns = False
         self.starts = 0

@@ -38,6 +38,6 @@ async def plugin(directory: Path) -> AsyncIterator[Caller]:
     try:
         service = Service(store, Log(store, 1000), Random(1))
         await service.ensure_pools([PODS])
-        yield Caller(Plugin(service, 0, lambda *_: None))
+        yield Caller(Plugin(service, 0, lambda *_: None, lambda _: None))
     finally:
         await store.close()
