@@ -13,12 +13,13 @@ from random import Random
 from typing import NamedTuple
 
 from ipamd.admission import is_for_all
+from ipamd.bands import Bands, Search, one_band, rotated, upper_and_static
 from ipamd.errors import Drained, Exhausted, Invalid, OutsidePool, QuotaExceeded, Taken, Unfit, Withheld
 from ipamd.errors import Reserved as ReservedForAnother
 from ipamd.freesets import FreeSet, free_set
 from ipamd.model import WIDTH, Lease, Owner, Pool, Wish
-from ipamd.pool_rules import check_pool, never, outside_ranges
-from ipamd.ranges import Address, Cidr, read_address, show_address
+from ipamd.pool_rules import check_pool, has_own_ends, hosts, kept_parts, never, outside_ranges, why_never
+from ipamd.ranges import Address, read_address, show_address
 from ipamd.reservations import ANYBODY, Reserved
 
 
@@ -29,28 +30,13 @@ class Block(NamedTuple):
     bits: int
 
 
-class Search(NamedTuple):
-    """Look in the CIDR of that number, from offset `start` up to, but not including, `end`."""
-
-    cidr: int
-    start: int
-    end: int
-
-
-def static_band(cidr: Cidr) -> int:
-    """How many addresses at the bottom of a service CIDR are left to static use while there are others.
-
-    min(max(16, size / 16), 256), and none where the CIDR has no more than 16 addresses.
-    """
-    return 0 if cidr.size <= 16 else min(max(16, cidr.size // 16), 256)
-
-
 class Space:
     """A pool with what is free in it.
 
     Counts of addresses: of `capacity`, `used` are leased, `cooling` were given back a moment ago, `reserved` are kept
-    for those who are named, and the rest is `free`. Whom it gives to is a matter of the `rules` of a pool: of its own,
-    and where it is a block of a node also of the pool that this is a block of.
+    for those who are named, and the rest is `free`. Ends of a CIDR that a block may have count while it has them.
+    Whom it gives to is a matter of the `rules` of a pool: of its own, and where it is a block of a node also of the
+    pool that this is a block of.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -67,16 +53,22 @@ class Space:
         self._kept: list[Reserved] = []
         self._sets: list[FreeSet] = []
         for cidr in self.cidrs:
-            spans = never(pool, cidr)
-            kept = Reserved(cidr, pool.reservations, spans)
-            spans += [*outside_ranges(pool, cidr), *((part.first, part.last) for part in kept.parts)]
+            kept = Reserved(cidr, kept_parts(pool, cidr, pool.reservations))
+            spans = [*never(pool, cidr, cidr.bits), *outside_ranges(pool, cidr)]
             self._kept.append(kept)
-            self._sets.append(free_set(cidr, spans))
+            self._sets.append(free_set(cidr, [*spans, *((part.first, part.last) for part in kept.parts)]))
+        self._hosts = [hosts(pool, cidr) for cidr in self.cidrs]
+        self._ends = [
+            [at for at in outside(each, cidr.size) if not free.is_withheld(at, 0)]
+            for each, cidr, free in zip(self._hosts, self.cidrs, self._sets, strict=True)
+        ]
         self.reserved = sum(kept.size for kept in self._kept)
-        self.capacity = sum(free.capacity for free in self._sets) + self.reserved
+        self.capacity = sum(free.capacity for free in self._sets) + self.reserved - sum(map(len, self._ends))
         self._by_base = sorted((cidr.base, index) for index, cidr in enumerate(self.cidrs))
-        self._block_bands = bands(self.cidrs, has_static=False)
-        self._single_bands = bands(self.cidrs, has_static=pool.purpose == "services")
+        self._network_bands = one_band([(0, cidr.size - 1) for cidr in self.cidrs])
+        self._block_bands = one_band(self._hosts)
+        static = pool.purpose == "services"
+        self._single_bands = upper_and_static(self.cidrs, self._hosts) if static else self._block_bands
         self._last: Block | None = None  # the one given last, where round-robin goes on
 
     @property
@@ -85,8 +77,9 @@ class Space:
         return self.capacity - self.used - self.cooling - self.reserved
 
     def counted(self) -> int:
-        """What `free` has to be: how many addresses are in the sets of what is free."""
-        return sum(each.count for each in self._sets)
+        """What `free` has to be: how many addresses are in the sets of what is free, without the ends."""
+        idle = sum(free.is_free(at, 0) for free, ends in zip(self._sets, self._ends, strict=True) for at in ends)
+        return sum(each.count for each in self._sets) - idle
 
     def has_free(self, block: Block) -> bool:
         """Whether any address of the block would be given to somebody. Raises OutsidePool."""
@@ -115,7 +108,7 @@ class Space:
             kept = self._kept_for(owner, bits)
             if kept is not None:
                 return kept
-        searches = self._windows(wish.within, random) if wish.within else self._searches(bits, random)
+        searches = self._windows(wish.within, bits, random) if wish.within else self._searches(bits, random)
         for search in searches:
             offset = self._sets[search.cidr].next_free(search.start, search.end, bits)
             if offset is not None:
@@ -152,14 +145,15 @@ class Space:
 
     def free_blocks(self, largest: int) -> Iterator[Block]:
         """What is free, from the bottom up: in blocks as large as they can be, but of at most `largest` bits."""
-        for cidr, free in zip(self.cidrs, self._sets, strict=True):
+        for index, (cidr, free) in enumerate(zip(self.cidrs, self._sets, strict=True)):
             at = free.next_free(0, cidr.size, 0)
             while at is not None:
                 bits = min(largest, (at & -at).bit_length() - 1 if at else cidr.bits)
-                while not free.is_free(at, bits):
+                while bits >= 0 and not (free.is_free(at, bits) and self._keeps_off_ends(index, at, bits)):
                     bits -= 1
-                yield Block(cidr.base + at, bits)
-                at = free.next_free(at + (1 << bits), cidr.size, 0)
+                if bits >= 0:
+                    yield Block(cidr.base + at, bits)
+                at = free.next_free(at + (1 << max(bits, 0)), cidr.size, 0)
 
     def holds(self, address: Address) -> bool:
         """Whether the address is in one of the CIDRs, be it free, leased or withheld."""
@@ -219,6 +213,8 @@ class Space:
         free.take(offset, block.bits)
         if free is not self._sets[index]:
             self.reserved -= 1 << block.bits
+        elif block.bits:
+            self.capacity += self._ends_in(index, offset, block.bits)
 
     def _vacate(self, block: Block) -> None:
         index, offset = self._place(block)
@@ -226,13 +222,30 @@ class Space:
         free.give(offset, block.bits)
         if free is not self._sets[index]:
             self.reserved += 1 << block.bits
+        elif block.bits:
+            self.capacity -= self._ends_in(index, offset, block.bits)
+
+    def _ends_in(self, index: int, offset: int, bits: int) -> int:
+        """How many of the ends that blocks may have are in this one."""
+        return sum(offset <= at < offset + (1 << bits) for at in self._ends[index])
+
+    def _is_withheld(self, index: int, offset: int, bits: int) -> bool:
+        """Whether no lease of the block is ever made."""
+        return self._set(index, offset, bits).is_withheld(offset, bits) or not self._keeps_off_ends(index, offset, bits)
+
+    def _keeps_off_ends(self, index: int, offset: int, bits: int) -> bool:
+        """Whether the block has no address at the ends of its CIDR, or may have it."""
+        first, last = self._hosts[index]
+        inside = first <= offset and offset + (1 << bits) - 1 <= last
+        return inside or has_own_ends(self.pool, self.cidrs[index], bits)
 
     def _kept_for(self, owner: Owner, bits: int) -> Block | None:
         """A free block that is reserved for this very owner, or None."""
-        for cidr, kept in zip(self.cidrs, self._kept, strict=True):
-            offset = kept.next_free(owner, bits) if kept.parts else None
+        for index, start, end in self._whole(bits)[0]:
+            kept = self._kept[index]
+            offset = kept.next_free(owner, start, end, bits) if kept.parts else None
             if offset is not None:
-                return Block(cidr.base + offset, bits)
+                return Block(self.cidrs[index].base + offset, bits)
         return None
 
     def check_gives(self, owner: Owner | None, bits: int) -> None:
@@ -246,7 +259,9 @@ class Space:
         quota = rules.quotas.get(owner.namespace, rules.quotas.get("*"))
         held = self.by_namespace.get(owner.namespace, 0)
         if quota is not None and held >= quota:
-            detail = f"namespace {owner.namespace!r} has {held} leases of pool {rules.name}, its quota is {quota}"
+            detail = (
+                f"namespace {owner.namespace!r} has used up its quota of pool {rules.name}: {held} of {quota} leases"
+            )
             raise QuotaExceeded(detail, pool=rules.name, namespace=owner.namespace, quota=quota, leases=held)
 
     def check_kept(self, owner: Owner | None, block: Block) -> None:
@@ -281,7 +296,7 @@ class Space:
         if index is None or block.first + (1 << block.bits) - 1 > self.cidrs[index].last:
             return False
         offset = block.first - self.cidrs[index].base
-        return not self._set(index, offset, block.bits).is_withheld(offset, block.bits)
+        return not self._is_withheld(index, offset, block.bits)
 
     def _exhausted(self, bits: int) -> Exhausted:
         what = f"block of length /{self.width - bits}" if bits else "address"
@@ -317,33 +332,42 @@ class Space:
         self.check_kept(owner, block)
         index, offset = self._place(block)
         free = self._set(index, offset, bits)
-        if free.is_withheld(offset, bits):
-            raise Withheld(f"{address} is not handed out by pool {self.pool.name}", pool=self.pool.name)
+        if self._is_withheld(index, offset, bits):
+            why = why_never(self.pool, address) if bits == 0 else "an address in it is withheld"
+            raise Withheld(f"{address} is not handed out by pool {self.pool.name}: {why}", pool=self.pool.name)
         if not free.is_free(offset, bits):
             raise Taken(f"{address} is taken", pool=self.pool.name)
         return block
 
     def _searches(self, bits: int, random: Random) -> Iterator[Search]:
-        for band in self._block_bands if bits else self._single_bands:
+        for band in self._bands(bits):
             yield from rotated(band, self._beginning(band, random))
 
-    def _windows(self, within: Sequence[tuple[int, int]], random: Random) -> Iterator[Search]:
+    def _bands(self, bits: int) -> Bands:
+        return self._whole(bits) if bits else self._single_bands
+
+    def _whole(self, bits: int) -> Bands:
+        """The CIDRs as far as blocks of that size are given from them, one after the other."""
+        return self._network_bands if has_own_ends(self.pool, self.cidrs[0], bits) else self._block_bands
+
+    def _windows(self, within: Sequence[tuple[int, int]], bits: int, random: Random) -> Iterator[Search]:
         """What to search of windows of addresses: each in turn, from where the strategy of the pool begins.
 
         For round-robin they are one round, as a range set of host-local is.
         """
         windows = [
-            [
-                Search(index, max(first, cidr.base) - cidr.base, min(last, cidr.last) - cidr.base + 1)
-                for index, cidr in enumerate(self.cidrs)
-                if first <= cidr.last and cidr.base <= last
-            ]
+            [cut for each in self._whole(bits)[0] if (cut := self._cut(each, first, last)).start < cut.end]
             for first, last in within
         ]
         for band in [[*chain(*windows)]] if self.pool.strategy == "round-robin" else windows:
             yield from rotated(band, self._beginning(band, random))
 
-    def _beginning(self, band: list[Search], random: Random) -> tuple[int, int]:
+    def _cut(self, search: Search, first: int, last: int) -> Search:
+        """What of the search is in the window from one address to another, as numbers."""
+        base = self.cidrs[search.cidr].base
+        return search._replace(start=max(first - base, search.start), end=min(last - base + 1, search.end))
+
+    def _beginning(self, band: Sequence[Search], random: Random) -> tuple[int, int]:
         """Where in the band the search begins: (position in the band, offset)."""
         if band and self.pool.strategy == "random":
             position = random.randrange(len(band))
@@ -356,21 +380,11 @@ class Space:
         return 0, 0
 
 
-def bands(cidrs: Sequence[Cidr], has_static: bool) -> tuple[list[Search], list[Search]]:
-    """What to search first and what only then: of every CIDR the part above its static band, and that band."""
-    upper = [Search(index, static_band(cidr) if has_static else 0, cidr.size) for index, cidr in enumerate(cidrs)]
-    return upper, [Search(search.cidr, 0, search.start) for search in upper if search.start]
-
-
-def rotated(band: list[Search], beginning: tuple[int, int]) -> Iterator[Search]:
-    """The searches of the band in turn, from the beginning on and round to it again."""
-    position, offset = beginning
-    for turn in range(len(band)):
-        search = band[(position + turn) % len(band)]
-        yield search._replace(start=max(search.start, offset)) if turn == 0 else search
-    if band and offset > band[position].start:
-        # A block may straddle the beginning, so the last stretch is the whole piece again.
-        yield band[position]
+def outside(hosts: tuple[int, int], size: int) -> Iterator[int]:
+    """The offsets below the first and above the last of the hosts, in a CIDR of that many addresses."""
+    first, last = hosts
+    yield from range(min(first, size))
+    yield from range(max(first, last + 1), size)
 
 
 def block_of(lease: Lease) -> Block:

@@ -28,7 +28,7 @@ from ipamd.errors import (
 )
 from ipamd.json import stored_object
 from ipamd.model import Cooling, Lease, Owner, Wish
-from ipamd.ranges import Cidr, read_address, show_address
+from ipamd.ranges import Address, Cidr, read_address, show_address
 from ipamd.stores import View
 
 # Refusals of one pool that another may not share, those first that say most to who is refused by all of them.
@@ -92,16 +92,33 @@ def labels_of(view: View, kind: str, name: str) -> Mapping[str, str]:
     return {key: str(value) for key, value in labels.items()} if isinstance(labels, dict) else {}
 
 
-def still_cooling(view: View, refusal: IpamError, spaces: Sequence[Space], now: float) -> IpamError:
+def still_cooling(view: View, refusal: IpamError, spaces: Sequence[Space], wish: Wish, now: float) -> IpamError:
     """What a wish is refused with when nothing has cooled: Cools while something will have, or else the refusal."""
+    if wish.address is not None:
+        return _cooling_there(view, refusal, spaces, wish, read_address(wish.address), now)
     times = [until for space in spaces if space.cooling and (until := view.next_thaw(space.pool.name)) is not None]
     if not times:
         return refusal
     seconds = max(1, math.ceil(min(times) - now))
     names = ", ".join(space.pool.name for space in spaces)
     count = sum(space.cooling for space in spaces)
-    detail = f"pool {names} has {count} addresses cooling and none free; the first is free in {seconds} s"
+    detail = f"pool {names} has none free and {count} cooling; the first is free in {seconds} s"
     return Cools(detail, **{**refusal.members, "retry_after": seconds})
+
+
+def _cooling_there(
+    view: View, refusal: IpamError, spaces: Sequence[Space], wish: Wish, address: Address, now: float
+) -> IpamError:
+    """The same of an address that was asked for: who had it, and how long it is kept for that owner."""
+    for space in spaces:
+        if space.holds(address):
+            cidr = Cidr(space.family, address.value, space.width - space.bits(wish))
+            cooling = view.cooling_at(space.pool.name, cidr)
+            if cooling is not None:
+                seconds = max(1, math.ceil(cooling.until - now))
+                detail = f"{address} is cooling: {cooling.owner} had it, and it is free for others in {seconds} s"
+                return Cools(detail, **{**refusal.members, "retry_after": seconds})
+    return refusal
 
 
 def _taken_up_again(view: View, spaces: Sequence[Space], owner: Owner, wish: Wish) -> Choice | None:

@@ -149,9 +149,9 @@ class Leases:
             except NeedsThaw as nothing:
                 refusal = nothing.refusal
                 if not self.thaw(tx):
-                    raise choosing.still_cooling(tx, refusal, spaces, tx.now) from None
+                    raise choosing.still_cooling(tx, refusal, spaces, wish, tx.now) from None
         assert refusal is not None
-        raise choosing.still_cooling(tx, refusal, spaces, tx.now)
+        raise choosing.still_cooling(tx, refusal, spaces, wish, tx.now)
 
     def _had(self, tx: Tx, held: Lease, wish: Wish) -> Lease:
         """A lease that its owner asks for again. It goes to another node with him."""

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from ipamd import admission
 from ipamd.errors import Invalid
 from ipamd.freesets import Spans, gaps, merge
-from ipamd.model import POOL_NAME, WIDTH, Pool
-from ipamd.ranges import Cidr, Span, read_cidr, read_span
-from ipamd.reservations import parts
+from ipamd.model import POOL_NAME, WIDTH, Pool, Reservation
+from ipamd.ranges import Address, Cidr, Span, read_address, read_cidr, read_span
+from ipamd.reservations import Part, parts
 
 
 def ends(pool: Pool, cidr: Cidr) -> Spans:
@@ -38,14 +38,41 @@ def ends(pool: Pool, cidr: Cidr) -> Spans:
     return []
 
 
-def never(pool: Pool, cidr: Cidr) -> Spans:
-    """The offsets in `cidr` that the pool hands out to nobody, whatever is reserved: its ends, what is excluded."""
-    spans = ends(pool, cidr)
+def hosts(pool: Pool, cidr: Cidr) -> tuple[int, int]:
+    """The offsets of the first and of the last address of `cidr` that is not at its ends."""
+    spans = merge(ends(pool, cidr))
+    first = spans[0][1] + 1 if spans and spans[0][0] == 0 else 0
+    return first, spans[-1][0] - 1 if len(spans) > 1 else cidr.size - 1
+
+
+def has_own_ends(pool: Pool, cidr: Cidr, bits: int) -> bool:
+    """Whether a block of `2**bits` addresses is a network of its own, for which the ends of `cidr` are no matter.
+
+    So is one that is not smaller than the `block_size` of the pool: the first podCIDR of a cluster CIDR begins with
+    its first address, as kube-controller-manager's range allocator has it.
+    """
+    return pool.block_size is not None and bits > 0 and bits >= WIDTH[cidr.family] - pool.block_size
+
+
+def never(pool: Pool, cidr: Cidr, bits: int) -> Spans:
+    """The offsets in `cidr` that no lease of a block of `2**bits` has, whatever is reserved: ends, what is excluded."""
+    spans = [] if has_own_ends(pool, cidr, bits) else ends(pool, cidr)
     for text in (*pool.exclude, *([pool.gateway] if pool.gateway else [])):
         span = read_span(text)
         if span.family == cidr.family and span.first <= cidr.last and cidr.base <= span.last:
             spans.append((max(span.first, cidr.base) - cidr.base, min(span.last, cidr.last) - cidr.base))
     return spans
+
+
+def why_never(pool: Pool, address: Address) -> str:
+    """Why the pool hands out an address of its CIDRs to nobody, as the end of a sentence."""
+    if pool.gateway and read_address(pool.gateway) == address:
+        return "it is the gateway"
+    if any(read_span(text).has(address) for text in pool.exclude):
+        return "it is excluded"
+    if pool.ranges and not any(read_span(text).has(address) for text in pool.ranges):
+        return "it is outside of the ranges"
+    return "it is at an end of its CIDR (see `edges`)"
 
 
 def outside_ranges(pool: Pool, cidr: Cidr) -> Iterator[tuple[int, int]]:
@@ -91,10 +118,20 @@ def check_reservations(pool: Pool, cidrs: Sequence[Cidr]) -> None:
             raise Invalid(f"the reservation {each.addresses} overlaps another")
         if bool(each.kind) != bool(each.name):
             raise Invalid(f"the reservation {each.addresses} is for a kind and a name, or for neither")
-        if not any(True for cidr in cidrs for _ in parts(each, cidr, merge(never(pool, cidr)))):
+        if not any(kept_parts(pool, cidr, [each]) for cidr in cidrs):
             advice = "see `exclude`, `gateway` and `edges`"
             raise Invalid(f"the reservation {each.addresses} has nothing that is ever handed out: {advice}")
         seen.append(span)
+
+
+def kept_parts(pool: Pool, cidr: Cidr, reservations: Sequence[Reservation]) -> list[Part]:
+    """What the reservations keep of one of the CIDRs of the pool."""
+    found: list[Part] = []
+    for each in reservations:
+        span = read_span(each.addresses)
+        bits = (span.last - span.first + 1).bit_length() - 1  # the largest block that it may be
+        found += parts(each, cidr, merge(never(pool, cidr, bits)))
+    return sorted(found)
 
 
 def check_rules(pool: Pool) -> None:

@@ -116,6 +116,10 @@ class Span(NamedTuple):
     first: int
     last: int
 
+    def has(self, address: Address) -> bool:
+        """Whether the address is one of them."""
+        return self.family == address.family and self.first <= address.value <= self.last
+
 
 def read_span(text: str) -> Span:
     """Read FIRST-LAST, a CIDR or a single address. Raises Invalid."""

@@ -29,11 +29,10 @@ class Part(NamedTuple):
 class Reserved:
     """What is reserved in one CIDR of a pool; offsets count from the CIDR's base."""
 
-    def __init__(self, cidr: Cidr, reservations: Sequence[Reservation], never: Spans) -> None:
-        merged = merge(never)
-        self.parts = sorted(part for each in reservations for part in parts(each, cidr, merged))
-        self.size = sum(part.last - part.first + 1 for part in self.parts)
-        self._end = cidr.size
+    def __init__(self, cidr: Cidr, kept: Sequence[Part]) -> None:
+        """What is kept of a CIDR, in order of the offsets."""
+        self.parts = kept
+        self.size = sum(part.last - part.first + 1 for part in kept)
         by_key: dict[Key, Spans] = {}
         for first, last, key in self.parts:
             by_key.setdefault(key, []).append((first, last))
@@ -54,10 +53,10 @@ class Reserved:
         key = self.holder(offset, bits)
         return None if key is None else self._sets[key]
 
-    def next_free(self, owner: Owner, bits: int) -> int | None:
-        """The first free block that is reserved for this very owner, or None."""
+    def next_free(self, owner: Owner, start: int, end: int, bits: int) -> int | None:
+        """The first free block from `start` up to, but not including, `end` that is for this very owner, or None."""
         own = self._sets.get((owner.kind, owner.namespace, owner.name))
-        return None if own is None else own.next_free(0, self._end, bits)
+        return None if own is None else own.next_free(start, end, bits)
 
 
 def parts(reservation: Reservation, cidr: Cidr, never: Spans) -> Iterable[Part]:

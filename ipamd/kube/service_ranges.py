@@ -7,7 +7,7 @@ Pure. Source: Kubernetes' pkg/registry/core/service/ipallocator/ipallocator.go.
 
 from typing import NamedTuple
 
-from ipamd.allocator import static_band
+from ipamd.bands import static_band
 from ipamd.ranges import Address, Cidr, read_cidr
 
 Window = tuple[int, int]

@@ -116,6 +116,7 @@ DIRECTIONS = [
     ("ipamd.ranges", ("ipamd.errors", "ipamd.model"), "addresses as numbers"),
     ("ipamd.freesets", ("ipamd.ranges",), "sets of them"),
     ("ipamd.reservations", ("ipamd.freesets", "ipamd.model", "ipamd.ranges"), "what is kept for somebody"),
+    ("ipamd.bands", ("ipamd.ranges",), "where to look"),
     ("ipamd.admission", ("ipamd.errors", "ipamd.model", "ipamd.selectors"), "whom a pool is for"),
     (
         "ipamd.pool_rules",
@@ -124,8 +125,8 @@ DIRECTIONS = [
     ),
     (
         "ipamd.allocator",
-        ("ipamd.admission", "ipamd.errors", "ipamd.freesets", "ipamd.model", "ipamd.pool_rules", "ipamd.ranges",
-         "ipamd.reservations"),
+        ("ipamd.admission", "ipamd.bands", "ipamd.errors", "ipamd.freesets", "ipamd.model", "ipamd.pool_rules",
+         "ipamd.ranges", "ipamd.reservations"),
         "the choice in one pool, and no store",
     ),
     ("ipamd.selectors", ("ipamd.errors",), "text to a predicate"),
@@ -170,9 +171,10 @@ DIRECTIONS = [
     ("ipamd.endpoints", ("ipamd.kube*",), "Service and Pods to slices"),
     (
         "ipamd.kube*",
-        ("ipamd", "ipamd.allocator", "ipamd.cni.attachments", "ipamd.endpoints", "ipamd.errors",
-         "ipamd.gone_nodes", "ipamd.json", "ipamd.leases", "ipamd.model",
-         "ipamd.pool_rules", "ipamd.pools", "ipamd.ranges", "ipamd.selectors", "ipamd.stores", "ipamd.kube*"),
+        ("ipamd", "ipamd.allocator", "ipamd.bands", "ipamd.cni.attachments", "ipamd.endpoints", "ipamd.errors",
+         "ipamd.gone_nodes", "ipamd.json",
+         "ipamd.leases", "ipamd.model", "ipamd.pool_rules", "ipamd.pools", "ipamd.ranges", "ipamd.selectors",
+         "ipamd.stores", "ipamd.kube*"),
         "the Kubernetes API apart from HTTP",
     ),
     (
@@ -227,7 +229,7 @@ PURE = (
     "kdns.zone*", "kdns.skydns*", "kdns.corefile*", "kdns.rewriting*", "kdns.expression*", "kdns.templating*",
     "kdns.transport.backoff", "kdns.transport.listwatch",
     "ipamd.errors", "ipamd.json", "ipamd.model", "ipamd.conditions", "ipamd.ranges", "ipamd.freesets",
-    "ipamd.admission", "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes",
+    "ipamd.admission", "ipamd.bands", "ipamd.endpoints", "ipamd.selectors", "ipamd.patch", "ipamd.kube.shapes",
     "ipamd.kube.service_rules",
     "ipamd.reservations", "ipamd.pool_rules", "ipamd.pool_index", "ipamd.forecast", "ipamd.events",
     "ipamd.witnesses", "ipamd.cni.tombstones",

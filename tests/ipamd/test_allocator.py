@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipamd.allocator import Block, Space, static_band
+from ipamd.allocator import Block, Space
+from ipamd.bands import static_band
 from ipamd.errors import Exhausted, Invalid, IpamError, OutsidePool, Taken, Withheld
-from ipamd.model import Pool, Wish
+from ipamd.model import Owner, Pool, Reservation, Wish
 from ipamd.pool_rules import check_pool
 from ipamd.ranges import read_address, read_cidr, show_address
 
@@ -95,15 +96,97 @@ def test_capacity_counts_what_can_be_given(of: Pool, capacity: int) -> None:
     assert Space(of).capacity == capacity
 
 
-def test_blocks_leave_out_what_is_withheld_and_singles_leave_out_the_blocks() -> None:
-    block = Wish(block=True)
+BLOCK = Wish(block=True)
 
-    assert given_by(pool("10.0.0.0/22", block_size=24), block, NEXT, block, Wish(prefix_length=25)) == [
-        "10.0.1.0/24",
-        "10.0.0.2",
-        "10.0.2.0/24",
-        "10.0.0.128/25",
-    ]
+
+@pytest.mark.parametrize(
+    ("of", "wishes", "given"),
+    [
+        (pool("10.0.0.0/22", block_size=24), [BLOCK, NEXT, BLOCK], ["10.0.0.0/24", "10.0.1.0", "10.0.2.0/24"]),
+        (pool("10.0.0.0/22", block_size=24), [NEXT, BLOCK], ["10.0.0.2", "10.0.1.0/24"]),
+        (pool("10.0.0.0/22", block_size=24), [Wish(prefix_length=31)], ["10.0.0.2/31"]),
+        (pool("10.0.0.0/22", block_size=24), [Wish(prefix_length=23)], ["10.0.0.0/23"]),
+        (pool("10.0.0.0/22", block_size=24), [BLOCK] * 4, [f"10.0.{n}.0/24" for n in range(4)]),
+        (pool("10.0.0.0/22", block_size=24, gateway="10.0.0.9"), [BLOCK], ["10.0.1.0/24"]),
+        (pool("10.0.0.0/22"), [Wish(prefix_length=24)], ["10.0.1.0/24"]),
+        (pool("fd00::/56", block_size=64), [BLOCK, NEXT], ["fd00::/64", "fd00:0:0:1::"]),
+        (pool("10.0.0.0/30", block_size=32), [NEXT], ["10.0.0.2"]),
+        (pool("10.0.0.0/24", purpose="services", block_size=28), [BLOCK, NEXT], ["10.0.0.0/28", "10.0.0.16"]),
+    ],
+)
+def test_only_a_block_of_the_block_size_has_the_ends_of_a_cidr(of: Pool, wishes: list[Wish], given: list[str]) -> None:
+    assert given_by(of, *wishes) == given
+
+
+def test_a_block_reserved_for_a_node_has_the_ends_of_the_cidr_and_its_single_addresses_have_not() -> None:
+    mine = Owner("Node", "n1")
+    space = Space(
+        pool("10.0.0.0/22", block_size=24, reservations=(Reservation("10.0.0.0/24", kind="Node", name="n1"),))
+    )
+
+    assert space.choose(BLOCK, RANDOM, mine) == Block(read_address("10.0.0.0").value, 8)
+    assert space.choose(NEXT, RANDOM, mine).first == read_address("10.0.0.2").value
+    assert (space.capacity, space.reserved) == (1023, 256)
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("10.0.0.0", "it is at an end of its CIDR"),
+        ("10.0.0.5", "it is the gateway"),
+        ("10.0.0.6", "it is excluded"),
+        ("10.0.0.9", "it is outside of the ranges"),
+        ("10.0.0.2", None),
+    ],
+)
+def test_who_asks_for_an_address_that_is_never_given_is_told_why(address: str, why: str | None) -> None:
+    space = Space(pool("10.0.0.0/24", gateway="10.0.0.5", exclude=("10.0.0.6",), ranges=("10.0.0.0-10.0.0.8",)))
+
+    if why is None:
+        assert space.choose(Wish(address=address), RANDOM).first == read_address(address).value
+    else:
+        with pytest.raises(Withheld, match=f"{address} is not handed out by pool p: {why}"):
+            space.choose(Wish(address=address), RANDOM)
+
+
+@pytest.mark.parametrize("address", ["10.0.0.0", "10.0.0.1", "10.0.3.255"])
+def test_a_single_address_at_an_end_is_withheld_where_a_block_may_have_it(address: str) -> None:
+    with pytest.raises(Withheld):
+        Space(pool("10.0.0.0/22", block_size=24)).choose(Wish(address=address), RANDOM)
+
+
+@given(
+    st.sampled_from(["10.0.0.0/26", "fd00::/122"]),
+    st.sampled_from(["lowest", "round-robin", "random"]),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 63)), max_size=60),
+    st.integers(),
+)
+def test_counts_hold_whatever_blocks_and_singles_come_and_go(
+    cidr: str, strategy: str, steps: list[tuple[int, int]], seed: int
+) -> None:
+    base, random = read_cidr(cidr), Random(seed)
+    space = Space(pool(cidr, strategy=strategy, block_size=base.length + 2))
+    held: list[Block] = []
+    for bits, number in steps:
+        if held and number % 3 == 0:
+            space.give(held.pop(number % len(held)))
+        else:
+            try:
+                held.append(space.choose(Wish(prefix_length=space.width - bits), random))
+            except Exhausted:
+                continue
+            space.take(held[-1])
+        taken = [each.first - base.base + n for each in held for n in range(1 << each.bits)]
+        assert len(set(taken)) == len(taken) == space.used
+        ends = {0, 1, 63} if base.family == 4 else {0, 1}
+        assert space.free == space.counted() == len({*range(64)} - {*taken} - ends)
+        assert all(
+            each.bits >= 4
+            for each in held
+            if {n for n in ends if each.first <= base.base + n < each.first + (1 << each.bits)}
+        )
+        listed = [each.first - base.base + n for each in space.free_blocks(6) for n in range(1 << each.bits)]
+        assert {*range(64)} - {*taken} - ends <= {*listed} <= {*range(64)} - {*taken}
 
 
 def test_a_pool_for_nodes_gives_blocks_from_its_very_beginning() -> None:

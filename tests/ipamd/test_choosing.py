@@ -191,7 +191,7 @@ async def test_a_namespace_has_no_more_than_its_quota(service: Service) -> None:
     await made(service, lb(quotas={"shop": 2, "*": 1}))
     first = await lease(service, "a", namespace="shop")
     await lease(service, "b", namespace="shop")
-    with pytest.raises(QuotaExceeded, match="its quota is 2"):
+    with pytest.raises(QuotaExceeded, match="'shop' has used up its quota of pool"):
         await lease(service, "c", namespace="shop")
     await lease(service, "a", namespace="bank")
     with pytest.raises(QuotaExceeded):

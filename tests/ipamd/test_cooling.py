@@ -47,7 +47,7 @@ async def test_nobody_else_gets_an_address_while_caches_may_name_its_owner(coole
     assert refused.value.members["retry_after"] == TTL
     assert refused.value.members["cooling"] == 1
     clock.now += TTL - 1
-    with pytest.raises(Cools):
+    with pytest.raises(Cools, match=f"{lease.address} is cooling: {WEB} had it, and it is free for others in 1 s"):
         await cooled.lease(DB, Wish(pool="two", address=lease.address))
     clock.now += 1
     assert (await cooled.lease(DB, Wish(pool="two")))[0].address == lease.address

@@ -149,10 +149,10 @@ async def test_the_blocks_of_nodes_keep_to_the_rules_of_their_pool(service: Serv
 
     await service.ensure_pools([replace(pool, quotas={"bank": 2, "shop": 2})])  # what is there is counted again
     await lease(service, "z", ON_N1, "bank")
-    with pytest.raises(QuotaExceeded, match="has 2 leases"):
+    with pytest.raises(QuotaExceeded, match="used up its quota of pool cluster: 2 of 2 leases"):
         await lease(service, "more", ON_N1, "bank")
     service.store.view(service.pools.load)
-    with pytest.raises(QuotaExceeded, match="has 2 leases"):
+    with pytest.raises(QuotaExceeded, match="used up its quota of pool cluster: 2 of 2 leases"):
         await lease(service, "more", ON_N1, "bank")
     await service.ensure_pools([replace(pool, drained=True)])
     with pytest.raises(IpamError, match="drained"):

@@ -85,7 +85,7 @@ async def test_what_an_object_shows_in_its_spec_is_neither_released_nor_given_an
     node: Object = {"metadata": {"name": "n1"}, "spec": {"podCIDRs": [str(block)]}}
     await service.store.update(lambda tx: tx.put("Node", "", "n1", node))
 
-    with pytest.raises(Conflict, match=r"10.244.1.0/24 is in the spec of Node n1"):
+    with pytest.raises(Conflict, match=r"10.244.0.0/24 is in the spec of Node n1"):
         await service.release(block.id)
     with pytest.raises(Conflict):
         await service.renew(block.id, 5)

@@ -295,6 +295,7 @@ async def test_pools_of_ipamd_are_named_or_chosen_for_pods(runtime: Runtime) -> 
     assert result["ips"] == [{"address": "10.244.9.9/16", "gateway": "10.244.0.1"}]
 
 
+NOT_AT_ENDS = "10.244.0.1 is not handed out by pool pods: it is at an end of its CIDR (see `edges`)"
 ASKING_OUTSIDE = {"cni": {"ips": ["10.9.9.9"]}}
 TOO_MANY = "CNI version 0.2.0 does not support more than 1 address per family"
 NOTHING_LEFT = "no IP addresses available in range set: 10.1.0.1-10.1.0.2"
@@ -305,7 +306,7 @@ NOTHING_LEFT = "no IP addresses available in range set: 10.1.0.1-10.1.0.2"
     [
         ({"pool": "absent"}, {}, 103, "there is no pool 'absent'"),
         ({"pool": "pods"}, {"args": ASKING_OUTSIDE}, 7, "failed to allocate all requested IPs: 10.9.9.9"),
-        ({"pool": "pods"}, {"args": {"cni": {"ips": ["10.244.0.1"]}}}, 7, "10.244.0.1 is not handed out by pool pods"),
+        ({"pool": "pods"}, {"args": {"cni": {"ips": ["10.244.0.1"]}}}, 7, NOT_AT_ENDS),
         ({"pools": ["pods", "tiny"]}, {"version": "0.2.0"}, 7, TOO_MANY),
         ({"subnet": "10.1.0.0/24", "resolvConf": "/nowhere"}, {}, 5, "open /nowhere: No such file or directory"),
         ({"range": "10.1.0.0/30", "exclude": ["10.1.0.0/24"]}, {}, 100, NOTHING_LEFT),

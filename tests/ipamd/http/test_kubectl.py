@@ -228,7 +228,7 @@ def test_a_service_cidr_goes_once_nothing_is_in_it(kubectl: Kubectl) -> None:
 def test_a_node_shows_its_blocks(kubectl: Kubectl) -> None:
     kubectl("create", "-f", "-", stdin='{"apiVersion":"v1","kind":"Node","metadata":{"name":"n1"}}')
 
-    assert kubectl("get", "node", "n1", "-o", "jsonpath={.spec.podCIDRs}") == '["10.244.1.0/24","fd00:10:244:1::/64"]'
+    assert kubectl("get", "node", "n1", "-o", "jsonpath={.spec.podCIDRs}") == '["10.244.0.0/24","fd00:10:244::/64"]'
     assert "cidrs\t<[]string>" in kubectl("explain", "servicecidr.spec")
     assert "Whom an IPAddress belongs to" in kubectl("explain", "ipaddress.spec.parentRef")
     assert {"servicecidrs", "ipaddresses"} <= {row[0] for row in rows(kubectl("api-resources")) if row}
@@ -239,7 +239,7 @@ def test_a_node_shows_its_blocks(kubectl: Kubectl) -> None:
     [
         ("servicecidr/kubernetes", ["CIDRs: 10.96.0.0/12, fd00:10:96::/112", "Kubernetes Service CIDR is ready"]),
         ("ipaddress/10.96.0.1", ["Resource: services", "Namespace: default", "Name: kubernetes"]),
-        ("node/n1", ["PodCIDR: 10.244.1.0/24", "PodCIDRs: 10.244.1.0/24,fd00:10:244:1::/64"]),
+        ("node/n1", ["PodCIDR: 10.244.0.0/24", "PodCIDRs: 10.244.0.0/24,fd00:10:244::/64"]),
     ],
 )
 def test_what_has_addresses_is_described(kubectl: Kubectl, named: str, lines: list[str]) -> None:
@@ -262,4 +262,4 @@ def test_the_blocks_of_a_node_stay(kubectl: Kubectl) -> None:
     both = '{"spec":{"podCIDR":"10.244.9.0/24","podCIDRs":["10.244.9.0/24"]}}'
     assert "is invalid" in kubectl("patch", "node", "n1", "--type=merge", "-p", both, fails=True)
     shown = kubectl("get", "node", "n1", "-o", "jsonpath={.spec.podCIDR}")
-    assert shown == "10.244.1.0/24"
+    assert shown == "10.244.0.0/24"

@@ -47,10 +47,10 @@ def test_a_new_lease_is_shown_whole_and_again_with_200(ipamd: Daemon) -> None:
 
 def test_an_address_or_a_block_may_be_asked_for(ipamd: Daemon) -> None:
     block = ipamd.lease("block", "pods-v6", prefix_length=64)
-    exact = ipamd.lease("exact", "pods-v6", address="FD00:10:244:0::AB")
+    exact = ipamd.lease("exact", "pods-v6", address="FD00:10:244:1::AB")
 
-    assert (block.body["address"], block.body["prefix_length"]) == ("fd00:10:244:1::", 64)
-    assert (exact.body["address"], exact.body["prefix_length"]) == ("fd00:10:244::ab", 128)
+    assert (block.body["address"], block.body["prefix_length"]) == ("fd00:10:244::", 64)
+    assert (exact.body["address"], exact.body["prefix_length"]) == ("fd00:10:244:1::ab", 128)
 
 
 def test_a_released_lease_is_gone(ipamd: Daemon) -> None:

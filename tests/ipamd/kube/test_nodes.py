@@ -10,8 +10,8 @@ from tests.ipamd.kube.cluster import Cluster
 async def test_a_node_gets_a_block_of_every_family_and_is_ready(cluster: Cluster) -> None:
     first, second = await cluster.create("Node", "n1"), await cluster.create("Node", "n2", spec={})
 
-    assert first["spec"] == {"podCIDR": "10.244.1.0/24", "podCIDRs": ["10.244.1.0/24", "fd00:10:244:1::/64"]}
-    assert second["spec"]["podCIDR"] == "10.244.2.0/24"
+    assert first["spec"] == {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24", "fd00:10:244::/64"]}
+    assert second["spec"]["podCIDR"] == "10.244.1.0/24"
     assert [(c["type"], c["status"]) for c in first["status"]["conditions"]] == [("Ready", "True")]
 
 
@@ -54,7 +54,7 @@ async def test_a_node_gets_the_block_that_it_asks_for(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     ("spec", "complaint"),
     [
-        ({"podCIDR": "10.244.1.0/24"}, "already allocated"),
+        ({"podCIDR": "10.244.0.0/24"}, "already allocated"),
         ({"podCIDR": "10.0.0.0/24"}, "not in the valid range"),
         ({"podCIDR": "10.244.9.1/24"}, "must be a valid CIDR"),
         ({"podCIDR": "10.244.9.1"}, "must be a valid CIDR"),

@@ -108,7 +108,7 @@ async def test_a_pod_on_the_network_of_its_host_has_the_addresses_of_its_node_an
 
     assert pod["status"]["podIPs"] == [{"ip": "192.168.0.1"}]
     assert "podIP" not in alone["status"]
-    assert cluster.addresses("pods") == ["10.244.1.0/24"]
+    assert cluster.addresses("pods") == ["10.244.0.0/24"]
 
 
 async def test_the_address_stays_over_updates_and_goes_with_the_pod(cluster: Cluster) -> None:

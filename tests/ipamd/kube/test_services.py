@@ -238,7 +238,7 @@ async def test_an_address_that_was_given_back_is_kept_for_the_service_that_had_i
     second = (await make(cluster, "second"))["spec"]["clusterIP"]
     await cluster.delete("Service", "first")
 
-    with pytest.raises(StatusError, match=r"failed to allocate a serviceIP: .*cooling and none free"):
+    with pytest.raises(StatusError, match=r"failed to allocate a serviceIP: .*none free and 1 cooling"):
         await make(cluster, "third")
     with pytest.raises(StatusError, match=f"failed to allocate IP {first}: .*cool"):
         await make(cluster, "third", clusterIP=first)
