@@ -128,23 +128,30 @@ def contradictions(history: Iterable[Seen]) -> list[int]:
     return [lease for lease, each in said.items() if len(each) > 1]
 
 
-def too_soon(history: Iterable[Seen], seconds: float) -> list[str]:
+def releases(history: Iterable[Seen]) -> list[Seen]:
+    """The release of every lease that was released: the one that did it, or the earliest of those that may have."""
+    ends: dict[int, Seen] = {}
+    for seen in history:
+        if seen.what == "released":
+            other = ends.get(seen.lease, seen)
+            ends[seen.lease] = min(seen, other, key=lambda each: (not each.is_known, each.called))
+    return [*ends.values()]
+
+
+def too_soon(history: Sequence[Seen], seconds: float) -> list[str]:
     """The addresses that somebody got who had not had them, sooner than that after they were released.
 
     The ids of leases grow, so the one with the greater id is the later one of an address.
     """
-    parts: dict[str, list[Seen]] = {}
+    given: dict[str, list[Seen]] = {}
     for seen in history:
-        if seen.what in ("new", "released"):
-            parts.setdefault(seen.address, []).append(seen)
+        if seen.what == "new":
+            given.setdefault(seen.address, []).append(seen)
     return [
-        address
-        for address, part in parts.items()
-        for given in part
-        for ended in part
-        if (given.what, ended.what) == ("new", "released")
-        and (given.lease > ended.lease and given.owner != ended.owner)
-        and given.answered < ended.called + seconds
+        end.address
+        for end in releases(history)
+        for new in given.get(end.address, ())
+        if new.lease > end.lease and new.owner != end.owner and new.answered < end.called + seconds
     ]
 
 

@@ -13,7 +13,7 @@ from random import Random
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from bench.history import Held, Life, Refused, Seen, What, contradictions, flaws, too_soon, wrongly_exhausted
+from bench.history import Held, Life, Refused, Seen, What, contradictions, flaws, releases, too_soon, wrongly_exhausted
 
 CLIENTS = 64
 POOL = "race"
@@ -210,8 +210,7 @@ class Race:
             self.faults.append("an address or an owner is in the list twice")
         self.faults += self._torn({seen.owner for seen in standing.values()})
         self.faults += [f"{each} did not cool" for each in too_soon(self._released + history, self._cooldown)]
-        ended = [seen for seen in history if seen.what == "released"]
-        self._released = [seen for seen in self._released + ended if seen.called + self._cooldown > now]
+        self._released = [seen for seen in releases(self._released + history) if seen.called + self._cooldown > now]
         wrong = wrongly_exhausted(self._lives(history), self._refused, CAPACITY)
         self.faults += [f"{wrong} were told that the pool was exhausted, and it was not"] * bool(wrong)
         self._ids |= {seen.lease for seen in history}

@@ -103,6 +103,20 @@ def test_what_was_released_cools(given: Seen, early: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ends", "early"),
+    [
+        ([saw("released", 1, 3, 4), saw("released", 1, 9)], False),  # the lost one came too late, and did nothing
+        ([saw("released", 1, 9, 10), saw("released", 1, 3)], True),  # the lost one did nothing
+        ([saw("released", 1, 9), saw("released", 1, 3)], False),  # the earlier one may have been done
+        ([saw("released", 1, 9)], True),
+    ],
+)
+def test_what_cools_does_so_from_the_release_that_was_done(ends: list[Seen], early: bool) -> None:
+    history = [saw("new", 1, 1, 2), *ends, saw("new", 2, 13, 14)._replace(owner="p")]
+    assert bool(too_soon(history, 10)) == early
+
+
+@pytest.mark.parametrize(
     ("refused", "wrong"),
     [
         (Refused(1, 4, 5), 0),  # both leases stand
