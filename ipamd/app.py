@@ -155,7 +155,7 @@ async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
         store.listen(Fullness(service.pools, watched).committed)
         reconciler = Reconciler(service, watched, clock, config.reconcile_grace)
         metrics = Metrics(service, [kubernetes.metrics, calls, EventMetrics(watched, reconciler)])
-        further = [*reconcile.routes(reconciler, service, config.store.parent), *events.routes(watched)]
+        further = [*reconcile.routes(reconciler, service), *events.routes(watched)]
         application = build([kubernetes.surface(), rest.surface(service, metrics, further)], metrics)
         server = Server(application, rest.answers(service, metrics))
         try:

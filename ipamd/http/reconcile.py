@@ -1,9 +1,8 @@
 """`/v1/reconcile`, `/v1/witnesses` and `/v1/backup`: what keeps the store and the world of one mind."""
 
+import asyncio
 import os
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from aiohttp import web
 from msgspec import Meta, Struct
@@ -63,10 +62,9 @@ class ReconcileBody(Struct):
 class ReconcileHandlers:
     """What is done for each route, over one reconciler."""
 
-    def __init__(self, reconciler: Reconciler, service: Service, directory: Path) -> None:
+    def __init__(self, reconciler: Reconciler, service: Service) -> None:
         self._reconciler = reconciler
         self._service = service
-        self._directory = directory
 
     async def look(self, _request: web.Request) -> web.Response:
         """What would be freed."""
@@ -88,22 +86,18 @@ class ReconcileHandlers:
         return web.Response(status=204)
 
     async def backup(self, request: web.Request) -> web.StreamResponse:
-        """Send a copy of the store that is consistent in itself."""
-        with await self._copy() as file:
+        """Send a copy of the store that is consistent in itself.
+
+        A thread reads it, a piece at a time as the client takes them: the disk keeps nobody else waiting.
+        """
+        with await self._service.store.copy() as file:
             size = os.fstat(file.fileno()).st_size
             headers = {"Content-Type": "application/vnd.sqlite3", "Content-Length": str(size)}
             response = web.StreamResponse(headers=headers)
             await response.prepare(request)
-            while piece := file.read(CHUNK):
+            while piece := await asyncio.to_thread(file.read, CHUNK):
                 await response.write(piece)
             return response
-
-    async def _copy(self) -> BinaryIO:
-        """A copy of the store without a name any more, so that nothing of it stays however the sending ends."""
-        with TemporaryDirectory(dir=self._directory, prefix=".backup-") as place:
-            copy = Path(place) / "copy.sqlite"
-            await self._service.store.copy(copy)
-            return copy.open("rb")
 
     def _show(self, decisions: list[Decision], freed: list[Suspect]) -> web.Response:
         suspects = [
@@ -114,9 +108,9 @@ class ReconcileHandlers:
         return shown(ReconcileBody(suspects, leases, self._reconciler.grace, self._reconciler.old_because))
 
 
-def routes(reconciler: Reconciler, service: Service, directory: Path) -> tuple[Route, ...]:
-    """The routes; `directory` is where a backup may lie while it is sent."""
-    to = ReconcileHandlers(reconciler, service, directory)
+def routes(reconciler: Reconciler, service: Service) -> tuple[Route, ...]:
+    """The routes of reconciliation and backup."""
+    to = ReconcileHandlers(reconciler, service)
     path, replies = "/v1/reconcile", {200: ReconcileBody}
     writing: Refusals = (*READING, *WRITING)
     return (

@@ -9,8 +9,7 @@ state is `store.view(fn)`. Every change gets the next revision, in one order wit
 from asyncio import Future
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import BinaryIO, Literal, NamedTuple, Protocol, TypeVar
 
 from ipamd.errors import DryRun
 from ipamd.json import Object
@@ -262,8 +261,11 @@ class Store(Protocol):
     def old_because(self) -> str:
         """Why the store is an old copy of itself; empty if it is none."""
 
-    async def copy(self, target: Path) -> None:
-        """Make a copy of the store that knows that it is one. Raises StoreFull, StoreUnavailable."""
+    async def copy(self) -> BinaryIO:
+        """A copy of the store that knows that it is one, in a file without a name, to be read and closed.
+
+        Raises StoreFull, StoreUnavailable.
+        """
 
     async def update(self, change: Callable[[Tx], T]) -> T:
         """Run `change` in a transaction, and return what it returned once that is durable.

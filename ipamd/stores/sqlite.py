@@ -18,14 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import perf_counter, time
-from typing import Generic, Protocol, TypeVar
+from typing import BinaryIO, Generic, Protocol, TypeVar
 
 import apsw
 
 from ipamd.errors import IpamError
 from ipamd.stores import Changes, Follower, Listener, Tx, View
 from ipamd.stores.high_water import HighWater
-from ipamd.stores.sqlite_copy import copy
+from ipamd.stores.sqlite_copy import copied, forget_unfinished
 from ipamd.stores.sqlite_file import FAILURES, alone, locked, opened, opening, reply_to
 from ipamd.stores.sqlite_schema import MARK_AS_NOTED, MARK_AS_OLD
 from ipamd.stores.sqlite_tx import SqliteTx
@@ -110,6 +110,7 @@ class SqliteStore:
         with ExitStack() as held:
             self._lock = locked(path)
             held.callback(os.close, self._lock)
+            forget_unfinished(path)
             self._water = HighWater(path)
             held.callback(self._water.close)
             with opening(path):
@@ -130,9 +131,9 @@ class SqliteStore:
         """Why the store is an old copy of itself; empty if it is none."""
         return self._tx.old_because
 
-    async def copy(self, target: Path) -> None:
-        """Make a copy of the store that knows that it is one."""
-        await asyncio.to_thread(copy, self._path, target)
+    async def copy(self) -> BinaryIO:
+        """A copy of the store that knows that it is one, in a file without a name."""
+        return await asyncio.to_thread(copied, self._path)
 
     async def update(self, change: Callable[[Tx], T]) -> T:
         """Run `change` in a transaction, and return what it returned once that is durable."""

@@ -4,10 +4,12 @@ Strategy: a copy knows that it is one. Whatever was given after it was made woul
 that is started on it allocates nothing until somebody has said that this is all right.
 """
 
+import glob
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import apsw
 
@@ -17,19 +19,35 @@ from ipamd.stores.sqlite_file import FAILURES, alone, locked, reply_to
 from ipamd.stores.sqlite_schema import MARK_AS_OLD
 
 
-def copy(path: Path, target: Path) -> None:
-    """Make a consistent copy of a store that may be in use. Raises StoreFull, StoreUnavailable."""
+def copied(path: Path) -> BinaryIO:
+    """A consistent copy of a store that may be in use, to be read. Raises StoreFull, StoreUnavailable.
+
+    It lies beside the store, where there is room for one, and has lost its name already: nothing of it stays however
+    its use ends.
+    """
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            connection.execute("VACUUM INTO ?", (str(target),))
-        finally:
-            connection.close()
-        mark_as_old(target)
-    except FAILURES as failure:
-        with suppress(OSError):
-            target.unlink()
+        with TemporaryDirectory(dir=path.parent, prefix=unfinished(path)) as place:
+            target = Path(place) / "copy.sqlite"
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+            try:
+                connection.execute("VACUUM INTO ?", (str(target),))
+            finally:
+                connection.close()
+            mark_as_old(target)
+            return target.open("rb")
+    except (OSError, *FAILURES) as failure:
         raise reply_to(failure) from failure
+
+
+def forget_unfinished(path: Path) -> None:
+    """Remove the copies that were not finished when their daemon was killed. The store must be locked."""
+    for place in path.parent.glob(f"{glob.escape(unfinished(path))}*"):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def unfinished(path: Path) -> str:
+    """How the directories are named in which copies of a store are made."""
+    return f".{path.name}.copy-"
 
 
 def restore(source: Path, path: Path) -> int:

@@ -1,5 +1,6 @@
 """The file of the SQLite store: locked, opened, read by itself; and what its failures mean."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
@@ -33,9 +34,9 @@ FAILURES = (
 )
 
 
-def reply_to(failure: apsw.Error) -> IpamError:
+def reply_to(failure: apsw.Error | OSError) -> IpamError:
     """What the callers are told of a failure of the file."""
-    if isinstance(failure, apsw.FullError):
+    if isinstance(failure, apsw.FullError) or (isinstance(failure, OSError) and failure.errno == errno.ENOSPC):
         return StoreFull("the disk is full; nothing was changed")
     return StoreUnavailable(f"the store failed, nothing was changed: {failure}")
 

@@ -1,7 +1,9 @@
 """`/v1/reconcile`, `/v1/witnesses`, `/v1/events` and `/v1/backup`, as their clients see them."""
 
 import json
+import socket
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +117,44 @@ def test_a_backup_is_a_whole_store_while_leases_are_made(daemon: Daemon, tmp_pat
     with sqlite3.connect(copy) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT count(*) FROM leases").fetchone() == (50,)
-    assert [*tmp_path.glob(".backup-*")] == []
+    assert [*tmp_path.glob(".*")] == []
+
+
+def copies(daemon: Daemon) -> list[str]:
+    """The copies of its store that the daemon has open."""
+    found: list[str] = []
+    for file in Path(f"/proc/{daemon.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            found.append(str(file.readlink()))
+    return [name for name in found if "copy.sqlite" in name]
+
+
+@pytest.mark.parametrize("ends", ["the client goes", "the daemon is stopped", "the daemon is killed"])
+def test_others_are_answered_while_a_client_takes_a_backup_slowly_and_nothing_of_it_stays(
+    daemon: Daemon, ends: str
+) -> None:
+    for batch in range(3):
+        owners = [{"kind": "Host", "name": f"h{batch}-{number}"} for number in range(2500)]
+        wishes = [{"pool": "pods", "owner": owner, "description": "x" * 999} for owner in owners]
+        assert daemon.request("POST", "/v1/leases:batch", {"leases": wishes}).status == 200
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", daemon.port))
+        slow.sendall(b"GET /v1/backup HTTP/1.1\r\nHost: ipamd\r\n\r\n")
+        assert slow.recv(12) == b"HTTP/1.1 200"
+
+        for number in range(20):
+            assert daemon.lease(f"c{number}").status == 201
+        (copy,) = copies(daemon)
+        assert copy.endswith("(deleted)")  # it has no name any more: nothing can leave it behind
+        if ends == "the daemon is stopped":
+            daemon.stop()
+        if ends == "the daemon is killed":
+            daemon.kill()
+    if ends == "the client goes":
+        while copies(daemon):
+            assert daemon.request("GET", "/healthz").status == 200
+    assert [*daemon.store.parent.glob(".*")] == []
 
 
 def test_an_old_copy_gives_nothing_until_somebody_says_so(daemon: Daemon) -> None:

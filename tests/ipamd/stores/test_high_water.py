@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from ipamd.errors import OldCopy, StartError
+from ipamd.errors import OldCopy, StartError, StoreUnavailable
 from ipamd.fsck import check
 from ipamd.log import Log
 from ipamd.model import Lease, LeaseFilter, Owner, Pool, Wish
@@ -151,7 +151,9 @@ async def test_a_copy_of_a_store_in_use_is_whole_and_knows_that_it_is_one(path: 
     service = await opened(path)
     target = tmp_path / "elsewhere" / "copy.sqlite"
     target.parent.mkdir()
-    _, *leases = await asyncio.gather(service.store.copy(target), *(lease(service, f"c{n}") for n in range(5)))
+    copy, *leases = await asyncio.gather(service.store.copy(), *(lease(service, f"c{n}") for n in range(5)))
+    with copy:
+        target.write_bytes(copy.read())
     await service.store.close()
 
     copied = await opened(target)
@@ -164,7 +166,8 @@ async def test_a_copy_of_a_store_in_use_is_whole_and_knows_that_it_is_one(path: 
 
 async def test_a_copy_is_put_in_the_place_of_a_store_with_nothing_left_of_that(path: Path) -> None:
     service = await opened(path)
-    await service.store.copy(path.with_name("copy.sqlite"))
+    with await service.store.copy() as copy:
+        path.with_name("copy.sqlite").write_bytes(copy.read())
     await lease(service, "later")
     with pytest.raises(StartError, match="in use"):
         restore(path.with_name("copy.sqlite"), path)
@@ -175,6 +178,28 @@ async def test_a_copy_is_put_in_the_place_of_a_store_with_nothing_left_of_that(p
     assert restore(path.with_name("copy.sqlite"), path) == 3
     service = await opened(path)
     assert [each.owner.name for each in service.list_leases(LeaseFilter(), 0, 9)] == ["before", "after"]
+    await service.store.close()
+
+
+async def test_what_was_left_of_a_copy_by_a_kill_goes_when_the_store_is_opened(path: Path) -> None:
+    left, others = (path.with_name(name) for name in (".store.sqlite.copy-x", ".other.sqlite.copy-x"))
+    for place in (left, others):
+        place.mkdir()
+        (place / "copy.sqlite").write_bytes(b"half")
+    service = await opened(path)
+    assert not left.exists()
+    assert others.exists()
+    await service.store.close()
+
+
+async def test_a_copy_that_cannot_be_made_is_refused_and_leaves_nothing(path: Path) -> None:
+    service = await opened(path)
+    before = {each.name for each in path.parent.iterdir()}
+    shutil.move(path, path.with_name("moved.sqlite"))
+    with pytest.raises(StoreUnavailable):
+        await service.store.copy()
+    shutil.move(path.with_name("moved.sqlite"), path)
+    assert {each.name for each in path.parent.iterdir()} == before
     await service.store.close()
 
 
