@@ -141,10 +141,14 @@ async def docker(built: Built, settings: DockerTable | None) -> AsyncIterator[li
 
 @asynccontextmanager
 async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
-    """The service, ready for requests, with what belongs to it; all is closed at the end."""
+    """The service, ready for requests, with what belongs to it; all is closed at the end.
+
+    A store that was made for a start that is refused goes again, unless a runtime or dockerd has used it already.
+    """
     store = SqliteStore(config.store, clock)
     if store.old_because:
         LOG.error("the store is an old copy of itself, nothing is given from it: %s", store.old_because)
+    begun, is_spare = 0, False
     try:
         clock.begin(store.view(lambda view: view.clock))
         service = await prepared(store, config)
@@ -158,12 +162,16 @@ async def opened(config: Config, clock: SteadyClock) -> AsyncIterator[Built]:
         further = [*reconcile.routes(reconciler, service), *events.routes(watched)]
         application = build([kubernetes.surface(), rest.surface(service, metrics, further)], metrics)
         server = Server(application, rest.answers(service, metrics))
+        begun = store.revision
         try:
             yield Built(service, server, metrics, reconciler, watched, calls)
         finally:
             await server.stop()
+    except StartError:
+        is_spare = begun in (0, store.revision)
+        raise
     finally:
-        await store.close()
+        await store.close(as_found=is_spare)
 
 
 async def prepared(store: SqliteStore, config: Config) -> Service:

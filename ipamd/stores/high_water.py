@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ipamd.errors import StartError
+from ipamd.stores.sqlite_file import beside
 
 SYNC = 1.0  # seconds between two syncs; only a failure of the machine loses what was noted since
 FORM = "{identity} {revision:020d}\n"
@@ -28,7 +29,7 @@ class HighWater:
 
     def __init__(self, path: Path) -> None:
         """Open the file, or make it. Raises StartError."""
-        self.path = path.with_name(path.name + ".seen")
+        self.path = beside(path, ".seen")
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self.seen = read_seen(os.pread(self._file, 256, 0))

@@ -26,7 +26,7 @@ from ipamd.errors import IpamError
 from ipamd.stores import Changes, Follower, Listener, Tx, View
 from ipamd.stores.high_water import HighWater
 from ipamd.stores.sqlite_copy import copied, forget_unfinished
-from ipamd.stores.sqlite_file import FAILURES, alone, locked, opened, opening, reply_to
+from ipamd.stores.sqlite_file import FAILURES, alone, locked, not_there_yet, opened, opening, remove, reply_to
 from ipamd.stores.sqlite_schema import MARK_AS_NOTED, MARK_AS_OLD
 from ipamd.stores.sqlite_tx import SqliteTx
 from ipamd.stores.sqlite_view import SqliteView
@@ -110,6 +110,8 @@ class SqliteStore:
         with ExitStack() as held:
             self._lock = locked(path)
             held.callback(os.close, self._lock)
+            self._made = not_there_yet(path)
+            held.callback(remove, self._made)
             forget_unfinished(path)
             self._water = HighWater(path)
             held.callback(self._water.close)
@@ -173,8 +175,8 @@ class SqliteStore:
         """Tell `listener` of every later commit."""
         self._listeners.append(listener)
 
-    async def close(self) -> None:
-        """Finish what was asked for and let go of the file."""
+    async def close(self, *, as_found: bool = False) -> None:
+        """Finish what was asked for and let go of the file; with `as_found`, remove it if it was made by opening it."""
         while self._queue or self._commit is not None:
             with suppress(IpamError):
                 await self.update(lambda tx: None)
@@ -182,6 +184,8 @@ class SqliteStore:
         self._reader.close()
         self._writer.close()
         self._water.close()
+        if as_found:
+            remove(self._made)
         os.close(self._lock)
 
     @contextmanager

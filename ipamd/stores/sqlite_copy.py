@@ -15,7 +15,7 @@ import apsw
 
 from ipamd.errors import IpamError, StartError
 from ipamd.stores import View
-from ipamd.stores.sqlite_file import FAILURES, alone, locked, reply_to
+from ipamd.stores.sqlite_file import FAILURES, alone, beside, locked, reply_to
 from ipamd.stores.sqlite_schema import MARK_AS_OLD
 
 
@@ -58,13 +58,13 @@ def restore(source: Path, path: Path) -> int:
     lock = locked(path)
     try:
         revision = alone(source, check)
-        fresh = path.with_name(path.name + ".new")
+        fresh = beside(path, ".new")
         shutil.copyfile(source, fresh)
         mark_as_old(fresh)
         sync(fresh)
         # What is left of the store before must not be taken for the rest of this one.
         for leftover in ("-wal", "-shm"):
-            path.with_name(path.name + leftover).unlink(missing_ok=True)
+            beside(path, leftover).unlink(missing_ok=True)
         fresh.replace(path)
         sync(path.parent)
     except (OSError, IpamError, *FAILURES) as failure:

@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from ipamd.stores.sqlite_view import SqliteView
 
 T = TypeVar("T")
 
+BESIDE = (".seen", "-wal", "-shm")  # what belongs to a store beside its lock
 BUSY_MS = 50  # how long to wait for somebody else who writes to the file; the event loop waits with us
 
 # What SQLite raises when the file, and not the statement, is to blame. Some of these roll the transaction back.
@@ -46,17 +47,39 @@ def locked(path: Path) -> int:
 
     Not on the file itself: to close any descriptor of it would drop the locks that SQLite holds.
     """
+    file = beside(path, ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StartError(f"cannot open the store {path}: {error}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_current = os.path.samestat(os.fstat(lock), file.stat())  # not one that a refused start took away meanwhile
     except OSError:
+        is_current = False
+    if not is_current:
         os.close(lock)
-        raise StartError(f"the store {path} is in use by another ipamd") from None
+        raise StartError(f"the store {path} is in use by another ipamd")
     return lock
+
+
+def beside(path: Path, ending: str) -> Path:
+    """A file that belongs to the store at `path`."""
+    return path.with_name(path.name + ending)
+
+
+def not_there_yet(path: Path) -> list[Path]:
+    """What opening a store, which has to be locked already, adds to the directory, and what its lock has added."""
+    if path.exists():
+        return []
+    return [path, *(file for ending in BESIDE if not (file := beside(path, ending)).exists()), beside(path, ".lock")]
+
+
+def remove(files: Iterable[Path]) -> None:
+    """Take files away, those that are there."""
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -100,12 +123,15 @@ def check_end(writer: apsw.Connection, octets: int) -> None:
 def alone(path: Path, read: Callable[[View], T]) -> T:
     """Run `read` on one committed state of a file that a daemon may be using, through a connection of its own.
 
-    Raises StartError if the file is missing, no store, or of another schema, and StoreUnavailable if it cannot be read.
+    Raises StartError if the file is missing, no store, or of another schema, and StoreUnavailable if it cannot be read
+    or a daemon begins to use it meanwhile.
     """
     if not path.is_file():
         raise StartError(f"there is no store {path}")
+    log = beside(path, "-wal")
+    at_rest = not log.exists()
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        connection = reading(path, at_rest)
         try:
             version = connection.pragma("user_version")
             if version != len(MIGRATIONS):
@@ -116,4 +142,15 @@ def alone(path: Path, read: Callable[[View], T]) -> T:
             connection.close()
     except FAILURES as failure:
         raise reply_to(failure) from failure
+    if at_rest and log.exists():
+        raise StoreUnavailable(f"a daemon began to use {path} while it was read; ask again")
     return found
+
+
+def reading(path: Path, at_rest: bool) -> apsw.Connection:
+    """A connection that reads. Who reads a file through a log, as of a store in use, leaves the log behind.
+
+    So it is told that there is none while the file is `at_rest`. Nobody has it open then.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if at_rest else ''}"
+    return apsw.Connection(address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)

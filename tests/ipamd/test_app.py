@@ -45,12 +45,55 @@ def test_the_version_is_told() -> None:
 
 def test_a_store_in_use_and_a_port_in_use_are_told_with_status_1(daemon: Daemon, tmp_path: Path) -> None:
     store = run("--listen", "127.0.0.1:0", "--store", f"sqlite:{daemon.store}")
-    port = run("--listen", f"127.0.0.1:{daemon.port}", "--store", f"sqlite:{tmp_path}/other.sqlite")
+    port = run("--listen", f"127.0.0.1:{daemon.port}", "--store", f"sqlite:{tmp_path}/other/other.sqlite")
 
     assert (store.returncode, port.returncode) == (1, 1)
     assert store.stderr == f"ipamd: the store {daemon.store} is in use by another ipamd\n"
     assert port.stderr.startswith(f"ipamd: cannot listen on 127.0.0.1:{daemon.port}: ")
     assert port.stderr.endswith("address already in use\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "config", "complaint"),
+    [
+        (["--listen", "127.0.0.1:{port}"], "", "cannot listen on"),
+        (["--cni-socket", "/dev/null/cni.sock"], "", "cannot listen on"),
+        ([], '[pools.a]\ncidrs = ["10.0.0.0/8"]\n[pools.b]\ncidrs = ["10.1.0.0/16"]\n', "overlaps"),
+    ],
+)
+def test_a_start_that_is_refused_leaves_no_store(
+    daemon: Daemon, tmp_path: Path, flags: list[str], config: str, complaint: str
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "ipamd.toml").write_text(config)
+    where = ["--listen", "127.0.0.1:0", "--config", f"{tmp_path}/ipamd.toml", "--store", f"sqlite:{other}/other.sqlite"]
+
+    ended = run(*where, *(flag.format(port=daemon.port) for flag in flags))
+
+    assert (ended.returncode, [*other.iterdir()]) == (1, [])
+    assert complaint in ended.stderr
+
+
+def test_a_start_that_is_refused_leaves_a_store_that_was_there(daemon: Daemon, tmp_path: Path) -> None:
+    daemon.lease("kept")
+    daemon.stop()
+    before = {path.name for path in tmp_path.iterdir()}
+    where = ["--store", f"sqlite:{daemon.store}", "--listen", "127.0.0.1:0"]
+    assert run(*where, "--cni-socket", "/dev/null/cni.sock").returncode == 1
+
+    assert {path.name for path in tmp_path.iterdir()} == before
+    daemon.start()
+    assert daemon.lease("kept").status == 200
+
+
+def test_a_file_that_is_no_store_is_told_and_left_as_it_is(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("no database, but long enough to be the header of one " * 9)
+    ended = run("--listen", "127.0.0.1:0", "--store", f"sqlite:{other}")
+
+    assert (ended.returncode, ended.stderr) == (1, f"ipamd: cannot open the store {other}: file is not a database\n")
+    assert other.read_text().startswith("no database")
 
 
 def test_a_configuration_that_contradicts_the_leases_is_told(daemon: Daemon, tmp_path: Path) -> None:

@@ -14,6 +14,28 @@ def test_a_sound_store_is_told_so_by_the_daemon_and_from_its_file(daemon: Daemon
     assert asked == read == Done(0, "sound\n", "")
 
 
+def test_the_file_of_a_store_that_nobody_uses_is_read_and_nothing_is_left_beside_it(
+    daemon: Daemon, ipamctl: Ipamctl
+) -> None:
+    daemon.lease("a")
+    daemon.stop()
+    before = {path.name: path.stat().st_mtime_ns for path in daemon.store.parent.iterdir()}
+    assert ipamctl("fsck", "--store", str(daemon.store)) == Done(0, "sound\n", "")
+
+    assert {path.name: path.stat().st_mtime_ns for path in daemon.store.parent.iterdir()} == before
+
+
+def test_the_file_of_a_store_whose_daemon_was_killed_is_read_with_its_log(daemon: Daemon, ipamctl: Ipamctl) -> None:
+    lease = daemon.lease("a").body
+    daemon.kill()
+    before = {path.name for path in daemon.store.parent.iterdir()}
+    assert ipamctl("fsck", "--store", str(daemon.store)) == Done(0, "sound\n", "")
+
+    assert {path.name for path in daemon.store.parent.iterdir()} == before
+    daemon.start()
+    assert daemon.lease("a").body == lease
+
+
 def test_what_is_broken_is_shown_with_what_to_do(daemon: Daemon, ipamctl: Ipamctl) -> None:
     lease = daemon.lease("a").body
     daemon.stop()
