@@ -32,7 +32,8 @@ MAX_DEPTH = 8  # internal lookups within lookups: CoreDNS's loop counter
 class Answers:
     """What one listener answers with: its label, its server blocks, the work under way.
 
-    `any_class` is whether classes other than IN reach the chains (some block has chaos or forward). `on_fault` is given
+    `any_class` is whether classes other than IN reach the chains (some block has chaos or forward), `updates` whether
+    some block takes dynamic updates. `on_fault` is given
     the label and the fault of a query whose handling failed unexpectedly. `blocks` may be assigned anew at any time
     (reload): queries under way end in the chain that they began with. `keeps` is whether the memo may be used.
     """
@@ -44,6 +45,7 @@ class Answers:
         self.blocks = blocks
         self.any_class = any_class
         self.keeps = True
+        self.updates = False
         self.stencils = Stencils()
         self.metrics = metrics
         self._counting = Counting(metrics)
@@ -79,7 +81,7 @@ class Answers:
         if len(packet) < 12 or packet[2] & 0x80:
             send(None)
             return
-        refused = refusal(packet)
+        refused = refusal(packet, updates=self.updates)
         if refused is not None:
             send(fit.header_only(packet, refused, keep_opcode=refused == codes.NOTIMP))
             return
@@ -157,6 +159,8 @@ class Answers:
         block = choose(self.blocks, request)
         if block is None or block.handler is None:
             return self._refused(request)
+        if question.is_update and not block.updates:
+            return Reply(codes.NOTIMP)
         return await _ask(block, request)
 
     async def ask(self, request: Request, name: Name, qtype: int) -> Reply:

@@ -14,13 +14,16 @@ from kdns.wire.names import Name
 
 
 class Block(NamedTuple):
-    """One zone of a server block on one listener. `handler` is None when the block has no plugins."""
+    """One zone of a server block on one listener. `handler` is None when the block has no plugins; `updates` says
+    whether a plugin of it takes dynamic updates.
+    """
 
     zone: Name
     handler: Handler | None
     view: str = ""
     admits: Callable[[Request], bool] | None = None
     passage: Passage | None = None  # the short way through it, if it has one
+    updates: bool = False
 
 
 Blocks = Mapping[Name, tuple[Block, ...]]  # one listener's zones, lower-cased, to their blocks in Corefile order

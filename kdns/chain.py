@@ -15,6 +15,7 @@ What else a plugin can do it says by having a method; the server looks for these
     async lameduck()   awaited at shutdown (not at reload) while everything still answers
     async close()      awaited when the configuration is replaced or the server stops
     ready() -> bool    for the ready plugin
+    dynamic_zones()    the zones that its clients may change (UPDATE): no plugin in front of it keeps answers from these
     transfer(zone, serial)  all records of a zone, for the transfer plugin; None of a zone that it does not have
     watch(name, plugin)  a plugin behind it, to be linked in that one's place
     labels(request)    what it knows about a query, label to text, for the metadata plugin
@@ -40,7 +41,7 @@ at. Plugins that all say so by `step` are spared the coroutines: see kdns.passag
 
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from kdns.errors import SERVFAIL, NoNext
 from kdns.tracing import Trace, Within
@@ -232,6 +233,14 @@ class Page(NamedTuple):
     get: Callable[[Mapping[str, str]], Awaitable[tuple[int, str, bytes]]]
     every: bool = False
     web_config: Path | None = None
+
+
+@runtime_checkable
+class Dynamic(Protocol):
+    """A plugin with zones that clients change (RFC 2136)."""
+
+    def dynamic_zones(self) -> tuple[Name, ...]:
+        """Their names, lower-cased."""
 
 
 class Step(NamedTuple):

@@ -84,8 +84,9 @@ class Site:
         handler = link(linked, list(chain)[-1]) if chain else None
         view = self.value(View)
         name, admits = (view.name, self._admits(view)) if view else ("", None)
+        updates = bool(self.power("dynamic_zones"))
         short = passage(linked)
-        return {key: Block(key.zone, handler, name, admits, short) for each in self.keys for key in each}
+        return {key: Block(key.zone, handler, name, admits, short, updates) for each in self.keys for key in each}
 
     def _admits(self, view: View) -> Callable[[Request], bool]:
         """The view's filter; where the block has metadata, over a query with its labels."""

@@ -78,6 +78,7 @@ class Listener:
         self._shares = shares
         self.answers = Answers(str(place), behind.blocks, behind.any_class, metrics, on_fault)
         self.answers.keeps = not behind.has_views
+        self.answers.updates = behind.takes_updates
         self.memos: list[Memo] = []
         self._servers = opened(place, behind, Around(self.answers, self._memo, metrics, shares))
 
@@ -86,6 +87,7 @@ class Listener:
         self.answers.blocks = behind.blocks
         self.answers.any_class = behind.any_class
         self.answers.keeps = not behind.has_views
+        self.answers.updates = behind.takes_updates
         for server in self._servers:
             server.adopt(behind.timeouts, behind.proxying())
         self.answers.stencils.clear()

@@ -65,7 +65,7 @@ def passage(plugins: Iterable[Any]) -> Passage | None:
 
 def is_plain(question: Question) -> bool:
     """Whether it is an ordinary query: class IN, no transfer, no signature, no EDNS that plugins might care about."""
-    _, flags, _, _, qtype, qclass, edns, authority, signed = question
+    _, flags, _, _, qtype, qclass, edns, authority, signed, _ = question
     if flags & codes.OPCODE_MASK or qclass != codes.IN or qtype in _APART or authority or signed:
         return False
     return edns is None or not (edns.version or edns.options)

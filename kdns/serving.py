@@ -61,6 +61,11 @@ class Behind(NamedTuple):
         """Whether the block that answers depends on more than the name: then no answer may be kept by its packet."""
         return any(block.admits for blocks in self.blocks.values() for block in blocks)
 
+    @property
+    def takes_updates(self) -> bool:
+        """Whether a block takes dynamic updates."""
+        return any(block.updates for blocks in self.blocks.values() for block in blocks)
+
     def value(self, kind: type[Any]) -> Any:
         """The value of a type, or what holds without its directive: one without properties, or None."""
         found = next((value for value in self.values if isinstance(value, kind)), None)

@@ -29,7 +29,7 @@ class Key(NamedTuple):
 
 def key_of(question: Question) -> Key:
     """The key of a question."""
-    _, flags, _, key, qtype, qclass, edns, _, _ = question
+    _, flags, _, key, qtype, qclass, edns, *_ = question
     return Key(key, qtype, qclass, edns is not None and edns.do, flags & codes.CD != 0)
 
 

@@ -20,7 +20,7 @@ the cluster is seen at once.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from random import Random
 from typing import Any
@@ -28,7 +28,7 @@ from typing import Any
 from kdns.caching.entries import Entry, Key, key_of
 from kdns.caching.settings import Settings, read
 from kdns.caching.shelves import DENIAL, SUCCESS, Found, Judged, Shelves
-from kdns.chain import Ageing, Handler, Keep, Plugin, Reply, Request, Step, nameblind
+from kdns.chain import Ageing, Dynamic, Handler, Keep, Plugin, Reply, Request, Step, nameblind
 from kdns.corefile import Args
 from kdns.errors import Dropped, NoAnswer
 from kdns.metrics import Metrics
@@ -56,7 +56,13 @@ class Cache:
         self._shelves = Shelves(settings, choose)
         self._count = _Counters(metrics, settings)
         self._wall = wall
+        self._dynamic: tuple[Name, ...] = ()
         self._refreshes: set[asyncio.Task[Reply | None]] = set()
+
+    def meet(self, peers: Mapping[str, object]) -> None:
+        """Find the zones that clients change: nothing out of these is kept."""
+        found = [peer.dynamic_zones() for peer in peers.values() if isinstance(peer, Dynamic)]
+        self._dynamic = tuple(zone for zones in found for zone in zones)
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from what is kept, or keep what the rest answers."""
@@ -75,7 +81,7 @@ class Cache:
 
     def step(self) -> Step | None:
         """Look whether a reply is there, and keep the one that comes."""
-        return Step((), self._handed_on, self._returned) if names.ROOT in self._settings.zones else None
+        return Step(self._dynamic, self._handed_on, self._returned) if names.ROOT in self._settings.zones else None
 
     def reach(self) -> list[Reach]:
         """Its zones."""
@@ -90,6 +96,8 @@ class Cache:
 
     def _is_for(self, key: Name) -> bool:
         zones = self._settings.zones
+        if self._dynamic and any(names.is_below(key, zone) for zone in self._dynamic):
+            return False
         return names.ROOT in zones or any(names.is_below(key, zone) for zone in zones)
 
     def _handed_on(self, asked: Question) -> Question | None:

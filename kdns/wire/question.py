@@ -21,7 +21,8 @@ class Question(NamedTuple):
     """One question with what came around it. `qname` keeps the client's case, `key` is its lower-cased form.
 
     `authority` is its authority section: the SOA that the client of an IXFR has (RFC 1995 section 3). `signed` is the
-    whole message if it has a transaction signature (wire.tsig), else empty.
+    whole message if it has a transaction signature (wire.tsig), else empty. `answer` is the answer section: what an
+    UPDATE presupposes, its changes being the authority section (RFC 2136 section 2).
     """
 
     id: int
@@ -33,6 +34,12 @@ class Question(NamedTuple):
     edns: Edns | None = None
     authority: tuple[RR, ...] = ()
     signed: bytes = b""
+    answer: tuple[RR, ...] = ()
+
+    @property
+    def is_update(self) -> bool:
+        """Whether it is a dynamic update."""
+        return self.flags & codes.OPCODE_MASK == codes.UPDATE << 11
 
     @property
     def do(self) -> bool:
@@ -57,7 +64,8 @@ def parse(packet: bytes) -> Question:
     found, rest = _read_records(packet, end + 4, answers + authorities)
     additional, _ = _read_records(packet, rest, additionals)
     signed = packet if additional and records.rtype(additional[-1]) == codes.TSIG else b""
-    return Question(id_, flags, qname, qname.lower(), qtype, qclass, _opt(additional), found[answers:], signed)
+    opt = _opt(additional)
+    return Question(id_, flags, qname, qname.lower(), qtype, qclass, opt, found[answers:], signed, found[:answers])
 
 
 def _read_records(packet: bytes, at: int, count: int) -> tuple[tuple[RR, ...], int]:
@@ -75,14 +83,17 @@ def _opt(additional: tuple[RR, ...]) -> Edns | None:
     return records.opt_of(found[0]) if found else None
 
 
-def refusal(packet: bytes) -> int | None:
+def refusal(packet: bytes, *, updates: bool = False) -> int | None:
     """The RCODE with which a packet of 12 octets or more is turned away by its header alone, or None.
 
-    NOTIMP for opcodes other than QUERY and NOTIFY; FORMERR for counts other than one question, at most one answer and
-    authority and two additional records.
+    NOTIMP for opcodes other than QUERY and NOTIFY, and UPDATE if `updates` are taken; FORMERR for counts other than one
+    question, at most one answer and authority and two additional records; an UPDATE has as many as it likes.
     """
     _, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(packet)
-    if (flags & codes.OPCODE_MASK) >> 11 not in (codes.QUERY, codes.NOTIFY):
+    opcode = (flags & codes.OPCODE_MASK) >> 11
+    if updates and opcode == codes.UPDATE:
+        return None if questions == 1 else codes.FORMERR
+    if opcode not in (codes.QUERY, codes.NOTIFY):
         return codes.NOTIMP
     if questions != 1 or answers > 1 or authorities > 1 or additionals > 2:
         return codes.FORMERR
