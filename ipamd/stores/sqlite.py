@@ -194,7 +194,7 @@ class SqliteStore:
             with self._reader:
                 yield self._view
         except FAILURES as failure:
-            raise reply_to(failure) from failure
+            raise reply_to(failure, self._reader) from failure
 
     def _schedule(self) -> None:
         if self._queue and self._commit is None and not self._is_scheduled:
@@ -263,10 +263,11 @@ class SqliteStore:
 
     def _failed(self, batch: list[Waiting], failure: apsw.Error) -> None:
         """Nobody in the batch gets what they saw: it may have rested on what is now taken back."""
+        refusals = [reply_to(failure, self._writer) for _ in batch]  # before the connection has another failure
         with suppress(apsw.Error):
             self._tx.abandon()
-        for update in batch:
-            update.fail(reply_to(failure))
+        for update, refusal in zip(batch, refusals, strict=True):
+            update.fail(refusal)
         self._schedule()
 
 

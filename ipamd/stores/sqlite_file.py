@@ -20,6 +20,8 @@ T = TypeVar("T")
 BESIDE = (".seen", "-wal", "-shm")  # what belongs to a store beside its lock
 BUSY_MS = 50  # how long to wait for somebody else who writes to the file; the event loop waits with us
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
 # What SQLite raises when the file, and not the statement, is to blame. Some of these roll the transaction back.
 FAILURES = (
     apsw.FullError,
@@ -35,11 +37,16 @@ FAILURES = (
 )
 
 
-def reply_to(failure: apsw.Error | OSError) -> IpamError:
-    """What the callers are told of a failure of the file."""
-    if isinstance(failure, apsw.FullError) or (isinstance(failure, OSError) and failure.errno == errno.ENOSPC):
+def reply_to(failure: apsw.Error | OSError, connection: apsw.Connection | None = None) -> IpamError:
+    """What the callers are told of a failure of the file; the connection on which it came knows the system's reason."""
+    number = failure.errno if isinstance(failure, OSError) else 0
+    if connection is not None and isinstance(failure, apsw.IOError | apsw.CantOpenError):
+        number = connection.system_errno
+    if isinstance(failure, apsw.FullError) or number in NO_ROOM:
         return StoreFull("the disk is full; nothing was changed")
-    return StoreUnavailable(f"the store failed, nothing was changed: {failure}")
+    told = str(failure) if isinstance(failure, apsw.Error) else "a file cannot be made or read"
+    reason = f" ({os.strerror(number)})" if number else ""
+    return StoreUnavailable(f"the store failed, nothing was changed: {told}{reason}")
 
 
 def locked(path: Path) -> int:

@@ -127,7 +127,7 @@ SYNC_THAT_FAILS = r"""
 #include <unistd.h>
 
 static int through(const char *name, int file) {
-    if (access(getenv("SYNC_FAILS"), F_OK) == 0) { errno = EIO; return -1; }
+    if (access(getenv("DISK_FAILS"), F_OK) == 0) { errno = EIO; return -1; }
     return ((int (*)(int)) dlsym(RTLD_NEXT, name))(file);
 }
 int fsync(int file) { return through("fsync", file); }
@@ -135,15 +135,77 @@ int fdatasync(int file) { return through("fdatasync", file); }
 """
 
 
+# What a kernel does with the files that a process has open when their file system becomes read-only, as ext4 does after
+# an error and as an NFS server can. `mount -o remount,ro` cannot show it: it is refused while they are open.
+READ_ONLY = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+static int is_read_only(void) {
+    if (access(getenv("DISK_FAILS"), F_OK)) return 0;
+    errno = EROFS;
+    return 1;
+}
+
+ssize_t pwrite64(int file, const void *data, size_t size, off64_t at) {
+    if (is_read_only()) return -1;
+    return ((ssize_t (*)(int, const void *, size_t, off64_t)) dlsym(RTLD_NEXT, "pwrite64"))(file, data, size, at);
+}
+ssize_t pwrite(int file, const void *data, size_t size, off_t at) { return pwrite64(file, data, size, at); }
+int ftruncate64(int file, off64_t size) {
+    if (is_read_only()) return -1;
+    return ((int (*)(int, off64_t)) dlsym(RTLD_NEXT, "ftruncate64"))(file, size);
+}
+int ftruncate(int file, off_t size) { return ftruncate64(file, size); }
+int unlink(const char *path) {
+    if (is_read_only()) return -1;
+    return ((int (*)(const char *)) dlsym(RTLD_NEXT, "unlink"))(path);
+}
+int mkdir(const char *path, mode_t mode) {
+    if (is_read_only()) return -1;
+    return ((int (*)(const char *, mode_t)) dlsym(RTLD_NEXT, "mkdir"))(path, mode);
+}
+int open64(const char *path, int flags, ...) {
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = va_arg(rest, mode_t);
+    va_end(rest);
+    if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) && strncmp(path, "/dev/", 5) && is_read_only()) return -1;
+    return ((int (*)(const char *, int, mode_t)) dlsym(RTLD_NEXT, "open64"))(path, flags, mode);
+}
+"""
+
+
+def faulty(place: Path, source: str) -> Daemon:
+    """A daemon with calls of the C library replaced, which fail while there is a file `fails` beside the store."""
+    library = place / "faulty.so"
+    compiler = ["cc", "-shared", "-fPIC", "-x", "c", "-o", str(library), "-", "-ldl"]
+    subprocess.run(compiler, input=source, text=True, check=True)
+    made = Daemon(place)
+    made.prefix = ["env", f"LD_PRELOAD={library}", f"DISK_FAILS={place / 'fails'}"]
+    made.start()
+    return made
+
+
 @pytest.fixture
 def failing(tmp_path: Path) -> Iterator[Daemon]:
-    """A daemon whose disk takes nothing for sure while there is a file `fails` beside the store."""
-    library = tmp_path / "sync.so"
-    compiler = ["cc", "-shared", "-fPIC", "-x", "c", "-o", str(library), "-", "-ldl"]
-    subprocess.run(compiler, input=SYNC_THAT_FAILS, text=True, check=True)
-    made = Daemon(tmp_path)
-    made.prefix = ["env", f"LD_PRELOAD={library}", f"SYNC_FAILS={tmp_path / 'fails'}"]
-    made.start()
+    """A daemon whose disk takes nothing for sure at times."""
+    made = faulty(tmp_path, SYNC_THAT_FAILS)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def frozen(tmp_path: Path) -> Iterator[Daemon]:
+    """A daemon whose file system is read-only at times."""
+    made = faulty(tmp_path, READ_ONLY)
     yield made
     made.stop()
 
@@ -166,3 +228,32 @@ def test_what_the_disk_does_not_take_for_sure_is_never_acknowledged(failing: Dae
     assert len(set(leased.values())) == len(leased)
     assert failing.request("GET", "/v1/check").body["sound"]
     assert "Traceback" not in failing.errors.read_text()
+
+
+def test_a_store_that_becomes_read_only_refuses_and_reads_on_and_heals(frozen: Daemon) -> None:
+    kept = frozen.lease("kept").body
+    leased = {"kept": kept["address"]}
+    read_only = frozen.store.with_name("fails")
+    for turn in range(3):
+        read_only.touch()
+        for refused in (
+            frozen.lease("refused"),
+            frozen.request("DELETE", f"/v1/leases/{kept['id']}"),
+            frozen.request("PUT", "/v1/pools/more", {"cidrs": ["192.0.2.0/24"]}),
+            frozen.request("GET", "/v1/backup"),
+        ):
+            assert (refused.status, refused.body["code"]) == (503, "store-unavailable")
+            assert "nothing was changed" in refused.body["detail"]
+            assert "Read-only file system" in refused.body["detail"]
+        assert held(frozen) == leased
+        assert frozen.lease("kept").body == kept  # what is asked for again is there, and is no writing
+        assert frozen.request("GET", "/v1/history?owner=kept").body["tenures"][0]["address"] == kept["address"]
+        assert frozen.request("GET", "/readyz").status == 200
+        read_only.unlink()
+
+        leased[f"turn{turn}"] = frozen.lease(f"turn{turn}").body["address"]
+        assert held(frozen) == leased
+    frozen.restart()
+    assert held(frozen) == leased
+    assert frozen.request("GET", "/v1/check").body["sound"]
+    assert "Traceback" not in frozen.errors.read_text()
