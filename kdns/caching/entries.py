@@ -116,36 +116,33 @@ class Store:
     def __init__(self, capacity: int, choose: Callable[[int], int]) -> None:
         self.capacity = max(capacity // SHARDS, LEAST) * SHARDS
         self._choose = choose
-        self._entries: dict[Key, Entry] = {}
+        self.entries: dict[Key, Entry] = {}  # to be looked into; `put` and `remove` change it
         self._keys: list[Key] = []  # every key once, so that one can be chosen in one step
         self._places: dict[Key, int] = {}  # where in _keys
 
     def __len__(self) -> int:
-        return len(self._entries)
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._entries
+        return len(self.entries)
 
     def get(self, key: Key) -> Entry | None:
         """The entry of a key, fresh or stale."""
-        return self._entries.get(key)
+        return self.entries.get(key)
 
     def put(self, key: Key, entry: Entry) -> bool:
         """Keep an entry, in the place of an earlier one of its key. True if another had to leave for it."""
-        if key in self._entries:
-            self._entries[key] = entry
+        if key in self.entries:
+            self.entries[key] = entry
             return False
-        evicting = len(self._entries) >= self.capacity
+        evicting = len(self.entries) >= self.capacity
         if evicting:
             self.remove(self._keys[self._choose(len(self._keys))])
         self._places[key] = len(self._keys)
         self._keys.append(key)
-        self._entries[key] = entry
+        self.entries[key] = entry
         return evicting
 
     def remove(self, key: Key) -> None:
         """Forget a key; nothing happens if it is not there."""
-        if self._entries.pop(key, None) is None:
+        if self.entries.pop(key, None) is None:
             return
         place, last = self._places.pop(key), self._keys.pop()
         if last != key:

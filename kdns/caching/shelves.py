@@ -13,11 +13,10 @@ from kdns.chain import Reply
 from kdns.wire import codes, names, records, ttl, verdict
 from kdns.wire.names import Name
 from kdns.wire.question import Question
-from kdns.wire.records import RR
-from kdns.wire.verdict import DENIALS, Verdict
+from kdns.wire.verdict import ANSWER, DENIALS, FAILURE, NODATA, NXDOMAIN, UNFIT, Verdict
 
 SUCCESS, DENIAL = "success", "denial"
-_TIMED = Verdict.ANSWER, Verdict.NODATA, Verdict.NXDOMAIN
+_TIMED = ANSWER, NODATA, NXDOMAIN
 FAIL_SAFE = 5  # seconds that a reply counts that has no TTL, or is of no class that has one
 
 
@@ -32,7 +31,7 @@ class Judged(NamedTuple):
     @property
     def is_usable(self) -> bool:
         """Whether it is a whole, valid answer to the question."""
-        return not self.reply.flags & codes.TC and self.verdict is Verdict.ANSWER and self.resolves
+        return not self.reply.flags & codes.TC and self.verdict is ANSWER and self.resolves
 
 
 class Found(NamedTuple):
@@ -47,10 +46,9 @@ class Shelves:
 
     def __init__(self, settings: Settings, choose: Callable[[int], int]) -> None:
         self._settings = settings
-        self.stores = {
-            SUCCESS: Store(settings.success.capacity, choose),
-            DENIAL: Store(settings.denial.capacity, choose),
-        }
+        self._success = Store(settings.success.capacity, choose)
+        self._denial = Store(settings.denial.capacity, choose)
+        self.stores = {SUCCESS: self._success, DENIAL: self._denial}
 
     def find(self, key: Key, now: float) -> Found | None:
         """The entry that answers, fresh or stale within the settings' bounds.
@@ -70,7 +68,7 @@ class Shelves:
 
     def has(self, key: Key) -> bool:
         """Whether there is an entry, fresh or stale."""
-        return any(key in store for store in self.stores.values())
+        return key in self._success.entries or key in self._denial.entries
 
     def newest(self, key: Key) -> Entry | None:
         """The entry of a key on either shelf, however old; the denial first."""
@@ -83,11 +81,10 @@ class Shelves:
         found = verdict.of_resolved(rcode, answer, authority, resolves)
         wants_signatures = question.do or (reply.edns is not None and reply.edns.do)
         if wants_signatures and _has_invalid_signature(reply, wall):
-            found = Verdict.UNFIT
-        everything = (*answer, *authority, *additional)
-        places = ttl.places(everything, question.qname)
-        seconds = self._seconds(found, everything, places)
-        alike = ttl.each_at(everything, places, seconds)
+            found = UNFIT
+        parts = ttl.parted((*answer, *authority, *additional), question.qname)
+        seconds = self._seconds(found, parts)
+        alike = ttl.each_of(parts, seconds)
         end = len(answer)
         rest = end + len(authority)
         plain = Reply(rcode, alike[:end], alike[end:rest], alike[rest:], flags, None, *reply[6:])
@@ -119,12 +116,11 @@ class Shelves:
         entry = self.stores[SUCCESS].get(key)
         return entry if entry is None or entry.answering else entry.known_good
 
-    def _seconds(self, found: Verdict, everything: tuple[RR, ...], places: list[int]) -> int:
-        if found is Verdict.FAILURE:
+    def _seconds(self, found: Verdict, parts: list[ttl.Parted]) -> int:
+        if found is FAILURE:
             return int(self._settings.servfail)
         bounds: Shelf = self._settings.denial if found in DENIALS else self._settings.success
-        has_ttl = found in _TIMED and everything
-        seconds = ttl.least_at(everything, places, bounds.most) if has_ttl else FAIL_SAFE
+        seconds = ttl.least_of(parts, bounds.most) if found in _TIMED and parts else FAIL_SAFE
         return ttl.clamp(seconds, bounds.least, bounds.most)
 
 
@@ -133,11 +129,11 @@ def _is_fit(found: Verdict, reply: Reply, resolves: bool) -> bool:
 
     An empty NOERROR is kept, since it may carry its data in the additional section.
     """
-    if reply.flags & codes.TC or found is Verdict.UNFIT:
+    if reply.flags & codes.TC or found is UNFIT:
         return False
-    if found is Verdict.NXDOMAIN:
+    if found is NXDOMAIN:
         return verdict.has_soa(reply.authority)
-    return found is not Verdict.ANSWER or resolves or not reply.answer
+    return found is not ANSWER or resolves or not reply.answer
 
 
 def _has_invalid_signature(reply: Reply, wall: Callable[[], float]) -> bool:

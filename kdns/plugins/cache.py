@@ -36,7 +36,7 @@ from kdns.reach import Reach
 from kdns.wire import codes, names
 from kdns.wire.names import Name
 from kdns.wire.question import Question
-from kdns.wire.verdict import DENIALS, Verdict
+from kdns.wire.verdict import DENIALS, UNFIT
 
 
 def setup(args: Args) -> Plugin:
@@ -230,7 +230,7 @@ class Cache:
         """Whether a reply may take a stale entry's place (RFC 8767 section 4: NOERROR or NXDOMAIN)."""
         if self._settings.prefer_positive:
             return judged.is_usable
-        whole = not judged.reply.flags & codes.TC and judged.verdict is not Verdict.UNFIT
+        whole = not judged.reply.flags & codes.TC and judged.verdict is not UNFIT
         return whole and judged.reply.rcode in (codes.NOERROR, codes.NXDOMAIN)
 
 
@@ -268,9 +268,10 @@ class _Counters:
 
     def kept(self, request: Request, shelf: str, evicted: bool, shelves: Shelves) -> None:
         server, view, zones = request.server, request.view, self._zones
-        self._drops.add((server, zones, view), 0)  # what answers another question does not come so far
+        self._drops.values[server, zones, view] = 0  # what answers another question does not come so far
+        entries = self._entries.values
         for name, store in shelves.stores.items():
-            self._entries.values[server, name, zones, view] = len(store)
+            entries[server, name, zones, view] = len(store.entries)
         if evicted:
             self._families["evictions_total"].add((server, shelf, zones, view))
 

@@ -16,6 +16,8 @@ _COUNTS = Struct("!HHHH")
 _FIXED = Struct("!HHIH")  # type, class, ttl, rdlength
 _TTL = Struct("!I")
 
+Parted = tuple[bytes, bytes, bytes]
+
 
 def least(rrs: Iterable[RR], most: int) -> int:
     """The least TTL of the records in seconds, or `most` if none is below it."""
@@ -27,8 +29,8 @@ def each(rrs: Iterable[RR], seconds: int) -> tuple[RR, ...]:
     return tuple([records.with_ttl(rr, seconds) for rr in rrs])
 
 
-def places(rrs: Iterable[RR], likely: Name) -> list[int]:
-    """Where the TTL of each record stands: found once, for `least_at` and `each_at`.
+def parted(rrs: Iterable[RR], likely: Name) -> list[Parted]:
+    """Each record's octets before its TTL, of it, and behind it: for `least_of` and `each_of`.
 
     `likely` is a name that many of them may have.
     """
@@ -39,20 +41,21 @@ def places(rrs: Iterable[RR], likely: Name) -> list[int]:
             while length := rr[at]:
                 at += 1 + length
             likely = rr[: at + 1]
-        found.append(len(likely) + 4)
+        place = len(likely) + 4
+        found.append((rr[:place], rr[place : place + 4], rr[place + 4 :]))
     return found
 
 
-def least_at(rrs: Iterable[RR], at: Iterable[int], most: int) -> int:
-    """`least` of records whose `places` are known."""
-    found = [rr[place : place + 4] for rr, place in zip(rrs, at, strict=True)]  # octets compare as the numbers do
+def least_of(parts: Iterable[Parted], most: int) -> int:
+    """`least` of records that are `parted`."""
+    found = [packed for _, packed, _ in parts]  # octets compare as the numbers do
     return min(int.from_bytes(min(found), "big"), most) if found else most
 
 
-def each_at(rrs: Iterable[RR], at: Iterable[int], seconds: int) -> tuple[RR, ...]:
-    """`each` of records whose `places` are known."""
+def each_of(parts: Iterable[Parted], seconds: int) -> tuple[RR, ...]:
+    """`each` of records that are `parted`."""
     packed = _TTL.pack(seconds)
-    return tuple([rr[:place] + packed + rr[place + 4 :] for rr, place in zip(rrs, at, strict=True)])
+    return tuple([before + packed + behind for before, _, behind in parts])
 
 
 def aged(message: bytes, before: int, seconds: int) -> bytes | None:

@@ -28,7 +28,9 @@ class Verdict(Enum):
     UNFIT = "unfit"
 
 
-DENIALS = Verdict.NODATA, Verdict.NXDOMAIN, Verdict.FAILURE  # few, and told apart by identity
+# Python 3.11 asks a function for each member of an Enum: on every reply's way they have names of their own.
+ANSWER, NODATA, NXDOMAIN, REFERRAL, FAILURE, UNFIT = Verdict
+DENIALS = NODATA, NXDOMAIN, FAILURE  # few, and told apart by identity
 
 
 def of(question: Question, rcode: int, answer: tuple[RR, ...], authority: tuple[RR, ...]) -> Verdict:
@@ -39,23 +41,23 @@ def of(question: Question, rcode: int, answer: tuple[RR, ...], authority: tuple[
 def of_resolved(rcode: int, answer: tuple[RR, ...], authority: tuple[RR, ...], resolved: bool) -> Verdict:
     """The same where it is known whether the answer section `resolves`."""
     seen = at_sight(rcode, answer, authority)
-    if answer and seen is Verdict.ANSWER and not resolved and has_soa(authority):
-        return Verdict.NODATA
+    if answer and seen is ANSWER and not resolved and has_soa(authority):
+        return NODATA
     return seen
 
 
 def at_sight(rcode: int, answer: tuple[RR, ...], authority: tuple[RR, ...]) -> Verdict:
     """The class of a reply without following its aliases: any records are an answer."""
     if rcode == codes.NXDOMAIN:
-        return Verdict.UNFIT if answer else Verdict.NXDOMAIN
+        return UNFIT if answer else NXDOMAIN
     if rcode != codes.NOERROR:
-        return Verdict.FAILURE if rcode in (codes.SERVFAIL, codes.NOTIMP) else Verdict.UNFIT
+        return FAILURE if rcode in (codes.SERVFAIL, codes.NOTIMP) else UNFIT
     if answer:
-        return Verdict.ANSWER
+        return ANSWER
     kinds = {records.rtype(rr) for rr in authority}
     if codes.SOA in kinds:
-        return Verdict.NODATA
-    return Verdict.REFERRAL if codes.NS in kinds else Verdict.ANSWER
+        return NODATA
+    return REFERRAL if codes.NS in kinds else ANSWER
 
 
 def has_soa(authority: Iterable[RR]) -> bool:
