@@ -1,8 +1,8 @@
 /* kdns.transport.drain: a batch of UDP queries taken, looked up, answered, in two system calls.
  *
  * One job: what a batch asks is looked up in the memo's dict of whole answers, or handed to a callable that may know
- * the answer at once, and the replies leave together. Whatever remains goes back to Python with its addresses. Without
- * this module `udp` does the same, a datagram at a time.
+ * the answer at once, and the replies leave together. Whatever remains goes back to Python with its addresses; replies
+ * that are made of it later leave together as well. Without this module `udp` does the same, a datagram at a time.
  *
  * Everything that is sent is either a reply that Python made (the ID of the query in front of a kept answer, or what
  * the callable returned) or nothing at all; no octet of a packet is interpreted here.
@@ -36,6 +36,13 @@ typedef union { /* aligned as the kernel wants it; one in_pktinfo or in6_pktinfo
     struct cmsghdr align;
 } Control;
 
+typedef struct { /* where a reply goes, and from where: what Python holds of it meanwhile, as octets */
+    Address peer;
+    Control control;
+    socklen_t peer_size;
+    size_t control_size;
+} Way;
+
 typedef struct {
     PyObject_HEAD
     int fd;
@@ -44,6 +51,7 @@ typedef struct {
     PyObject *held[BATCH]; /* what `from` points into, until it is sent */
     Address peers[BATCH];
     Control controls[BATCH];
+    Way ways[BATCH]; /* of late replies */
     unsigned char packets[BATCH][STRIDE];
 } Drain;
 
@@ -75,29 +83,38 @@ static void answer_from(struct msghdr *message)
     }
 }
 
-/* The address as Python's socket module has it: (host, port), or (host, port, flow label, scope). */
-static PyObject *address_of(const Address *peer)
-{
-    char text[INET6_ADDRSTRLEN] = "";
-
-    if (peer->any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &peer->v6.sin6_addr, text, sizeof text);
-        return Py_BuildValue("siII", text, ntohs(peer->v6.sin6_port), ntohl(peer->v6.sin6_flowinfo),
-                             peer->v6.sin6_scope_id);
-    }
-    inet_ntop(AF_INET, &peer->v4.sin_addr, text, sizeof text);
-    return Py_BuildValue("si", text, ntohs(peer->v4.sin_port));
-}
-
-/* The control messages as Python's recvmsg has them: [(level, type, data)], or []. */
-static PyObject *control_of(struct msghdr *message)
+/* The text of the address that the query came to, "" if the kernel does not say. */
+static void destination(struct msghdr *message, char text[INET6_ADDRSTRLEN])
 {
     struct cmsghdr *control = CMSG_FIRSTHDR(message);
 
-    if (control == NULL)
-        return PyList_New(0);
-    return Py_BuildValue("[(iiy#)]", control->cmsg_level, control->cmsg_type, (char *)CMSG_DATA(control),
-                         (Py_ssize_t)(control->cmsg_len - CMSG_LEN(0)));
+    text[0] = '\0';
+    if (control != NULL && control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO)
+        inet_ntop(AF_INET, CMSG_DATA(control) + offsetof(struct in_pktinfo, ipi_addr), text, INET6_ADDRSTRLEN);
+    else if (control != NULL && control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO)
+        inet_ntop(AF_INET6, CMSG_DATA(control), text, INET6_ADDRSTRLEN);
+}
+
+/* A query as (packet, host, port, local host, way): see batch_doc. The reference to `packet` is taken. */
+static PyObject *row_of(struct msghdr *message, PyObject *packet)
+{
+    const Address *peer = message->msg_name;
+    char host[INET6_ADDRSTRLEN] = "", local[INET6_ADDRSTRLEN];
+    int is_ipv6 = peer->any.sa_family == AF_INET6;
+    Way way;
+
+    if (is_ipv6)
+        inet_ntop(AF_INET6, &peer->v6.sin6_addr, host, sizeof host);
+    else
+        inet_ntop(AF_INET, &peer->v4.sin_addr, host, sizeof host);
+    destination(message, local);
+    memset(&way, 0, sizeof way);
+    way.peer_size = message->msg_namelen;
+    way.control_size = message->msg_controllen;
+    memcpy(&way.peer, message->msg_name, way.peer_size);
+    memcpy(&way.control, message->msg_control, way.control_size);
+    return Py_BuildValue("(Nsisy#)", packet, host, ntohs(is_ipv6 ? peer->v6.sin6_port : peer->v4.sin_port), local,
+                         (char *)&way, (Py_ssize_t)sizeof way);
 }
 
 /* Where an Entry keeps the slot at `offset`. */
@@ -145,7 +162,7 @@ static int take(Drain *self, int i, int *sent, PyObject *hot, double now, PyObje
 {
     char *packet = (char *)self->packets[i];
     Py_ssize_t size = (Py_ssize_t)self->in[i].msg_len;
-    PyObject *key, *entry, *whole, *reply = NULL, *address, *control, *row;
+    PyObject *key, *entry, *whole, *reply = NULL, *row;
     int failed;
 
     if (size < HEADER)
@@ -177,12 +194,7 @@ static int take(Drain *self, int i, int *sent, PyObject *hot, double now, PyObje
         return 0;
     }
     Py_DECREF(reply);
-    address = address_of(&self->peers[i]);
-    control = control_of(&self->in[i].msg_hdr);
-    row = address && control ? PyTuple_Pack(3, whole, address, control) : NULL;
-    Py_DECREF(whole);
-    Py_XDECREF(address);
-    Py_XDECREF(control);
+    row = row_of(&self->in[i].msg_hdr, whole);
     failed = row == NULL || PyList_Append(rest, row) < 0;
     Py_XDECREF(row);
     return failed ? -1 : 0;
@@ -227,10 +239,11 @@ static int answer(Drain *self, PyObject *hot, double now, PyObject *known, PyObj
     return way < 0 ? -1 : kept == count ? kept : 0;
 }
 
-PyDoc_STRVAR(batch_doc, "batch(hot, now, known) -> list of (packet, address, control)\n\n"
+PyDoc_STRVAR(batch_doc, "batch(hot, now, known) -> list of (packet, host, port, local host, way)\n\n"
                         "Take up to 64 queries that wait and answer those that are in `hot` (a Memo's) at `now`, or to\n"
                         "which known(packet) gives octets; while all are in `hot` and others come meanwhile, some more.\n"
-                        "Returns those that are left, with what sendmsg needs to reply to them.");
+                        "Returns those that are left, with who asked, the address that was asked (\"\" if the socket\n"
+                        "has but one), and what `send` needs to reply.");
 
 static PyObject *drain_batch(Drain *self, PyObject *args)
 {
@@ -247,6 +260,56 @@ static PyObject *drain_batch(Drain *self, PyObject *args)
     if (kept < 0)
         Py_CLEAR(rest);
     return rest;
+}
+
+/* Have place `i` of the replies say what a (way, reply) says, whose reference is taken; -1 with an exception set if that
+ * is none. `out` goes on pointing into it until it is sent. */
+static int address_late(Drain *self, int i, PyObject *row)
+{
+    struct msghdr *message = &self->out[i].msg_hdr;
+    PyObject *octets, *reply;
+    Way *way;
+
+    self->held[i] = row;
+    if (!PyTuple_Check(row) || PyTuple_GET_SIZE(row) != 2 || !PyBytes_Check(octets = PyTuple_GET_ITEM(row, 0)) ||
+        !PyBytes_Check(reply = PyTuple_GET_ITEM(row, 1)) || PyBytes_GET_SIZE(octets) != sizeof(Way)) {
+        PyErr_SetString(PyExc_TypeError, "not a way that batch gave, and octets");
+        return -1;
+    }
+    way = &self->ways[i];
+    memcpy(way, PyBytes_AS_STRING(octets), sizeof *way);
+    if (way->peer_size > sizeof way->peer || way->control_size > sizeof way->control) {
+        PyErr_SetString(PyExc_ValueError, "not a way that batch gave");
+        return -1;
+    }
+    self->from[i][0] = (struct iovec){PyBytes_AS_STRING(reply), (size_t)PyBytes_GET_SIZE(reply)};
+    *message = (struct msghdr){
+        .msg_name = &way->peer, .msg_namelen = way->peer_size, .msg_iov = self->from[i], .msg_iovlen = 1,
+        .msg_control = way->control_size ? &way->control : NULL, .msg_controllen = way->control_size};
+    answer_from(message);
+    return 0;
+}
+
+PyDoc_STRVAR(send_doc, "send(replies)\n\n"
+                       "Send a list of (way, reply), as octets, in as few system calls as that takes.");
+
+static PyObject *drain_send(Drain *self, PyObject *replies)
+{
+    Py_ssize_t at = 0;
+    int count, failed = 0;
+
+    if (!PyList_Check(replies))
+        return PyErr_Format(PyExc_TypeError, "send wants a list");
+    while (at < PyList_GET_SIZE(replies) && !failed) {
+        for (count = 0; count < BATCH && at < PyList_GET_SIZE(replies) && !failed; count++)
+            failed = address_late(self, count, Py_NewRef(PyList_GET_ITEM(replies, at++)));
+        send_all(self, failed ? 0 : count);
+    }
+    while (failed && count-- > 0)
+        Py_CLEAR(self->held[count]);
+    if (failed)
+        return NULL;
+    Py_RETURN_NONE;
 }
 
 static int drain_init(Drain *self, PyObject *args, PyObject *kwargs)
@@ -268,6 +331,7 @@ static void drain_dealloc(Drain *self)
 
 static PyMethodDef drain_methods[] = {
     {"batch", (PyCFunction)drain_batch, METH_VARARGS, batch_doc},
+    {"send", (PyCFunction)drain_send, METH_O, send_doc},
     {NULL, NULL, 0, NULL},
 };
 

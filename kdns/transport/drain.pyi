@@ -8,5 +8,11 @@ class Drain:
     def __init__(self, fd: int) -> None: ...
     def batch(
         self, hot: dict[bytes, Entry], now: float, known: Callable[[bytes], bytes | None], /
-    ) -> list[tuple[bytes, tuple[str, int] | tuple[str, int, int, int], list[tuple[int, int, bytes]]]]:
-        """Take up to 64 queries that wait and answer those in `hot`, or to which `known` gives octets; the others."""
+    ) -> list[tuple[bytes, str, int, str, bytes]]:
+        """Take up to 64 queries that wait and answer those in `hot`, or to which `known` gives octets; the others.
+
+        These come with host and port of who asked, the address that was asked ("" if the socket has but one), and what
+        `send` needs to reply.
+        """
+    def send(self, replies: list[tuple[bytes, bytes]], /) -> None:
+        """Send replies, each behind what `batch` gave for it."""

@@ -4,6 +4,7 @@ asyncio's datagram endpoint makes a call and an address object for each packet a
 loop. Up to BATCH datagrams are taken at a wake-up, then the event loop gets its turn.
 
 Where the package was installed with a C compiler at hand, the module `drain` does a whole batch in two system calls.
+Replies that take their time are sent together too, when the event loop has seen to all that was there to be read.
 
 With a backlog (*shed*), replies that the socket cannot take wait there, and queries are not taken while it is full.
 
@@ -64,6 +65,7 @@ class UdpListener:
         self._now = 0.0  # when the batch under way was begun
         self._native = native(sock.fileno()) if native is not None and backlog is None else None
         self._sources: dict[bytes, Control] = {}
+        self._late: list[tuple[bytes, bytes]] = []  # replies for `native` to send
         self._backlog = backlog
         self._proxying = proxying
 
@@ -82,6 +84,7 @@ class UdpListener:
 
     def close(self) -> None:
         """Give the port back."""
+        self._send_batch()
         if self._backlog:
             asyncio.get_running_loop().remove_writer(self._sock)
         self._sock.close()
@@ -96,11 +99,21 @@ class UdpListener:
 
     def _drain_batch(self, native: "Drain") -> None:
         self._now = now = self._clock()
-        for packet, address, control in native.batch(self._memo.hot, now, self._known):
-            local = _destination(control) if self._wildcard else self._local[0]
-            client = Client(address[0], address[1], "udp", local, self._local[1])
-            reply = partial(self._send_from_late, control, address)
-            self._answers.consider(packet, client, now, self._memo, reply)
+        consider, memo, (address, here) = self._answers.consider, self._memo, self._local
+        for packet, host, port, local, way in native.batch(memo.hot, now, self._known):
+            client = Client(host, port, "udp", local or address, here)
+            consider(packet, client, now, memo, partial(self._send_in_batch, way))
+
+    def _send_in_batch(self, way: bytes, reply: Sent) -> None:
+        if isinstance(reply, bytes):
+            if not self._late:
+                asyncio.get_running_loop().call_soon(self._send_batch)
+            self._late.append((way, reply))
+
+    def _send_batch(self) -> None:
+        if self._native is not None and self._late:
+            late, self._late = self._late, []
+            self._native.send(late)
 
     def _known(self, packet: bytes) -> bytes | None:
         return self._answers.known(packet, self._now, self._memo)

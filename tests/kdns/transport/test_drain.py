@@ -11,6 +11,7 @@ import pytest
 
 from kdns.chain import Keep
 from kdns.memo import Memo
+from kdns.transport.sockets import IP_PKTINFO
 from tests.kdns.transport.native import compiled, loaded
 
 QUERY = b"\x12\x34" + b"\x01\x00\x00\x01" + bytes(6) + b"\x01a\x00\x00\x01\x00\x01"
@@ -73,7 +74,8 @@ def test_variants_are_sent_in_turn(drain: ModuleType) -> None:
 def test_what_nobody_knows_comes_back_with_its_address(drain: ModuleType) -> None:
     with Pair(drain) as pair:
         pair.client.send(QUERY)
-        assert pair.batch(Memo(1 << 20)) == [(QUERY, pair.client.getsockname(), [])]
+        ((packet, host, port, local, _way),) = pair.batch(Memo(1 << 20))
+        assert (packet, (host, port), local) == (QUERY, pair.client.getsockname(), "")
 
 
 def test_an_answer_whose_time_is_up_is_not_sent(drain: ModuleType) -> None:
@@ -115,7 +117,7 @@ def test_what_is_in_the_dict_but_no_entry_is_not_sent(drain: ModuleType) -> None
     hot: dict[bytes, Any] = {QUERY[2:]: "no entry"}
     with Pair(drain) as pair:
         pair.client.send(QUERY)
-        assert [packet for packet, _, _ in pair.drain.batch(hot, 1.0, lambda packet: None)] == [QUERY]
+        assert [packet for packet, *_ in pair.drain.batch(hot, 1.0, lambda packet: None)] == [QUERY]
 
 
 def test_nothing_waiting_is_an_empty_batch(drain: ModuleType) -> None:
@@ -128,7 +130,7 @@ def test_what_is_shorter_than_a_header_is_dropped(drain: ModuleType) -> None:
         for size in range(12):
             pair.client.send(QUERY[:size])
         pair.client.send(QUERY[:12])
-        assert [packet for packet, _, _ in pair.batch(Memo(1 << 20))] == [QUERY[:12]]
+        assert [packet for packet, *_ in pair.batch(Memo(1 << 20))] == [QUERY[:12]]
 
 
 def test_a_failure_of_the_callable_is_raised_after_what_went_before_is_sent(drain: ModuleType) -> None:
@@ -148,6 +150,60 @@ def test_a_failure_of_the_callable_is_raised_after_what_went_before_is_sent(drai
 def test_wrong_arguments_are_refused(drain: ModuleType, arguments: tuple[Any, ...]) -> None:
     with Pair(drain) as pair, pytest.raises(TypeError):
         pair.drain.batch(*arguments)
+
+
+def test_late_replies_go_to_who_asked_in_their_order(drain: ModuleType) -> None:
+    with Pair(drain) as one, Pair(drain) as other:
+        asked = []
+        for _ in range(100):
+            one.client.send(QUERY)
+            asked += one.batch(Memo(1 << 20))
+        other.client.connect(one.server.getsockname())
+        other.client.send(QUERY)
+        asked += one.batch(Memo(1 << 20))
+        one.drain.send([(way, b"%d" % number) for number, (*_, way) in enumerate(asked)])
+        assert [one.client.recv(512) for _ in range(100)] == [b"%d" % number for number in range(100)]
+        assert other.client.recv(512) == b"100"
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_late_reply_comes_from_the_address_that_was_asked(drain: ModuleType, family: socket.AddressFamily) -> None:
+    here, any_address = ("127.0.0.7", "0.0.0.0") if family == socket.AF_INET else ("::1", "::")
+    with socket.socket(family, socket.SOCK_DGRAM) as server, socket.socket(family, socket.SOCK_DGRAM) as client:
+        server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        if family == socket.AF_INET6:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        server.bind((any_address, 0))
+        client.connect((here, server.getsockname()[1]))  # takes replies from there only
+        client.settimeout(5)
+        client.send(QUERY)
+        native = drain.Drain(server.fileno())
+        ((_, host, port, local, way),) = native.batch({}, 1.0, lambda packet: None)
+        assert ((host, port), local) == (client.getsockname()[:2], here)
+        native.send([(way, b"reply")])
+        assert client.recv(512) == b"reply"
+
+
+@pytest.mark.parametrize(
+    ("replies", "complaint"),
+    [
+        (((b"", b""),), "wants a list"),
+        ([b"reply"], "not a way"),
+        ([(b"", b"reply")], "not a way"),
+        ([(b"", b"reply", b"")], "not a way"),
+        (["way", "reply"], "not a way"),
+    ],
+)
+def test_what_no_batch_gave_is_not_sent(drain: ModuleType, replies: Any, complaint: str) -> None:
+    with Pair(drain) as pair:
+        pair.client.send(QUERY)
+        ((*_, way),) = pair.batch(Memo(1 << 20))
+        with pytest.raises(TypeError, match=complaint):
+            pair.drain.send([(way, b"first"), *replies] if isinstance(replies, list) else replies)
+        with pytest.raises(TypeError, match="not a way"):
+            pair.drain.send([(way, "no octets")])
+        with pytest.raises(ValueError, match="not a way"):
+            pair.drain.send([(b"\xff" * len(way), b"reply")])
 
 
 FUZZ = """
@@ -189,7 +245,7 @@ for family, here in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::")):
         known = lambda packet: packet if rng.random() < 0.3 else None
         rest = drain.batch(memo.hot, 1.0, known)
         returned += len(rest)
-        assert all(type(row) is tuple and len(row) == 3 for row in rest)
+        drain.send([(row[4], rng.randbytes(rng.choice([0, 12, 500, 9000, 65_000, 70_000]))) for row in rest])
     answered += sum(entry.hits for entry in memo.hot.values())
 print("answered", answered, "returned", returned)
 """
