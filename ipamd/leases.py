@@ -78,7 +78,9 @@ class Leases:
         Not if `cools` says so, for what was never behind a name.
         """
         space, block, namespace = self._pools.space(lease.pool), block_of(lease), lease.owner.namespace
-        if self._pools.keeps(tx, space, lease):
+        heir = self._pools.heir(tx, space, lease)
+        if heir is not None:
+            self.pass_on(tx, replace(lease, generation=lease.generation + 1), heir)
             return
         tx.delete_lease(lease, reason)
         seconds = max(self._dns_ttl, space.pool.cooldown)

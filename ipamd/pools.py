@@ -90,10 +90,10 @@ class Pools:
             return lease.pool
         return pool.parent
 
-    def keeps(self, tx: Tx, space: Space, lease: Lease) -> bool:
-        """Whether the block of a lease cannot be given back yet: pools that were made of it have leases.
+    def heir(self, tx: Tx, space: Space, lease: Lease) -> Owner | None:
+        """Who has the block of a lease from now on that cannot be given back yet: pools made of it have leases.
 
-        They give no more, and one of them is the block's owner from now on. Those without leases go.
+        They give no more, and one of them is to be the block's owner. Those without leases go.
         """
         nested = [] if lease.is_single else self._index.made_of(space.pool, read_block(str(lease)))
         for each in nested:
@@ -101,11 +101,7 @@ class Pools:
                 self._forget(tx, each)
             elif not each.pool.drained:
                 self._put(tx, filled(replace(each.pool, drained=True), tx))
-        heir = next((each.pool.name for each in nested if each.leases), None)
-        if heir is None:
-            return False
-        tx.put_lease(replace(lease, owner=Owner(POOL, heir), generation=lease.generation + 1))
-        return True
+        return next((Owner(POOL, each.pool.name) for each in nested if each.leases), None)
 
     def tidy(self, tx: Tx, space: Space, release: Callable[[Tx, Lease], None]) -> None:
         """Once the last lease of a drained pool has gone that was made of a block, `release` the block."""

@@ -67,6 +67,21 @@ async def test_a_block_of_two_pools_is_kept_until_the_last_address_of_both_is_ba
     assert {"low", "high"} & {space.pool.name for space in service.pools} == set()
 
 
+async def test_a_block_that_a_pool_took_over_is_no_lease_of_its_last_owners_namespace(service: Service) -> None:
+    await service.ensure_pools([Pool("few", ("10.78.0.0/24",), purpose="lb", quotas={"shop": 1})])
+    block = await lease(service, "block", Wish(pool="few", prefix_length=28), "shop")
+    await service.ensure_pools([Pool("low", (str(block),), purpose="lb", parent="few")])
+    one = await lease(service, "one", Wish(pool="low"), "shop")
+
+    await service.release(block.id)
+    again = await lease(service, "again", Wish(pool="few"), "shop")
+    await service.release(one.id)
+    with pytest.raises(QuotaExceeded):
+        await lease(service, "more", Wish(pool="few"), "shop")
+    await service.release(again.id)
+    assert await lease(service, "more", Wish(pool="few"), "shop")
+
+
 async def test_blocks_of_one_pool_are_kept_wherever_in_it_an_address_stands(service: Service) -> None:
     one, two = await lease(service, "one", BLOCK), await lease(service, "two", BLOCK)
     await service.ensure_pools([Pool("both", (str(one), str(two)), parent="pods")])
