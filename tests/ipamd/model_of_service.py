@@ -24,6 +24,7 @@ from ipamd.errors import (
     QuotaExceeded,
     Reserved,
     Taken,
+    Unfit,
     UnknownPool,
     Withheld,
 )
@@ -234,7 +235,7 @@ class Model:
         pool, length = self.pools[asked.pool], asked.length or WIDTH
         if not any(first in each for each in cidrs_of(pool)):
             return Expected(refusal=OutsidePool)
-        refusal = self._refused_by(pool, asked.owner)
+        refusal = unfit(pool, length) or self._refused_by(pool, asked.owner)
         if refusal is None and first % len(block(first, length)):
             refusal = Invalid
         wanted = {*block(first, length)}
@@ -251,7 +252,7 @@ class Model:
 
     def _anywhere(self, asked: Asked) -> Expected:
         pool = self.pools[asked.pool]
-        if refusal := self._refused_by(pool, asked.owner):
+        if refusal := unfit(pool, asked.length or WIDTH) or self._refused_by(pool, asked.owner):
             return Expected(refusal=refusal)
         taken, cooling = self.taken(pool.name), self.cooling(pool.name, past=False)
         free = allowed_in(pool, asked.length or WIDTH) - taken - cooling
@@ -269,6 +270,11 @@ class Model:
 
     def _own(self, asked: Asked, free: set[int]) -> frozenset[int]:
         return placed(blocks_of(self.pools[asked.pool], free, asked.length or WIDTH, asked.owner.name))
+
+
+def unfit(pool: Pool, length: int) -> type[IpamError] | None:
+    """The refusal of a block that is larger than any CIDR of the pool."""
+    return Unfit if all(len(cidr) < len(block(0, length)) for cidr in cidrs_of(pool)) else None
 
 
 def length_of(each: range) -> int:

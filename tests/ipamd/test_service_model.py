@@ -387,7 +387,8 @@ class Serving(RuleBasedStateMachine):
         """Keep a copy of the store, in place of the one before."""
         self.directories.insert(0, TemporaryDirectory())
         path = Path(self.directories[0].name) / "backup.sqlite"
-        self.run(self.store.copy(path))
+        with self.run(self.store.copy()) as copy:
+            path.write_bytes(copy.read())
         self.backup = path, self.model.copy(), {**self.kept}
 
     def put_back(self) -> None:
