@@ -182,7 +182,8 @@ class Wish(Struct, frozen=True, gc=False):
 class LeaseFilter(Struct, frozen=True):
     """Which leases a list is about; None does not restrict. `address` finds those that contain it, `id` the one.
 
-    `text` is looked for, whatever its case, in owner, description, node, labels and tags.
+    `within` finds those that lie in the block, `is_permanent` those that have no end, or those that have one. `text` is
+    looked for, whatever its case, in owner, description, node, labels and tags.
     """
 
     pool: str | None = None
@@ -190,6 +191,9 @@ class LeaseFilter(Struct, frozen=True):
     kind: str | None = None
     name: str | None = None
     address: str | None = None
+    within: str | None = None
+    node: str | None = None
+    is_permanent: bool | None = None
     labels: dict[str, str] = {}
     tag: str | None = None
     text: str | None = None

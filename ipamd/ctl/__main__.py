@@ -39,12 +39,13 @@ COMMANDS = {
     "import leases": "bulk.take_in",
     "import whereabouts": "imports.take_over",
     "lease": "leases.lease",
+    "leases": "leases.leases",
     "pools": "pools.pools",
     "reconcile": "reconcile.reconcile",
     "release": "leases.release",
     "renew": "leases.renew",
     "restore": "backups.restore",
-    "search": "bulk.search",
+    "search": "leases.search",
     "shrink": "pools.shrink",
     "watch": "objects.watch",
     "who": "history.who",
@@ -140,6 +141,16 @@ def add_pool_commands(add: Adder) -> None:
     explain.add_argument("--label", action="append", metavar="KEY=VALUE", help="may be given several times")
 
 
+LEASE_FILTERS = (
+    ("pool", "POOL", "of this pool"),
+    ("within", "CIDR", "that lie in this block"),
+    ("node", "NODE", "on this node"),
+    ("owner", "KIND/[NAMESPACE/]NAME", "of this owner"),
+    ("namespace", "NAMESPACE", "of owners in this namespace"),
+    ("tag", "TAG", "with this tag"),
+)
+
+
 def add_lease_commands(add: Adder) -> None:
     """The commands about leases."""
     lease = add("lease", "lease an address or a block; the same owner gets the same again")
@@ -151,6 +162,11 @@ def add_lease_commands(add: Adder) -> None:
         "--ttl", type=int, metavar="SECONDS", help="how long it lasts unless renewed (default: for ever)"
     )
     lease.add_argument("--label", action="append", metavar="KEY=VALUE", help="may be given several times")
+    leases = add("leases", "show leases: all, or those that every filter lets through")
+    for name, metavar, text in LEASE_FILTERS:
+        leases.add_argument(f"--{name}", metavar=metavar, help=text)
+    leases.add_argument("--state", choices=("permanent", "expiring"))
+    leases.add_argument("--label", action="append", metavar="KEY=VALUE", help="may be given several times")
     add("release", "give a lease back").add_argument("lease", metavar="ID|ADDRESS")
     add("search", "show the leases that say something").add_argument("text", help="in any case")
     export = add("export", "write every pool and lease, a JSON document a line")

@@ -1,4 +1,4 @@
-"""The commands export, import leases and search: many leases at once."""
+"""The commands export and import leases: many leases at once."""
 
 import json
 import sys
@@ -11,9 +11,8 @@ from typing import IO
 from rich.console import Console
 from rich.progress import Progress
 
-from ipamd.ctl.client import Client, with_query
-from ipamd.ctl.columns import columns
-from ipamd.ctl.leases import LEASE_HEAD, documents, lease_row
+from ipamd.ctl.client import Client
+from ipamd.ctl.leases import documents
 from ipamd.ctl.output import Output
 from ipamd.ctl.pools import COUNTS
 from ipamd.errors import Misused
@@ -62,13 +61,6 @@ def take_in(client: Client, given: Namespace, output: Output) -> None:
     verb = "could be made" if given.dry_run else "are there"
     if not output.json({"pools": len(missing), "leases": len(leases), "dryRun": given.dry_run}):
         output.text(f"{counted(len(missing), 'new pool')} and {counted(len(leases), 'lease')} {verb}")
-
-
-def search(client: Client, given: Namespace, output: Output) -> None:
-    """Shows the leases of which owner, node, description, labels or tags have a text."""
-    reply = client.call("GET", with_query("/v1/leases", q=given.text))
-    if not output.json(reply):
-        output.text(columns(LEASE_HEAD, [lease_row(entry) for entry in documents(reply, "leases")]))
 
 
 def read_export(path: str) -> tuple[list[Object], list[Object]]:

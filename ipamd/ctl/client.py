@@ -104,7 +104,7 @@ def failure(status: int, document: Object) -> AskError:
     return Misused(told) if status == 400 or document.get("code") in MEANINGLESS else Refused(told)
 
 
-def with_query(path: str, **parameters: str | int | None) -> str:
-    """`path` with those parameters that are not None."""
+def with_query(path: str, **parameters: str | int | list[str] | None) -> str:
+    """`path` with those parameters that are not None; those that may be given several times are lists."""
     given = {name: value for name, value in parameters.items() if value is not None}
-    return f"{path}?{urlencode(given)}" if given else path
+    return f"{path}?{urlencode(given, doseq=True)}" if given else path

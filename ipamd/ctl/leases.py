@@ -1,4 +1,4 @@
-"""The commands about leases: lease, release, renew, who."""
+"""The commands about leases: lease, leases, search, release, renew, who."""
 
 import socket
 from argparse import Namespace
@@ -24,6 +24,34 @@ def lease(client: Client, given: Namespace, output: Output) -> None:
     reply = client.call("POST", "/v1/leases", wish)
     if not output.json(reply):
         output.text(shown_address(reply))
+
+
+def leases(client: Client, given: Namespace, output: Output) -> None:
+    """Show the leases that all the filters let through."""
+    filters = {name: getattr(given, name) for name in ("pool", "within", "node", "state", "namespace", "tag", "label")}
+    if given.owner is not None:
+        owner = owner_of(given.owner)
+        filters |= {"kind": owner["kind"], "name": owner["name"]}
+        filters["namespace"] = given.namespace or owner["namespace"] or None
+    show_leases(client, output, filters)
+
+
+def search(client: Client, given: Namespace, output: Output) -> None:
+    """Show the leases of which owner, node, description, labels or tags have a text."""
+    show_leases(client, output, {"q": given.text})
+
+
+def show_leases(client: Client, output: Output, filters: dict[str, str | list[str] | None]) -> None:
+    """Show all that the filters let through, asked for page by page."""
+    found: list[Json] = []
+    following: str | None = ""
+    while following is not None:
+        page = client.call("GET", with_query("/v1/leases", **filters, **{"continue": following or None}))
+        found += items(page, "leases")
+        following = str(page["continue"]) if "continue" in page else None
+    reply: Object = {"leases": found}
+    if not output.json(reply):
+        output.text(columns(LEASE_HEAD, [lease_row(entry) for entry in documents(reply, "leases")]))
 
 
 def release(client: Client, given: Namespace, output: Output) -> None:

@@ -32,15 +32,18 @@ from ipamd.errors import (
 )
 from ipamd.http.codec import JSON, LeaseBody, LeaseList, LeaseRequest, RenewRequest, lease_body, read, shown
 from ipamd.http.conditions import IF_MATCH, IF_NONE_MATCH, condition_of, is_known, tag
-from ipamd.http.query import TRIAL, check_known, is_dry_run, number
+from ipamd.http.query import TRIAL, is_dry_run, number
 from ipamd.http.routes import READING, WRITING, Parameter, Refusals, Route
 from ipamd.http.shortcut import Reply
 from ipamd.model import Lease, LeaseFilter
+from ipamd.ranges import read_cidr
 from ipamd.service import Given, Service
 from ipamd.stores import Kept
 
 PAGE = 500  # leases in a page unless `limit` says otherwise
 LARGEST_PAGE = 10_000
+
+STATES = {"permanent": True, "expiring": False}  # of a lease: whether it has no end
 
 LONGEST_KEY = 255  # characters of an Idempotency-Key
 
@@ -54,6 +57,9 @@ FILTERS = (
     Parameter("kind", "only leases of owners of this kind"),
     Parameter("name", "only leases of owners of this name"),
     Parameter("address", "only leases that hold this address: one in an address space"),
+    Parameter("within", "only leases that lie in this CIDR"),
+    Parameter("node", "only leases on this node"),
+    Parameter("state", "only leases that are `permanent`, or only those that are `expiring` unless they are renewed"),
     Parameter("label", "only leases with this label, KEY=VALUE; several may be given"),
     Parameter("tag", "only leases with this tag"),
     Parameter("q", "only leases of which owner, node, description, labels or tags have this text, in any case"),
@@ -195,9 +201,8 @@ def lease_id(request: web.Request) -> int:
 
 
 def read_query(request: web.Request) -> tuple[LeaseFilter, int, int]:
-    """The filter, the id behind which the page begins, and its limit. Raises Malformed."""
+    """The filter, the id behind which the page begins, and its limit. Raises Malformed, or Invalid for no CIDR."""
     query = request.query
-    check_known(query, FILTERS)
     labels: dict[str, str] = {}
     for text in query.getall("label", ()):
         key, equals, value = text.partition("=")
@@ -206,12 +211,18 @@ def read_query(request: web.Request) -> tuple[LeaseFilter, int, int]:
         labels[key] = value
     after = number(query, "continue", 0, range(1 << 62))
     limit = number(query, "limit", PAGE, range(1, LARGEST_PAGE + 1))
+    state = query.get("state")
+    if state not in (None, *STATES):
+        raise Malformed(f"state is {' or '.join(STATES)}, not {state!r}")
     wanted = LeaseFilter(
         pool=query.get("pool"),
         namespace=query.get("namespace"),
         kind=query.get("kind"),
         name=query.get("name"),
         address=query.get("address"),
+        within=str(read_cidr(query["within"])) if "within" in query else None,
+        node=query.get("node"),
+        is_permanent=STATES.get(state) if state else None,
         labels=labels,
         tag=query.get("tag"),
         text=query.get("q"),

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Struct
 
 from ipamd import VERSION
-from ipamd.errors import IpamError
+from ipamd.errors import IpamError, Malformed
 from ipamd.http.codec import JSON, PROBLEM, Problem
-from ipamd.http.routes import Parameter, Route
+from ipamd.http.routes import Parameter, Refusals, Route
 from ipamd.json import Json, Object
 
 REFERENCE = "#/components/schemas/{name}"
@@ -38,7 +38,8 @@ def operation(route: Route) -> Object:
     """What one method does."""
     replies: Object = {str(status): success(kind) for status, kind in route.replies.items()}
     by_status: dict[int, list[type[IpamError]]] = {}
-    for kind in route.refusals:
+    refusals: Refusals = (*route.refusals, Malformed)  # for a parameter that the route has not
+    for kind in dict.fromkeys(refusals):
         by_status.setdefault(kind.status, []).append(kind)
     replies |= {str(status): refusal(kinds) for status, kinds in sorted(by_status.items())}
     name = route.handle.__qualname__.replace("Handlers.", "-").lower()

@@ -2,12 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
+from aiohttp import web
+
 from ipamd.errors import Malformed
-from ipamd.http.routes import Parameter
+from ipamd.http.routes import Handler, Parameter, Route
 
 Query = Mapping[str, str]
 
 TRIAL = (Parameter("dryRun", "`All`: show what would come of it, and keep nothing"),)
+
+
+def checked(route: Route) -> Handler:
+    """What serves the route, once it is sure that the query has only the parameters of the route."""
+    known = [each for each in route.parameters if not (each.is_in_path or each.is_field)]
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        check_known(request.query, known)
+        return await route.handle(request)
+
+    return handle
 
 
 def check_known(query: Query, parameters: Sequence[Parameter]) -> None:
@@ -15,7 +28,8 @@ def check_known(query: Query, parameters: Sequence[Parameter]) -> None:
     known = sorted(parameter.name for parameter in parameters)
     for name in query:
         if name not in known:
-            raise Malformed(f"unknown parameter {name!r}; there are {', '.join(known)}")
+            there_are = f"there are {', '.join(known)}" if known else "this path has none"
+            raise Malformed(f"unknown parameter {name!r}; {there_are}")
 
 
 def number(query: Query, name: str, default: int, allowed: range) -> int:

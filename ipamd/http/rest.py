@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from ipamd.errors import Failed, IpamError, Malformed, MethodNotAllowed, NotFound, TooLarge
 from ipamd.http import attachments, available, batches, checks, explain, history, leases, openapi, pools
 from ipamd.http.codec import JSON, PROBLEM, problem
+from ipamd.http.query import checked
 from ipamd.http.routes import LARGEST_BODY, Route, Surface
 from ipamd.http.shortcut import Answers, Reply
 from ipamd.metrics import Metrics
@@ -52,7 +53,7 @@ def surface(service: Service, metrics: Metrics, further: Sequence[Route] = ()) -
     return Surface(
         prefixes=("/v1/",),
         routes=(
-            *(web.route(route.method, route.path, route.handle) for route in documented),
+            *(web.route(route.method, route.path, checked(route)) for route in documented),
             web.get("/openapi.json", describe),
             web.get("/healthz", health),
             web.get("/readyz", readiness),

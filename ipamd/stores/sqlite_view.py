@@ -10,7 +10,7 @@ import msgspec
 
 from ipamd.errors import Compacted
 from ipamd.model import Cooling, Lease, LeaseFilter, Owner, Tenure, TenureFilter
-from ipamd.ranges import Address, Cidr, read_address
+from ipamd.ranges import Address, Cidr, read_address, read_cidr
 from ipamd.stores import Change, Changes, Flaw, Holding, Kept, OwnerKey, Stored, sqlite_flaws, sqlite_history
 from ipamd.stores.sqlite_rows import COOLING_COLUMNS, LEASE_COLUMNS, Value, cooling_of, lease_of, packed
 
@@ -49,6 +49,10 @@ LEASE_FILTERS = {
     "kind": "+owner_kind = :kind",
     "namespace": "+owner_namespace = :namespace",
     "name": "owner_name = :name",
+    "within": """length(address) = length(:within) AND address BETWEEN :within AND :within_last
+        AND prefix_length >= :within_length""",
+    "node": "+node = :node",
+    "is_permanent": "(expires IS NULL) = :is_permanent",
     "labels": """NOT EXISTS (
         SELECT 1 FROM json_each(:labels) AS wanted
         WHERE wanted.value IS NOT (SELECT value FROM json_each(leases.labels) WHERE key = wanted.key)
@@ -171,17 +175,23 @@ class SqliteView:
 
     def leases(self, wanted: LeaseFilter, after: int = 0, limit: int | None = None) -> Sequence[Lease]:
         """Leases in order of their ids, beginning behind the id `after`."""
+        within = read_cidr(wanted.within) if wanted.within is not None else None
         asked: dict[str, Value] = {
             "pool": wanted.pool,
             "kind": wanted.kind,
             "namespace": wanted.namespace,
             "name": wanted.name,
+            "within": packed(Address(within.family, within.base)) if within else None,
+            "within_last": packed(Address(within.family, within.last)) if within else None,
+            "within_length": within.length if within else None,
+            "node": wanted.node,
+            "is_permanent": wanted.is_permanent,
             "labels": msgspec.json.encode(wanted.labels).decode() if wanted.labels else None,
             "tag": wanted.tag,
             "text": wanted.text,
             "id": wanted.id,
         }
-        conditions = ["id > :after", *(LEASE_FILTERS[name] for name, value in asked.items() if value is not None)]
+        conditions = ["id > :after", *(text for name, text in LEASE_FILTERS.items() if asked[name] is not None)]
         statement = f"SELECT {LEASE_COLUMNS} FROM leases WHERE {' AND '.join(conditions)} ORDER BY id LIMIT :limit"
         return self._leases(statement, {**asked, "after": after, "limit": -1 if limit is None else limit})
 

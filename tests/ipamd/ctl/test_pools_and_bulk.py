@@ -102,5 +102,24 @@ def test_an_export_that_contradicts_what_is_there_changes_nothing(ipamctl: Ipamc
     assert (refused.status, "is leased to Container here" in refused.err) == (1, True)
 
 
+def test_leases_are_shown_by_filters_and_all_of_them_however_many(daemon: Daemon, ipamctl: Ipamctl) -> None:
+    wishes = [{"pool": "pods", "owner": {"kind": "Host", "name": f"h{n}"}, "node": f"n{n % 2}"} for n in range(600)]
+    assert daemon.request("POST", "/v1/leases:batch", {"leases": wishes}).status == 200
+    daemon.lease("timed", ttl=60, labels={"app": "web", "tier": "one"})
+
+    def shown(*flags: str) -> int:
+        return len(ipamctl("leases", *flags).out.splitlines()) - 1
+
+    assert (shown(), shown("--node", "n1"), shown("--within", "10.244.0.0/30")) == (
+        602,
+        300,
+        2,
+    )  # the Service kubernetes has one
+    assert (shown("--state", "expiring"), shown("--owner", "Host/h7"), shown("--pool", "services")) == (1, 1, 1)
+    assert (shown("--label", "app=web", "--label", "tier=one"), shown("--label", "app=web", "--label", "a=b")) == (1, 0)
+    assert len(json.loads(ipamctl("search", "host/", "-o", "json").out)["leases"]) == 600
+    assert ipamctl("leases", "--within", "10.0.0.1/8").status == 2
+
+
 def test_nothing_that_says_it_is_an_empty_table(ipamctl: Ipamctl) -> None:
     assert len(ipamctl("search", "nobody says this").out.splitlines()) == 1

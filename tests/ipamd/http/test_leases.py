@@ -138,6 +138,47 @@ def test_a_compressed_body_is_refused_unread(ipamd: Daemon) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("within=10.20.0.0/16", ["four", "block", "timed"]),
+        ("within=10.20.0.0/30", ["four"]),
+        ("within=10.20.0.0/24", ["four"]),
+        ("within=10.20.2.0/23", ["block"]),
+        ("within=10.20.2.0/25", []),  # the block does not lie in it
+        ("within=10.20.2.5/32", []),
+        ("within=fd20::/64", ["six"]),
+        ("within=::/0", ["six"]),
+        ("within=0.0.0.0/0", ["four", "block", "timed"]),
+        ("node=n1", ["six", "timed"]),
+        ("state=permanent", ["four", "six", "block"]),
+        ("state=expiring", ["timed"]),
+        ("state=expiring&node=n2", []),
+        ("node=n1&within=10.0.0.0/8&pool=four", ["timed"]),
+        ("address=10.20.2.77&within=10.20.2.0/24", ["block"]),
+        ("address=10.20.2.77&within=10.20.3.0/24", []),
+    ],
+)
+def test_leases_are_found_by_where_they_lie_their_node_and_whether_they_end(
+    found_by: Daemon, query: str, names: list[str]
+) -> None:
+    leases = found_by.request("GET", f"/v1/leases?kind=Found&{query}").body["leases"]
+
+    assert [each["owner"]["name"] for each in leases] == names
+
+
+@pytest.fixture(scope="module")
+def found_by(ipamd: Daemon) -> Daemon:
+    """With leases that differ in what they can be found by."""
+    for pool, cidr in (("four", "10.20.0.0/16"), ("six", "fd20::/64")):
+        assert ipamd.request("PUT", f"/v1/pools/{pool}", {"cidrs": [cidr]}).status == 201
+    ipamd.lease("four", "four", "Found", address="10.20.0.3")
+    ipamd.lease("six", "six", "Found", node="n1")
+    ipamd.lease("block", "four", "Found", address="10.20.2.0", prefix_length=24)
+    ipamd.lease("timed", "four", "Found", address="10.20.9.9", node="n1", ttl=9999)
+    return ipamd
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
         ("GET", "/v1/leases/abc", 404, "unknown-lease"),
@@ -147,6 +188,9 @@ def test_a_compressed_body_is_refused_unread(ipamd: Daemon) -> None:
         ("GET", "/v1/leases?pool=nope", 404, "unknown-pool"),
         ("GET", "/v1/leases?pol=pods", 400, "malformed"),
         ("GET", "/v1/leases?label=a", 400, "malformed"),
+        ("GET", "/v1/leases?state=leased", 400, "malformed"),
+        ("GET", "/v1/leases?within=10.0.0.1", 422, "invalid"),
+        ("GET", "/v1/leases?within=10.0.0.1/8", 422, "invalid"),
         ("GET", "/v1/leases?limit=0", 400, "malformed"),
         ("GET", "/v1/leases?limit=99999", 400, "malformed"),
         ("GET", "/v1/leases?continue=-1", 400, "malformed"),

@@ -34,6 +34,17 @@ def test_every_reference_leads_somewhere(document: Any) -> None:
     assert names == set(document["components"]["schemas"])
 
 
+def test_every_operation_refuses_a_parameter_that_it_has_not_and_names_its_own(ipamd: Daemon, document: Any) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+            refused = ipamd.request(method.upper(), path.replace("{", "").replace("}", "") + "?forcast=true")
+            assert (refused.status, refused.body["code"]) == (400, "malformed"), path
+            there_are = f"there are {', '.join(sorted(known))}" if known else "this path has none"
+            assert refused.body["detail"] == f"unknown parameter 'forcast'; {there_are}"
+            assert "400" in operation["responses"]
+
+
 def test_every_operation_is_described(document: Any) -> None:
     operations = [(path, method) for path, methods in document["paths"].items() for method in methods]
     ids = [document["paths"][path][method]["operationId"] for path, method in operations]
