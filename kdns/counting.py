@@ -3,10 +3,11 @@
 Used by the prometheus plugin for what reaches a block, and by the server for what it refuses itself (zone `dropped`).
 """
 
+from bisect import bisect_left
 from typing import NamedTuple
 
 from kdns.chain import Request
-from kdns.metrics import Labels, Metrics
+from kdns.metrics import SIZE_BUCKETS, TIME_BUCKETS, Labels, Metrics
 from kdns.wire import codes, names
 
 DROPPED = "dropped"  # the zone label of queries that reached no server block
@@ -22,13 +23,19 @@ _TYPES = frozenset(
 
 
 class Kind(NamedTuple):
-    """The label values of one kind of query: alike for all that differ only in their sizes and times."""
+    """The label values of one kind of query: alike for all that differ only in their sizes and times.
+
+    And the rows of the histograms in which these are counted.
+    """
 
     where: Labels
     sizes: Labels
     request: Labels
     response: Labels
     do: bool
+    durations: list[float]
+    request_sizes: list[float]
+    response_sizes: list[float]
 
 
 class Counting:
@@ -55,8 +62,9 @@ class Counting:
             where = request.server, zone or names.show(request.zone), request.view
             type_name = codes.type_name(qtype) if qtype else "other"
             asking = *where, client.proto, "2" if is_ipv6 else "1", type_name
-            found = Kind(where, (*where, client.proto), asking, (*where, codes.rcode_name(rcode), by), do)
-            self._kinds[key] = found
+            sizes, answered = (*where, client.proto), (*where, codes.rcode_name(rcode), by)
+            rows = self._durations.row(where), self._request_sizes.row(sizes), self._response_sizes.row(sizes)
+            found = self._kinds[key] = Kind(where, sizes, asking, answered, do, *rows)
         return found
 
     def count(self, kind: Kind, asked: int, sent: int, seconds: float, times: int = 1) -> None:
@@ -64,8 +72,12 @@ class Counting:
         requests, responses = self._requests.values, self._responses.values
         requests[kind.request] = requests.get(kind.request, 0) + times
         responses[kind.response] = responses.get(kind.response, 0) + times
-        self._durations.observe(kind.where, seconds, times)
-        self._request_sizes.observe(kind.sizes, asked, times)
-        self._response_sizes.observe(kind.sizes, sent, times)
-        if kind.do:
+        _, _, _, _, do, durations, request_sizes, response_sizes = kind  # what Histogram.observe does, without the call
+        durations[bisect_left(TIME_BUCKETS, seconds)] += times
+        durations[-1] += seconds * times
+        request_sizes[bisect_left(SIZE_BUCKETS, asked)] += times
+        request_sizes[-1] += asked * times
+        response_sizes[bisect_left(SIZE_BUCKETS, sent)] += times
+        response_sizes[-1] += sent * times
+        if do:
             self._do.add(kind.where, times)

@@ -28,6 +28,8 @@ def _word(question: Question, reply: Reply) -> int:
 
 
 def _opt(question: Question, reply: Reply) -> bytes:
+    if question.edns is None and reply.edns is None:
+        return b""
     if reply.rcode == codes.BADVERS:
         return fit.opt(None, reply.edns, reply.rcode, 0)
     size = question.edns.size if question.edns else 0

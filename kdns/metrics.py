@@ -181,11 +181,13 @@ class Histogram:
         if not about.labels:
             self.observe((), 0, times=0)
 
+    def row(self, labels: Labels) -> list[float]:
+        """Where these label values are counted: [count a bucket..., count above all, sum]."""
+        return self.values.setdefault(labels, [0] * (len(self._buckets) + 2))
+
     def observe(self, labels: Labels, value: float, times: int = 1) -> None:
         """Count `value` (seconds or octets), `times` times."""
-        row = self.values.get(labels)
-        if row is None:
-            row = self.values[labels] = [0] * (len(self._buckets) + 2)
+        row = self.values.get(labels) or self.row(labels)
         row[bisect_left(self._buckets, value)] += times
         row[-1] += value * times
 

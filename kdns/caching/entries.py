@@ -40,7 +40,8 @@ class Entry:
     """
 
     __slots__ = (
-        "answering", "hits", "known_good", "last", "lifetime", "next", "refreshing", "reply", "retry_at", "stored",
+        "answering", "hits", "known_good", "last", "lifetime", "next", "place", "refreshing", "reply", "retry_at",
+        "stored",
     )  # fmt: skip
 
     def __init__(self, reply: Reply, stored: float, lifetime: int, answering: bool) -> None:
@@ -54,6 +55,7 @@ class Entry:
         self.last = stored
         self.refreshing = False
         self.retry_at = 0.0
+        self.place = 0  # of its key in the store's list
 
     def remaining(self, now: float) -> int:
         """Seconds of its TTL that are left, rounded up; not positive when it is stale."""
@@ -118,7 +120,6 @@ class Store:
         self._choose = choose
         self.entries: dict[Key, Entry] = {}  # to be looked into; `put` and `remove` change it
         self._keys: list[Key] = []  # every key once, so that one can be chosen in one step
-        self._places: dict[Key, int] = {}  # where in _keys
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -129,22 +130,25 @@ class Store:
 
     def put(self, key: Key, entry: Entry) -> bool:
         """Keep an entry, in the place of an earlier one of its key. True if another had to leave for it."""
-        if key in self.entries:
+        before = self.entries.get(key)
+        if before is not None:
+            entry.place = before.place
             self.entries[key] = entry
             return False
         evicting = len(self.entries) >= self.capacity
         if evicting:
             self.remove(self._keys[self._choose(len(self._keys))])
-        self._places[key] = len(self._keys)
+        entry.place = len(self._keys)
         self._keys.append(key)
         self.entries[key] = entry
         return evicting
 
     def remove(self, key: Key) -> None:
         """Forget a key; nothing happens if it is not there."""
-        if self.entries.pop(key, None) is None:
+        removed = self.entries.pop(key, None)
+        if removed is None:
             return
-        place, last = self._places.pop(key), self._keys.pop()
-        if last != key:
-            self._keys[place] = last
-            self._places[last] = place
+        last = self._keys.pop()
+        if removed.place < len(self._keys):
+            self._keys[removed.place] = last
+            self.entries[last].place = removed.place

@@ -222,4 +222,5 @@ class Forward:
 
 def _to_reply(message: Message) -> Reply:
     _, flags, _, answer, authority, additional, edns = message
-    return Reply(message.rcode, answer, authority, additional, flags & _FLAGS, edns, 0, 0, "forward")
+    rcode = message.rcode if edns else flags & codes.RCODE_MASK
+    return Reply(rcode, answer, authority, additional, flags & _FLAGS, edns, 0, 0, "forward")

@@ -45,10 +45,10 @@ class Datagram:
         except OSError as error:
             raise self._unsent(error) from None
 
-    def begin(self, question: Question, packet: bytes, timeout: float, done: Done) -> None:
+    def begin(self, question: Question, packet: bytes, end: float, done: Done) -> None:
         """The same with the query's octets (`query.pack`) at hand, without waiting: see Pending.begin."""
         try:
-            self._pending.begin(question, packet, self._socket.send, timeout, self._path, done)
+            self._pending.begin(question, packet, self._socket.send, end, self._path, done)
         except OSError as error:
             raise self._unsent(error) from None
 

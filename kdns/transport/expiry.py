@@ -28,14 +28,13 @@ class Expiry:
     def __init__(self) -> None:
         self._buckets: dict[int, Bucket] = {}  # by the tick at whose end they are emptied
 
-    def add(self, waiting: Expiring, timeout: float) -> Bucket:
-        """Call its `expire` in `timeout` seconds, unless it is discarded from the bucket that is given back."""
-        loop = asyncio.get_running_loop()
-        tick = ceil((loop.time() + timeout) / TICK)
+    def add(self, waiting: Expiring, end: float) -> Bucket:
+        """Call its `expire` at `end`, by the event loop's time, unless it is discarded from the bucket given back."""
+        tick = ceil(end / TICK)
         bucket = self._buckets.get(tick)
         if bucket is None:
             bucket = self._buckets[tick] = set()
-            loop.call_at(tick * TICK, self._end, tick)
+            asyncio.get_running_loop().call_at(tick * TICK, self._end, tick)
         bucket.add(waiting)
         return bucket
 

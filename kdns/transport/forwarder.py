@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import NamedTuple
 
 from kdns.eager import Arrival, Pending, in_task
 from kdns.errors import UpstreamError, WireError, WrongReply
@@ -46,33 +45,42 @@ class Route:
     failover: frozenset[int] = frozenset()
 
 
-class _Tries:
-    """How far a flight has come: the upstreams still to be tried, and what came of those that were."""
+class Flight:
+    """A question under way: who wants to be told of it, the upstreams still to be tried, what came of those that were.
 
-    __slots__ = ("began", "failed", "failure", "is_early", "is_last_resort", "refused", "upstreams")
-
-    def __init__(self, upstreams: Iterator[tuple[Upstream, bool]], began: float) -> None:
-        self.upstreams = upstreams
-        self.began = began
-        self.is_last_resort = False  # the upstream that was asked last was
-        self.is_early = False  # the next try, after a round of failures
-        self.failed = 0
-        self.failure: UpstreamError | None = None  # the last one
-        self.refused = 0  # replies whose RCODE called for another upstream
-
-
-class Flight(NamedTuple):
-    """A question under way, and who of those that wait for it wants to be told of each exchange.
-
-    `told` hears of the first try: the reply, or None while there is none. Then there is still time to wait for `reply`.
+    `taps` are told of each exchange. `told` hears of the first try: the reply, or None while there is none. Then there
+    is still time to wait for `reply`. What is so of nearly all flights stands in the class.
     """
 
-    key: Key
-    question: Question
-    tries: _Tries
-    taps: list[Tap]
-    reply: Arrival[Message]
-    told: Callable[[Message | None], object] | None = None
+    is_last_resort = False  # the upstream that was asked last was
+    is_early = False  # the next try, after a round of failures
+    failed = 0
+    failure: UpstreamError | None = None  # the last one
+    refused = 0  # replies whose RCODE called for another upstream
+    arrival: Arrival[Message] | None = None  # from when somebody waits
+
+    def __init__(
+        self,
+        key: Key,
+        question: Question,
+        upstreams: Iterator[tuple[Upstream, bool]],
+        began: float,
+        taps: list[Tap],
+        told: Callable[[Message | None], object] | None,
+    ) -> None:
+        self.key = key
+        self.question = question
+        self.upstreams = upstreams
+        self.began = began
+        self.taps = taps
+        self.told = told
+
+    @property
+    def reply(self) -> Arrival[Message]:
+        """What can be waited for."""
+        if self.arrival is None:
+            self.arrival = Arrival()
+        return self.arrival
 
 
 class Forwarder:
@@ -111,8 +119,11 @@ class Forwarder:
         key = _same(question, packet), proto
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._begin(key, question, packet, [] if tap is None else [tap])
-        elif tap is not None:
+            flight = self._made(key, question, [] if tap is None else [tap])
+            reply = flight.reply  # it may have landed when it has begun
+            self._begin(flight, packet)
+            return await reply
+        if tap is not None:
             flight.taps.append(tap)
         return await flight.reply  # whoever goes away meanwhile does not end it for the others
 
@@ -127,7 +138,7 @@ class Forwarder:
         key = _same(question, packet), "udp"
         if key in self._flights:
             return False
-        self._begin(key, question, packet, [], told)
+        self._begin(self._made(key, question, [], told), packet)
         return True
 
     async def close(self) -> None:
@@ -144,44 +155,48 @@ class Forwarder:
 
     def _land(self, flight: Flight, outcome: Message | UpstreamError | None) -> None:
         del self._flights[flight.key]
+        if flight.arrival is None:
+            return
         if isinstance(outcome, Message):
-            flight.reply.set_result(outcome)
+            flight.arrival.set_result(outcome)
         else:
-            flight.reply.set_exception(outcome or UpstreamError("operation was canceled"))
+            flight.arrival.set_exception(outcome or UpstreamError("operation was canceled"))
 
-    def _begin(
+    def _made(
         self,
         key: Key,
         question: Question,
-        packet: bytes,
         taps: list[Tap],
         told: Callable[[Message | None], object] | None = None,
     ) -> Flight:
-        """A first try over UDP, which its own timeout bounds, goes without a coroutine and a Task."""
         upstreams = policy.tries(self._order(self.upstreams), self._is_down, self._chance)
-        tries = _Tries(upstreams, asyncio.get_running_loop().time())
-        flight = self._flights[key] = Flight(key, question, tries, taps, Arrival(), told)
-        if not self._is_bounded or key[1] != "udp":
+        flight = Flight(key, question, upstreams, asyncio.get_running_loop().time(), taps, told)
+        self._flights[key] = flight
+        return flight
+
+    def _begin(self, flight: Flight, packet: bytes) -> None:
+        """A first try over UDP, which its own timeout bounds, goes without a coroutine and a Task."""
+        if not self._is_bounded or flight.key[1] != "udp":
             self._go_on(flight)
-            return flight
+            return
         try:
-            upstream = self._next(tries)
+            upstream = self._next(flight)
         except UpstreamError as error:
-            if told is not None:
-                told(None)
+            if flight.told is not None:
+                flight.told(None)
             self._land(flight, error)
         else:
-            upstream.begin(question, packet, self._route.read_timeout, taps, partial(self._arrive, flight, upstream))
-        return flight
+            done = partial(self._arrive, flight, upstream)
+            upstream.begin(flight.question, packet, flight.began, self._route.read_timeout, flight.taps, done)
 
     def _arrive(self, flight: Flight, upstream: Upstream, outcome: Outcome) -> None:
         """What became of the first try."""
         found: Message | UpstreamError | None = None
         try:
             if isinstance(outcome, UpstreamError):
-                self._fail(flight.tries, upstream, outcome)
+                self._fail(flight, upstream, outcome)
             else:
-                found = self._final(flight.tries, self._read(outcome, flight.question))
+                found = self._final(flight, self._read(outcome, flight.question))
         except UpstreamError as error:
             found = error
         try:
@@ -198,62 +213,61 @@ class Forwarder:
 
     async def _fly(self, flight: Flight) -> Message | UpstreamError:
         """The reply, or why there is none."""
-        _, question, tries, taps, *_ = flight
         await in_task()
         try:
-            async with asyncio.timeout_at(tries.began + DEADLINE):
+            async with asyncio.timeout_at(flight.began + DEADLINE):
                 found = None
                 while found is None:
-                    await self._pause(tries)
-                    found = await self._try(tries, question, flight.key[1], taps)
+                    await self._pause(flight)
+                    found = await self._try(flight)
                 return found
         except TimeoutError:
-            return tries.failure or UpstreamError("i/o timeout")
+            return flight.failure or UpstreamError("i/o timeout")
         except UpstreamError as error:
             return error
 
-    async def _try(self, tries: _Tries, question: Question, proto: str, taps: list[Tap]) -> Message | None:
+    async def _try(self, flight: Flight) -> Message | None:
         """Ask the next upstream. None to go on with another one, UpstreamError if there is none left."""
-        upstream = self._next(tries)
+        upstream = self._next(flight)
         try:
-            message = await self._exchange(upstream, question, proto, taps)
+            message = await self._exchange(upstream, flight.question, flight.key[1], flight.taps)
         except UpstreamError as error:
-            self._fail(tries, upstream, error)
+            self._fail(flight, upstream, error)
             return None
-        return self._final(tries, message)
+        return self._final(flight, message)
 
-    def _next(self, tries: _Tries) -> Upstream:
+    def _next(self, flight: Flight) -> Upstream:
         """Whom to ask. UpstreamError if all are down, and nobody is to be asked then."""
-        upstream, tries.is_last_resort = next(tries.upstreams)
-        if tries.is_last_resort:
+        upstream, flight.is_last_resort = next(flight.upstreams)
+        if flight.is_last_resort:
             self._broken()
             if self._route.failfast:
-                raise tries.failure or UpstreamError("no healthy proxies")
+                raise flight.failure or UpstreamError("no healthy proxies")
         return upstream
 
-    def _fail(self, tries: _Tries, upstream: Upstream, error: UpstreamError) -> None:
+    def _fail(self, flight: Flight, upstream: Upstream, error: UpstreamError) -> None:
         """A try has failed. The error is raised if there is no further one; so is a WrongReply."""
         if isinstance(error, WrongReply):
             raise error
-        tries.failed += 1
-        tries.failure = error
-        tries.is_early = not self._route.attempts and tries.failed % len(self.upstreams) == 0
+        flight.failed += 1
+        flight.failure = error
+        flight.is_early = not self._route.attempts and flight.failed % len(self.upstreams) == 0
         if self._route.max_fails:
             upstream.check()
-        if tries.is_last_resort or tries.failed == self._route.attempts:
+        if flight.is_last_resort or flight.failed == self._route.attempts:
             raise error
 
-    def _final(self, tries: _Tries, message: Message) -> Message | None:
+    def _final(self, flight: Flight, message: Message) -> Message | None:
         """The reply, unless it is another upstream's chance."""
-        if message.rcode in self._route.failover:
-            tries.refused += 1
-            if tries.refused < len(self.upstreams):
+        if self._route.failover and message.rcode in self._route.failover:
+            flight.refused += 1
+            if flight.refused < len(self.upstreams):
                 return None
         return message
 
-    async def _pause(self, tries: _Tries) -> None:
-        if tries.is_early:
-            tries.is_early = False
+    async def _pause(self, flight: Flight) -> None:
+        if flight.is_early:
+            flight.is_early = False
             await asyncio.sleep(ROUND_PAUSE)
 
     async def _exchange(self, upstream: Upstream, question: Question, proto: str, taps: list[Tap]) -> Message:

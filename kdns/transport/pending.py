@@ -6,7 +6,8 @@ reply counts only if ID and question are those of a query that waits. What else 
 question is the upstream's own and ends the wait.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from functools import partial
 from os import urandom
 
@@ -19,6 +20,7 @@ from kdns.wire.question import Question
 Outcome = bytes | UpstreamError  # a reply's octets, or why there is none
 Done = Callable[[Outcome], object]
 
+DRAWN = 16  # IDs drawn at a time
 MOST = 1024  # queries under way on one connection: few enough of 65,536 IDs that guessing one stays hopeless
 
 
@@ -50,6 +52,7 @@ class Pending:
         self._waiters: dict[int, Waiter] = {}
         self._expiry = expiry
         self._strict = strict
+        self._ids = _chosen()
 
     def __len__(self) -> int:
         return len(self._waiters)
@@ -57,7 +60,8 @@ class Pending:
     async def ask(self, question: Question, send: Callable[[bytes], object], timeout: float, path: str) -> bytes:
         """The reply's octets; arguments as in `begin`. The errors that are an outcome there are raised."""
         replied: Arrival[bytes] = Arrival()
-        waiter = self.begin(question, query.pack(question, 0), send, timeout, path, partial(_arrive, replied))
+        end = asyncio.get_running_loop().time() + timeout
+        waiter = self.begin(question, query.pack(question, 0), send, end, path, partial(_arrive, replied))
         try:
             return await replied
         finally:
@@ -65,21 +69,22 @@ class Pending:
                 self._end(waiter)
 
     def begin(
-        self, question: Question, packet: bytes, send: Callable[[bytes], object], timeout: float, path: str, done: Done
+        self, question: Question, packet: bytes, send: Callable[[bytes], object], end: float, path: str, done: Done
     ) -> Waiter:
         """`send` a query's octets under an ID of their own, and call `done` once, later, with what came of it.
 
-        That is a WrongReply if in `timeout` seconds only others came, an UpstreamError if none did; `path` says in
-        errors which way they went. UpstreamError is raised if too many are under way, and whatever `send` raises.
+        That is a WrongReply if until `end` (the event loop's time) only others came, an UpstreamError if none did;
+        `path` says in errors which way they went. UpstreamError is raised if too many are under way, and whatever
+        `send` raises.
         """
         waiters = self._waiters
         if len(waiters) >= MOST:
             raise UpstreamError(f"more than {MOST} queries under way on one connection")
-        while (id_ := int.from_bytes(urandom(2), "big")) in waiters:
+        while (id_ := next(self._ids)) in waiters:
             pass
         send(id_.to_bytes(2, "big") + packet[2:])
         waiter = waiters[id_] = Waiter(id_, question, path, done, self._end)
-        waiter.bucket = self._expiry.add(waiter, timeout)
+        waiter.bucket = self._expiry.add(waiter, end)
         return waiter
 
     def deliver(self, message: bytes) -> None:
@@ -106,6 +111,12 @@ class Pending:
     def _end(self, waiter: Waiter) -> None:
         del self._waiters[waiter.id]
         waiter.bucket.discard(waiter)
+
+
+def _chosen() -> Iterator[int]:
+    """IDs by chance: as many as a UDP socket uses from one call of the system's source."""
+    while True:
+        yield from memoryview(urandom(2 * DRAWN)).cast("H")
 
 
 def _arrive(replied: Arrival[bytes], outcome: Outcome) -> None:

@@ -137,12 +137,13 @@ class Upstream:
         self._observe(message, loop.time() - began)
         return message
 
-    def begin(self, question: Question, packet: bytes, timeout: float, taps: Sequence[Tap], done: Done) -> None:
+    def begin(
+        self, question: Question, packet: bytes, now: float, timeout: float, taps: Sequence[Tap], done: Done
+    ) -> None:
         """The same over UDP with the query's octets (`query.pack`) at hand; `done` is called, once, with the outcome.
 
-        Only for upstreams that plain DNS is spoken with.
+        `now` is the event loop's time. Only for upstreams that plain DNS is spoken with.
         """
-        now = asyncio.get_running_loop().time()
         try:
             member = self._udp.take(now)
         except UpstreamError as error:
@@ -152,7 +153,7 @@ class Upstream:
         self._connections[member.begun == 1].add(self._over_udp)
         asking = _Asking(question, member, now, taps, done)
         try:
-            member.connection.begin(question, packet, timeout, partial(self._end, asking))
+            member.connection.begin(question, packet, now + timeout, partial(self._end, asking))
         except UpstreamError as error:
             self._end(asking, error)
 

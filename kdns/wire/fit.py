@@ -59,7 +59,9 @@ def opt(asked: Edns | None, given: Edns | None, rcode: int, size: int, echoed: f
 
 def uncompressed_size(question: Question, sections: Sections, opt_record: bytes = b"") -> int:
     """Octets of the whole message before compression."""
-    return 16 + len(question.qname) + sum(sum(map(len, section)) for section in sections) + len(opt_record)
+    answer, authority, additional = sections
+    records_size = sum(map(len, answer)) + sum(map(len, authority)) + sum(map(len, additional))
+    return 16 + len(question.qname) + records_size + len(opt_record)
 
 
 def fit(question: Question, word: int, sections: Sections, opt_record: bytes, limit: int, compress_above: int) -> bytes:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kdns.chain import Client
-from kdns.counting import DROPPED, Counting, Kind
+from kdns.counting import DROPPED, Counting
 from kdns.metrics import Metrics
 from kdns.wire import codes, names
 from kdns.wire.edns import DO, Edns
@@ -20,7 +20,7 @@ def counting() -> Counting:
 def test_a_kind_is_the_label_values_of_a_query(counting: Counting) -> None:
     kind = counting.kind(request("www.example.org. A", zone=names.parse("example.org.")), codes.NXDOMAIN, "file")
     where = "dns://:53", "example.org.", ""
-    assert kind == Kind(where, (*where, "udp"), (*where, "udp", "1", "A"), (*where, "NXDOMAIN", "file"), False)
+    assert kind[:5] == (where, (*where, "udp"), (*where, "udp", "1", "A"), (*where, "NXDOMAIN", "file"), False)
 
 
 def test_a_query_that_no_block_takes_has_a_zone_of_its_own(counting: Counting) -> None:

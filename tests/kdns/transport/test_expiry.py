@@ -18,7 +18,7 @@ async def test_what_is_not_discarded_is_called_when_its_time_is_up_and_not_earli
     loop, expiry = asyncio.get_running_loop(), Expiry()
     ended: asyncio.Future[float] = loop.create_future()
     began = loop.time()
-    expiry.add(Wait(lambda: ended.set_result(loop.time())), TICK)
+    expiry.add(Wait(lambda: ended.set_result(loop.time())), began + TICK)
 
     assert await ended >= began + TICK
 
@@ -29,8 +29,8 @@ async def test_what_is_discarded_is_not_called() -> None:
     calls: list[str] = []
 
     unwanted = Wait(lambda: calls.append("unwanted"))
-    expiry.add(unwanted, 0.0).discard(unwanted)
-    expiry.add(Wait(lambda: ended.set_result(None)), 2 * TICK)
+    expiry.add(unwanted, loop.time()).discard(unwanted)
+    expiry.add(Wait(lambda: ended.set_result(None)), loop.time() + 2 * TICK)
     await ended
 
     assert not calls
@@ -46,10 +46,10 @@ async def test_each_of_a_bucket_is_called_though_one_brings_another_along() -> N
         if len(calls) == 3:
             ended.set_result(None)
         elif number == 0:
-            expiry.add(Wait(lambda: call(2)), 0.0)
+            expiry.add(Wait(lambda: call(2)), loop.time())
 
-    expiry.add(Wait(lambda: call(0)), 0.0)
-    expiry.add(Wait(lambda: call(1)), 0.0)
+    expiry.add(Wait(lambda: call(0)), loop.time())
+    expiry.add(Wait(lambda: call(1)), loop.time())
     await ended
 
     assert sorted(calls) == [0, 1, 2]
