@@ -35,9 +35,9 @@ def why_not(pool: Pool, applicant: Applicant) -> str:
     if pool.per_node and applicant.owner.kind == "Node":  # its block is for the pods that the pool is for
         return _why_not_there(pool, applicant)
     if pool.namespaces and namespace not in pool.namespaces:
-        return f"it is for namespaces {', '.join(pool.namespaces)}, not {namespace!r}"
+        return f"it is for namespaces {', '.join(pool.namespaces)}, {of(namespace, 'in')}"
     if pool.namespace_selector and not _fits(pool.namespace_selector, applicant.namespace_labels(namespace)):
-        return f"namespace {namespace!r} has no labels {pool.namespace_selector}"
+        return f"it is for namespaces with labels {pool.namespace_selector}, {of(namespace, 'in')}"
     if pool.selector and not _fits(pool.selector, applicant.labels):
         return f"the owner has no labels {pool.selector}"
     return _why_not_there(pool, applicant)
@@ -46,10 +46,15 @@ def why_not(pool: Pool, applicant: Applicant) -> str:
 def _why_not_there(pool: Pool, applicant: Applicant) -> str:
     node = applicant.node
     if pool.nodes and node not in pool.nodes:
-        return f"it is for nodes {', '.join(pool.nodes)}, not {node!r}"
+        return f"it is for nodes {', '.join(pool.nodes)}, {of(node, 'on')}"
     if pool.node_selector and not _fits(pool.node_selector, applicant.node_labels(node)):
-        return f"node {node!r} has no labels {pool.node_selector}"
+        return f"it is for nodes with labels {pool.node_selector}, {of(node, 'on')}"
     return ""
+
+
+def of(place: str, preposition: str) -> str:
+    """Which namespace or node the owner is of, if any, as the end of a sentence."""
+    return f"not {place!r}" if place else f"and the owner is {preposition} none"
 
 
 def check(pool: Pool) -> None:

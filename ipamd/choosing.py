@@ -102,7 +102,9 @@ def still_cooling(view: View, refusal: IpamError, spaces: Sequence[Space], wish:
     seconds = max(1, math.ceil(min(times) - now))
     names = ", ".join(space.pool.name for space in spaces)
     count = sum(space.cooling for space in spaces)
-    detail = f"pool {names} has none free and {count} cooling; the first is free in {seconds} s"
+    is_block = wish.block or wish.prefix_length is not None  # of which none may be free though addresses are
+    said = refusal.detail if is_block else f"pool {names} has none free and {count} cooling"
+    detail = f"{said}; the first {'that cools ' if is_block else ''}is free in {seconds} s"
     return Cools(detail, **{**refusal.members, "retry_after": seconds})
 
 

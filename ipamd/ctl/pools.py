@@ -29,13 +29,16 @@ def grow(client: Client, given: Namespace, output: Output) -> None:
 
 
 def shrink(client: Client, given: Namespace, output: Output) -> None:
-    """Takes CIDRs from a pool, if nothing in them is leased. Raises Misused for one that it does not have."""
+    """Takes CIDRs from a pool, if nothing in them is leased. Raises Misused for what it does not have, and for all."""
 
     def without(cidrs: list[Json]) -> list[Json]:
         for cidr in given.cidr:
             if cidr not in cidrs:
                 raise Misused(f"pool {given.pool} has no {cidr}; it has {', '.join(map(str, cidrs))}")
-        return [cidr for cidr in cidrs if cidr not in given.cidr]
+        left = [cidr for cidr in cidrs if cidr not in given.cidr]
+        if not left:
+            raise Misused(f"pool {given.pool} would have no CIDR left: drain it, or delete it")
+        return left
 
     _change(client, given, output, without)
 

@@ -83,6 +83,18 @@ async def test_a_pool_may_want_more_time_than_dns(cooled: Service, clock: Clock)
     await cooled.lease(DB, Wish(pool="slow"))
 
 
+async def test_where_no_block_is_free_it_is_told_what_is(service: Service) -> None:
+    await service.ensure_pools([Pool("six", ("10.0.0.0/29",), cooldown=30)])
+    for owner in (WEB, DB):
+        await service.lease(owner, Wish(pool="six"))
+    await release_all(service, WEB)
+
+    await service.lease(OTHER, Wish(pool="six", address="10.0.0.5"))
+    said = r"no block of length /30 is free in pool six \(5 capacity, 2 used, 1 cooling, 2 free\)"
+    with pytest.raises(Cools, match=f"{said}; the first that cools is free in 30 s"):
+        await service.lease(Owner("Container", "block"), Wish(pool="six", prefix_length=30))
+
+
 async def test_what_cools_cools_on_after_a_restart(tmp_path: Path, clock: Clock) -> None:
     store, service = opened(tmp_path, clock)
     await service.ensure_pools([TWO])

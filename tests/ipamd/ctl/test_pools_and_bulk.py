@@ -37,6 +37,8 @@ def test_a_pool_grows_shrinks_and_is_drained(ipamctl: Ipamctl) -> None:
         2,
         "ipamctl: pool lab has no 10.0.0.0/8; it has 172.22.0.0/29, 172.22.0.16/29\n",
     )
+    refused = ipamctl("shrink", "lab", "172.22.0.0/29", "172.22.0.16/29")
+    assert (refused.status, refused.err) == (2, "ipamctl: pool lab would have no CIDR left: drain it, or delete it\n")
     assert ipamctl("drain", "lab").out == "pool lab is drained: 16 of 16 addresses are free\n"
     assert "drained" in ipamctl("lease", "lab").err
     assert ipamctl("drain", "lab", "--undo").out.startswith("pool lab gives again")
