@@ -294,6 +294,10 @@ class Refused(AskError):
     exit_status = 1
 
 
+class Outdated(Refused):
+    """What was to be changed is not what had been read: somebody else changed it first."""
+
+
 class Misused(AskError):
     """The command line, or a file that it names, cannot be used."""
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode, urlsplit
 
-from ipamd.errors import AskError, Missing, Misused, Refused, Unreachable
+from ipamd.errors import AskError, Missing, Misused, Outdated, Refused, Unreachable
 from ipamd.json import Json, Object
 
 PIECE = 1 << 18  # octets read at once
@@ -35,12 +35,12 @@ class Client:
 
     def call(self, method: str, path: str, body: Json = None, headers: Mapping[str, str] | None = None) -> Object:
         """Sends a request and returns the document of the reply; empty when there is none."""
-        response = self._send(method, path, body, headers or {})
-        try:
-            raw = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error) from error
-        return read_reply(response.status, raw)
+        document, _ = self._ask(method, path, body, headers or {})
+        return document
+
+    def tagged(self, path: str) -> tuple[Object, str]:
+        """The document that is there, and the ETag that tells this state of it."""
+        return self._ask("GET", path, None, {})
 
     def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[Object]:
         """The documents of a reply that does not end by itself, one a line."""
@@ -70,6 +70,14 @@ class Client:
         if missing:
             raise Unreachable(f"ipamd at {self._server} has gone away before all was sent")
 
+    def _ask(self, method: str, path: str, body: Json, headers: Mapping[str, str]) -> tuple[Object, str]:
+        response = self._send(method, path, body, headers)
+        try:
+            raw = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        return read_reply(response.status, raw), response.headers.get("ETag", "")
+
     def _send(self, method: str, path: str, body: Json, headers: Mapping[str, str]) -> http.client.HTTPResponse:
         raw = None if body is None else json.dumps(body).encode()
         try:
@@ -84,7 +92,10 @@ class Client:
 
 
 def read_reply(status: int, raw: bytes) -> Object:
-    """The document of a reply. Raises Missing for 404, Misused for what cannot be meant, else Refused."""
+    """The document of a reply.
+
+    Raises Missing for 404, Outdated for 412, Misused for what cannot be meant, else Refused.
+    """
     try:
         document = json.loads(raw) if raw.strip() else {}
     except ValueError:
@@ -101,6 +112,8 @@ def failure(status: int, document: Object) -> AskError:
     told = str(document.get("detail") or document.get("message") or f"HTTP status {status}")
     if status == 404:
         return Missing(told)
+    if status == 412:
+        return Outdated(told)
     return Misused(told) if status == 400 or document.get("code") in MEANINGLESS else Refused(told)
 
 

@@ -2,16 +2,18 @@
 
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import quote
 
 from ipamd.ctl.client import Client
 from ipamd.ctl.columns import columns
 from ipamd.ctl.leases import documents, items, label_of, owner_of
 from ipamd.ctl.output import Output
-from ipamd.errors import Misused, Refused
-from ipamd.json import Json, Object
+from ipamd.errors import Misused, Outdated, Refused
+from ipamd.json import Object
 
 HEAD = ("name", "cidrs", "purpose", "capacity", "used", "cooling", "reserved", "free", "leases", "use", "full")
+TRIES = 10  # to change a pool that others change at the same time
 BAR = 10  # characters of the bar that shows how full a pool is
 COUNTS = frozenset({"capacity", "used", "cooling", "reserved", "free", "leases", "full_at"})  # not the pool's own
 
@@ -25,28 +27,29 @@ def pools(client: Client, given: Namespace, output: Output) -> None:
 
 def grow(client: Client, given: Namespace, output: Output) -> None:
     """Adds CIDRs to a pool."""
-    _change(client, given, output, lambda cidrs: [*cidrs, *given.cidr])
+    _change(client, given.pool, output, "is changed", lambda pool: {"cidrs": [*items(pool, "cidrs"), *given.cidr]})
 
 
 def shrink(client: Client, given: Namespace, output: Output) -> None:
     """Takes CIDRs from a pool, if nothing in them is leased. Raises Misused for what it does not have, and for all."""
 
-    def without(cidrs: list[Json]) -> list[Json]:
+    def without(pool: Object) -> Object:
+        cidrs = items(pool, "cidrs")
         for cidr in given.cidr:
             if cidr not in cidrs:
                 raise Misused(f"pool {given.pool} has no {cidr}; it has {', '.join(map(str, cidrs))}")
         left = [cidr for cidr in cidrs if cidr not in given.cidr]
         if not left:
             raise Misused(f"pool {given.pool} would have no CIDR left: drain it, or delete it")
-        return left
+        return {"cidrs": left}
 
-    _change(client, given, output, without)
+    _change(client, given.pool, output, "is changed", without)
 
 
 def drain(client: Client, given: Namespace, output: Output) -> None:
     """Has a pool give no more leases, or give again."""
-    pool = _read(client, given.pool) | {"drained": not given.undo}
-    _write(client, given.pool, pool, output, "gives again" if given.undo else "is drained")
+    words = "gives again" if given.undo else "is drained"
+    _change(client, given.pool, output, words, lambda _: {"drained": not given.undo})
 
 
 def explain(client: Client, given: Namespace, output: Output) -> None:
@@ -96,18 +99,15 @@ def reason(verdict: Object) -> str:
     return str(problem["detail"]) if isinstance(problem, dict) else ""
 
 
-def _change(client: Client, given: Namespace, output: Output, changed: Callable[[list[Json]], list[Json]]) -> None:
-    pool = _read(client, given.pool)
-    _write(client, given.pool, pool | {"cidrs": changed(items(pool, "cidrs"))}, output, "is changed")
-
-
-def _read(client: Client, name: str) -> Object:
-    """What a pool is, without the counts."""
-    found = client.call("GET", f"/v1/pools/{quote(name)}")
-    return {key: value for key, value in found.items() if key not in COUNTS}
-
-
-def _write(client: Client, name: str, pool: Object, output: Output, words: str) -> None:
-    reply = client.call("PUT", f"/v1/pools/{quote(name)}", pool)
-    if not output.json(reply):
-        output.text(f"pool {name} {words}: {reply['free']} of {reply['capacity']} addresses are free")
+def _change(client: Client, name: str, output: Output, words: str, changed: Callable[[Object], Object]) -> None:
+    """Have what `changed` returns in place of what a pool says of itself, unless somebody else changed it meanwhile."""
+    path = f"/v1/pools/{quote(name)}"
+    for _ in range(TRIES):
+        found, tag = client.tagged(path)
+        pool = {key: value for key, value in found.items() if key not in COUNTS}
+        with suppress(Outdated):
+            reply = client.call("PUT", path, pool | changed(pool), {"If-Match": tag})
+            if not output.json(reply):
+                output.text(f"pool {name} {words}: {reply['free']} of {reply['capacity']} addresses are free")
+            return
+    raise Refused(f"pool {name} is changed by others all the time")

@@ -1,6 +1,7 @@
 """ipamctl's commands about pools, and about many leases at once."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,15 @@ def test_a_pool_grows_shrinks_and_is_drained(ipamctl: Ipamctl) -> None:
     assert "drained" in ipamctl("lease", "lab").err
     assert ipamctl("drain", "lab", "--undo").out.startswith("pool lab gives again")
     assert json.loads(ipamctl("pools", "-o", "json").out)["pools"][0]["description"] == LAB["description"]
+
+
+def test_pools_that_several_grow_at_a_time_get_what_all_have_said(ipamctl: Ipamctl) -> None:
+    cidrs = [f"172.22.1.{first}/30" for first in range(0, 24, 4)]
+    with ThreadPoolExecutor() as threads:
+        done = [*threads.map(lambda cidr: ipamctl("grow", "lab", cidr), cidrs)]
+    assert [each.status for each in done] == [0] * len(cidrs), done
+    (lab,) = [each for each in json.loads(ipamctl("pools", "-o", "json").out)["pools"] if each["name"] == "lab"]
+    assert set(cidrs) <= set(lab["cidrs"])
 
 
 def test_pools_tell_how_full_they_are_and_when_they_will_be(ipamctl: Ipamctl) -> None:
