@@ -82,9 +82,9 @@ class Stencils:
         if stencil is None or now >= stencil.keep.until:
             return None
         stencil.hits += 1
-        tail = b"".join((stencil.head, packet[12 : end + 4], answer, stencil.rest))
-        self._remember(packet[2:], tail, member, stencil, memo)
-        return packet[:2] + tail
+        reply = b"".join((packet[:2], stencil.head, packet[12 : end + 4], answer, stencil.rest))
+        self._remember(packet, reply, member, stencil, memo)
+        return reply
 
     def cut(self, packet: bytes, sent: bytes, asked: Question, reply: Reply, memo: Memo) -> None:
         """Cut a reply, which was sent so, if it is one that can be cut; for queries that come with the same memo."""
@@ -132,10 +132,10 @@ class Stencils:
             self._count = sum(len(cut.kinds) for cut in self._cuts.values())
         return found.kinds
 
-    def _remember(self, key: bytes, tail: bytes, member: Member, stencil: Stencil, memo: Memo) -> None:
-        mark = hash(key)
+    def _remember(self, packet: bytes, reply: bytes, member: Member, stencil: Stencil, memo: Memo) -> None:
+        mark = hash(packet[2:])
         if mark in self._seen:
-            memo.add(key, tail, Keep(member.names, *stencil.keep[1:]))
+            memo.add(packet[2:], reply[2:], Keep(member.names, *stencil.keep[1:]))
         else:
             if len(self._seen) >= MAX_SEEN:
                 self._seen.clear()

@@ -6,7 +6,6 @@ is no order that a flood of names could exploit, and every step costs the same.
 
 from collections.abc import Callable
 from math import ceil
-from typing import NamedTuple
 
 from kdns.chain import Reply
 from kdns.wire import codes, ttl
@@ -17,20 +16,14 @@ SHARDS = 256  # CoreDNS spreads its capacity over so many maps, of at least LEAS
 LEAST = 4
 
 
-class Key(NamedTuple):
-    """All that an answer may depend on: the name folded, type, class, DO and CD. The whole tuple is compared."""
-
-    name: Name
-    qtype: int
-    qclass: int
-    do: bool
-    cd: bool
+# All that an answer may depend on: the name folded, type, class, DO and CD. The whole tuple is compared.
+Key = tuple[Name, int, int, bool, bool]
 
 
 def key_of(question: Question) -> Key:
     """The key of a question."""
     _, flags, _, key, qtype, qclass, edns, *_ = question
-    return Key(key, qtype, qclass, edns is not None and edns.do, flags & codes.CD != 0)
+    return key, qtype, qclass, edns is not None and edns.do, flags & codes.CD != 0
 
 
 class Entry:

@@ -76,10 +76,11 @@ class Shelves:
 
     def judge(self, question: Question, reply: Reply, wall: Callable[[], float]) -> Judged:
         """What a reply to a question is, and for how long it may be kept. Its OPT is for one hop and goes."""
-        rcode, answer, authority, additional, flags = reply[:5]
+        rcode, answer, authority, additional, flags, edns, *_ = reply
         resolves = rcode == codes.NOERROR and verdict.resolves(question, answer)
         found = verdict.of_resolved(rcode, answer, authority, resolves)
-        wants_signatures = question.do or (reply.edns is not None and reply.edns.do)
+        asked = question.edns
+        wants_signatures = (asked is not None and asked.do) or (edns is not None and edns.do)
         if wants_signatures and _has_invalid_signature(reply, wall):
             found = UNFIT
         parts = ttl.parted((*answer, *authority, *additional), question.qname)
@@ -95,16 +96,17 @@ class Shelves:
 
         `refreshing`: it replaces what was kept before, so that an older denial goes.
         """
-        shelf = DENIAL if judged.verdict in DENIALS else SUCCESS
+        reply, found, lifetime, resolves = judged
+        shelf = DENIAL if found in DENIALS else SUCCESS
         settings = self._settings
         excepted = settings.except_denial if shelf == DENIAL else settings.except_success
-        if judged.lifetime <= 0 or _is_in(key.name, excepted):
+        if lifetime <= 0 or (excepted and _is_in(key[0], excepted)):
             return None
-        entry = Entry(judged.reply, now, judged.lifetime, judged.resolves)
+        entry = Entry(reply, now, lifetime, resolves)
         if shelf == SUCCESS:
-            if settings.prefer_positive and not judged.resolves:
+            if settings.prefer_positive and not resolves:
                 entry.known_good = self._answering(key)
-            if judged.resolves if settings.prefer_positive else refreshing:
+            if resolves if settings.prefer_positive else refreshing:
                 self.stores[DENIAL].remove(key)
         return shelf, self.stores[shelf].put(key, entry)
 
@@ -120,8 +122,8 @@ class Shelves:
         if found is FAILURE:
             return int(self._settings.servfail)
         bounds: Shelf = self._settings.denial if found in DENIALS else self._settings.success
-        seconds = ttl.least_of(parts, bounds.most) if found in _TIMED and parts else FAIL_SAFE
-        return ttl.clamp(seconds, bounds.least, bounds.most)
+        least, most = bounds.least, bounds.most
+        return ttl.clamp(ttl.least_of(parts, most) if found in _TIMED and parts else FAIL_SAFE, least, most)
 
 
 def _is_fit(found: Verdict, reply: Reply, resolves: bool) -> bool:

@@ -80,6 +80,11 @@ def publish(
 def found(keys: tuple[Key, ...] | None, tails: Iterable[Tail], *, missing: bool = False) -> Found:
     """What a name with these addresses has, each once and in this order."""
     unique = dict.fromkeys(tails)
+    if len(unique) == 1:  # so most have it
+        (tail,) = unique
+        return (
+            Found(keys, (tail,), (), None, missing) if tail.startswith(_A) else Found(keys, (), (tail,), None, missing)
+        )
     a = tuple([tail for tail in unique if tail.startswith(_A)])
     aaaa = tuple([tail for tail in unique if not tail.startswith(_A)]) if len(a) < len(unique) else ()
     return Found(keys, a, aaaa, None, missing)

@@ -125,7 +125,9 @@ class Cache:
         return judged.reply
 
     def _passed_on(self, request: Request, judged: Judged) -> Reply:
-        reply = _unsigned(request, judged.reply)
+        reply = judged.reply
+        if reply.flags & codes.AD:
+            reply = _unsigned(request, reply)
         if reply.keep is None:
             return reply
         shelf = DENIAL if judged.verdict in DENIALS else SUCCESS
@@ -257,8 +259,9 @@ class _Counters:
 
     def miss(self, request: Request, times: int = 1) -> None:
         labels = request.server, self._zones, request.view
-        self._requests.add(labels, times)
-        self._misses.add(labels, times)
+        requests, misses = self._requests.values, self._misses.values
+        requests[labels] = requests.get(labels, 0) + times
+        misses[labels] = misses.get(labels, 0) + times
 
     def stale(self, request: Request) -> None:
         self._add("served_stale_total", request)

@@ -223,14 +223,14 @@ class Kubernetes:
         """What a name of a zone is answered if it takes nothing but the index: the same as `__call__` answers."""
         if (labels := split(asked.key, zone.name)) is None:
             return None
-        answer = self._zones.answer(asked, zone, labels)
-        if answer.keys is None or answer.additional or answer.elsewhere is not None:
+        found, additional, keys, missing, elsewhere = self._zones.answer(asked, zone, labels)
+        if keys is None or additional or elsewhere is not None:
             return None
-        if not answer.missing:
-            return Member(len(answer.answer), answer.answer, answer.keys)
+        if not missing:
+            return Member(len(found), found, keys)
         if self._chosen.fall.through(asked.key) or not self._mirror.knows:
             return None
-        return Member(codes.rcode_name(codes.NXDOMAIN), (), answer.keys)
+        return Member("NXDOMAIN", (), keys)
 
     def _zone(self, name: Name) -> Zone:
         clusterset = any(names.is_below(name, each) for each in self._chosen.clustersets)

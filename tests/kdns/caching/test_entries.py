@@ -164,4 +164,4 @@ def test_a_store_is_a_bounded_dict(steps: list[tuple[str, int]], chance: object)
 
 
 def test_the_key_holds_the_name_itself() -> None:
-    assert key(1).name == names.parse("n1.example.org")
+    assert key(1)[0] == names.parse("n1.example.org")
