@@ -72,7 +72,10 @@ def show_plan(words: list[str]) -> int:
 
 def _flags() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="kdns", allow_abbrev=False, description="A DNS server for clusters, configured by a Corefile."
+        prog="kdns",
+        allow_abbrev=False,
+        description="A DNS server for clusters, configured by a Corefile.",
+        epilog="Beside these: `kdns up` runs a demo cluster on this machine, `kdns plan` prints what a Corefile means.",
     )
     add = parser.add_argument
     _add_source(parser)

@@ -7,6 +7,7 @@ says that it is ready, applies the demo's manifests, and stops them again.
 import argparse
 import http.client
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from types import FrameType
 
 PATIENCE = 20.0  # seconds that a daemon gets to become ready
 POLL = 0.02  # seconds between two looks
+STEP = 100  # from a port that is taken to the one that is proposed in its place
 STOP = 10.0  # seconds that a daemon gets to stop
 
 LEASE = '{"pool":"pods","owner":{"kind":"Pod","namespace":"default","name":"web-0"}}'
@@ -39,12 +41,10 @@ Ctrl-C stops both."""
 def main(words: list[str]) -> int:
     """Run the demo cluster until it is interrupted or a daemon ends; the exit status."""
     given = _flags().parse_args(words)
-    for flag, port in (("http", given.http_port), ("dns", given.dns_port), ("admin", given.admin_port)):
-        if _is_taken(port):
-            print(
-                f"port {port} is in use, perhaps by another `kdns up`: choose one with --{flag}-port", file=sys.stderr
-            )
-            return 1
+    ports = {"http": given.http_port, "dns": given.dns_port, "admin": given.admin_port}
+    if taken := {name: port for name, port in ports.items() if _is_taken(port)}:
+        print(_busy(taken, words, given.dir), file=sys.stderr)
+        return 1
     given.dir.mkdir(parents=True, exist_ok=True)
     for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too where a shell started this with it ignored
         signal.signal(number, _stop)
@@ -123,6 +123,20 @@ class _Daemon:
             self._process.kill()
 
 
+def _busy(taken: Mapping[str, int], words: list[str], directory: Path) -> str:
+    """That ports are taken, and what to type for a second cluster beside whoever has them."""
+    named = " and ".join(map(str, taken.values()))
+    said = f"ports {named} are" if len(taken) > 1 else f"port {named} is"
+    others = [word for name, port in taken.items() for word in (f"--{name}-port", str(_free_above(port)))]
+    command = [_command("kdns"), "up", *words, *others, "--dir", f"{directory}-2"]
+    return f"{said} in use, perhaps by another `kdns up`; for one beside it:\n  {shlex.join(command)}"
+
+
+def _free_above(port: int) -> int:
+    """A port that is free now, a round step above one that is not; 0 if all are taken."""
+    return next((other for other in range(port + STEP, 1 << 16, STEP) if not _is_taken(other)), 0)
+
+
 def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -147,14 +161,14 @@ def _is_ok(port: int, path: str) -> bool:
 def _greeting(given: argparse.Namespace) -> str:
     server = "" if given.http_port == _HTTP_PORT else f" --server http://127.0.0.1:{given.http_port}"
     ports = {"dns": given.dns_port, "http": given.http_port, "admin": given.admin_port}
-    return GREETING.format(**ports, lease=LEASE, ipamctl=_ipamctl(), server=server, directory=given.dir)
+    return GREETING.format(**ports, lease=LEASE, ipamctl=_command("ipamctl"), server=server, directory=given.dir)
 
 
-def _ipamctl() -> str:
-    """How a shell here starts ipamctl: its name if the PATH has this environment's, else where it is."""
-    beside = Path(sys.executable).with_name("ipamctl")
-    if not beside.exists() or shutil.which("ipamctl") == str(beside):
-        return "ipamctl"
+def _command(name: str) -> str:
+    """How a shell here starts one of our commands: its name if the PATH has this environment's, else where it is."""
+    beside = Path(sys.executable).with_name(name)
+    if not beside.exists() or shutil.which(name) == str(beside):
+        return name
     return str(beside.relative_to(Path.cwd())) if beside.is_relative_to(Path.cwd()) else str(beside)
 
 

@@ -1,9 +1,11 @@
 """`kdns up` as a process: what it says when a daemon does not come up, and how it ends."""
 
+import shlex
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -35,16 +37,33 @@ def test_a_signal_ends_it_also_where_the_shell_had_it_ignored(tmp_path: Path, nu
     assert "Traceback" not in (tmp_path / "kdns.log").read_text() + (tmp_path / "ipamd.log").read_text()
 
 
-@pytest.mark.parametrize("port", ["http", "dns", "admin"])
-def test_a_port_that_is_taken_is_named_before_anything_starts(tmp_path: Path, port: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        taken = holder.getsockname()[1]
-        process = started(tmp_path, **{port: taken})
+@pytest.mark.parametrize("names", [["http"], ["dns"], ["admin"], ["http", "dns", "admin"]])
+def test_ports_that_are_taken_are_all_named_before_anything_starts_with_what_to_type(
+    tmp_path: Path, names: list[str]
+) -> None:
+    with ExitStack() as held:
+        holders = {name: held.enter_context(socket.create_server(("127.0.0.1", 0))) for name in names}
+        taken = {name: holder.getsockname()[1] for name, holder in holders.items()}
+        process = started(tmp_path, **taken)
         said, complaint = process.communicate(timeout=20)
 
-    assert (process.returncode, said) == (1, "")
-    assert complaint == f"port {taken} is in use, perhaps by another `kdns up`: choose one with --{port}-port\n"
-    assert not list(tmp_path.iterdir())
+        assert (process.returncode, said) == (1, "")
+        first, command = complaint.splitlines()
+        named = " and ".join(map(str, taken.values()))
+        verb = "ports {} are" if len(names) > 1 else "port {} is"
+        assert first == f"{verb.format(named)} in use, perhaps by another `kdns up`; for one beside it:"
+        assert not list(tmp_path.iterdir())
+
+        program, *words = shlex.split(command)
+        assert program.endswith("kdns")
+        second = subprocess.Popen([sys.executable, "-m", "kdns", *words], stdout=subprocess.PIPE, text=True)
+        assert second.stdout is not None
+        while "Ctrl-C" not in second.stdout.readline():
+            assert second.poll() is None
+        second.send_signal(signal.SIGINT)
+        second.communicate(timeout=20)
+    assert second.returncode == 0
+    assert tmp_path.with_name(f"{tmp_path.name}-2").is_dir()
 
 
 def test_a_daemon_that_does_not_come_up_is_heard(tmp_path: Path) -> None:
