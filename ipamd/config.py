@@ -120,16 +120,6 @@ class File(Struct, frozen=True, forbid_unknown_fields=True):
 def read_config(path: Path | None, listen: str | None, store: str | None, cni_socket: str | None = None) -> Config:
     """The configuration of a file, or of none, with what the command line says instead. Raises ConfigError."""
     file = File() if path is None else read_file(path)
-    if file.retention < 1:
-        raise ConfigError(f"retention is a number of changes, at least 1, not {file.retention}")
-    if min(file.dns_ttl, file.grace, file.reconcile_grace) < 0 or file.history_days < 1:
-        raise ConfigError("dns_ttl, grace and reconcile_grace are seconds, 0 at least, and history_days is 1 at least")
-    pools = DEFAULT_POOLS if file.pools is None else tuple(file.pools.values())
-    for pool in pools:
-        try:
-            check_pool(pool)
-        except Invalid as error:
-            raise ConfigError(f"pool {pool.name}: {error.detail}") from None
     return Config(
         listen=read_listen(listen or file.listen),
         store=read_store(store or file.store),
@@ -138,9 +128,9 @@ def read_config(path: Path | None, listen: str | None, store: str | None, cni_so
         grace=file.grace,
         history_days=file.history_days,
         reconcile_grace=file.reconcile_grace,
-        pools=pools,
+        pools=DEFAULT_POOLS if file.pools is None else tuple(file.pools.values()),
         cni=read_cni(file.cni, cni_socket),
-        docker=None if file.docker is None else check_docker(file.docker),
+        docker=file.docker,
     )
 
 
@@ -162,9 +152,28 @@ def read_file(path: Path) -> File:
         if isinstance(table, dict):
             table["name"] = name
     try:
-        return msgspec.convert(document, File)
-    except msgspec.ValidationError as error:
+        read = msgspec.convert(document, File)
+        check_file(read)
+    except (msgspec.ValidationError, ConfigError) as error:
         raise ConfigError(f"{path}: {error}") from None
+    return read
+
+
+def check_file(file: File) -> None:
+    """Raise ConfigError for values that cannot be meant."""
+    if file.retention < 1:
+        raise ConfigError(f"retention is a number of changes, at least 1, not {file.retention}")
+    if min(file.dns_ttl, file.grace, file.reconcile_grace) < 0 or file.history_days < 1:
+        raise ConfigError("dns_ttl, grace and reconcile_grace are seconds, 0 at least, and history_days is 1 at least")
+    for name, pool in (file.pools or {}).items():
+        try:
+            check_pool(pool)
+        except Invalid as error:
+            raise ConfigError(f"[pools.{name}]: {error.detail}") from None
+    if file.cni is not None and file.cni.gc_grace < 0:
+        raise ConfigError(f"cni.gc_grace is a number of seconds, not {file.cni.gc_grace}")
+    if file.docker is not None:
+        check_docker(file.docker)
 
 
 def check_keys(path: Path, where: str, table: object, known: Sequence[str]) -> None:
@@ -175,16 +184,12 @@ def check_keys(path: Path, where: str, table: object, known: Sequence[str]) -> N
 
 
 def read_cni(table: CniTable | None, socket: str | None) -> CniTable | None:
-    """The table `[cni]` with the socket that the command line names instead. Raises ConfigError."""
-    if socket is not None:
-        table = replace(table or CniTable(), socket=socket)
-    if table is not None and table.gc_grace < 0:
-        raise ConfigError(f"cni.gc_grace is a number of seconds, not {table.gc_grace}")
-    return table
+    """The table `[cni]` with the socket that the command line names instead."""
+    return table if socket is None else replace(table or CniTable(), socket=socket)
 
 
-def check_docker(table: DockerTable) -> DockerTable:
-    """The table `[docker]`. Raises ConfigError for values that cannot be meant."""
+def check_docker(table: DockerTable) -> None:
+    """Raise ConfigError for values of the table `[docker]` that cannot be meant."""
     if table.grace < 0:
         raise ConfigError(f"docker.grace is a number of seconds, not {table.grace}")
     for pool in table.default_pools:
@@ -194,7 +199,6 @@ def check_docker(table: DockerTable) -> DockerTable:
             raise ConfigError(f"docker.default_pools: {error.detail}") from None
         if not base.length <= pool.size <= WIDTH[base.family]:
             raise ConfigError(f"docker.default_pools: {pool.base} has no networks of length {pool.size}")
-    return table
 
 
 def read_listen(text: str) -> Endpoint:

@@ -26,7 +26,7 @@ Command = Callable[[Client, argparse.Namespace, Output], None]
 COMMANDS = {
     "apply": "apply.apply",
     "backup": "backups.backup",
-    "cni": "cni.cni",
+    "cni install": "cni.cni",
     "delete": "apply.delete",
     "drain": "pools.drain",
     "explain": "pools.explain",
@@ -40,6 +40,9 @@ COMMANDS = {
     "import whereabouts": "imports.take_over",
     "lease": "leases.lease",
     "leases": "leases.leases",
+    "pool create": "pools.create",
+    "pool delete": "pools.delete",
+    "pool set": "pools.change",
     "pools": "pools.pools",
     "reconcile": "reconcile.reconcile",
     "release": "leases.release",
@@ -77,7 +80,7 @@ def run(arguments: list[str]) -> int:
 
 def command_of(given: argparse.Namespace) -> Command:
     """The function of a command."""
-    name = f"import {given.format}" if given.command == "import" else given.command
+    name = f"{given.command} {getattr(given, 'action', '')}".rstrip()
     module, _, function = COMMANDS[name].partition(".")
     command: Command = getattr(import_module(f"ipamd.ctl.{module}"), function)
     return command
@@ -97,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, text: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[everywhere])
 
-    add_pool_commands(add)
+    add_pool_commands(add, everywhere)
     add_lease_commands(add)
     add_history_commands(add)
     add_upkeep_commands(add)
@@ -117,9 +120,31 @@ def add_general(command: argparse.ArgumentParser, server: str, output: str) -> N
 Adder = Callable[[str, str], argparse.ArgumentParser]
 
 
-def add_pool_commands(add: Adder) -> None:
-    """The commands about pools."""
+SETTING = (
+    "a key of the configuration's [pools.NAME]; lists with commas, quotas and reservations as JSON, empty: default"
+)
+
+
+def add_pool_commands(add: Adder, everywhere: argparse.ArgumentParser) -> None:
+    """The commands about pools; `everywhere` has the flags of every command."""
     add("pools", "show the pools, how full they are, and when they will be full")
+    actions = add("pool", "make, change or delete a pool").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    for name, text in (
+        ("create", "make a pool"),
+        ("set", "change settings of a pool"),
+        ("delete", "delete a pool in which nothing is leased"),
+    ):
+        action = actions.add_parser(name, help=text, description=text, parents=[everywhere])
+        action.add_argument("pool")
+        if name == "create":
+            action.add_argument("cidr", nargs="+", metavar="CIDR")
+            action.add_argument(
+                "--set", dest="setting", action="extend", nargs="+", default=[], metavar="KEY=VALUE", help=SETTING
+            )
+        if name == "set":
+            action.add_argument("setting", nargs="+", metavar="KEY=VALUE", help=SETTING)
     for name, text in (
         ("grow", "add CIDRs to a pool"),
         ("shrink", "take CIDRs from a pool, if nothing in them is leased"),
@@ -215,11 +240,15 @@ def add_manifest_commands(add: Adder) -> None:
         command.add_argument("-f", "--filename", nargs="+", action="extend", required=True, help=where)
 
 
+# Spelt out, since the table of kinds takes longer to import than most commands take to run.
+KINDS = "namespaces, nodes, pods, services, endpointslices, servicecidrs, ipaddresses"
+
+
 def add_object_commands(add: Adder) -> None:
     """The commands that look at objects."""
     for name, text in (("get", "show objects"), ("watch", "show objects and then their changes")):
         command = add(name, text)
-        command.add_argument("kind", metavar="KIND", help="pods, services, endpointslices, nodes, namespaces")
+        command.add_argument("kind", metavar="KIND", help=KINDS)
         if name == "get":
             command.add_argument("name", metavar="NAME", nargs="?", default="")
         command.add_argument("-n", "--namespace", metavar="NAMESPACE", help="default: default")
@@ -230,11 +259,14 @@ def add_object_commands(add: Adder) -> None:
 def add_cni_commands(add: Adder) -> None:
     """The commands about container runtimes."""
     taking = add("import", "take over what another IPAM plugin has allocated: all of it, or nothing")
-    taking.add_argument("format", choices=("leases", "host-local", "whereabouts"))
+    taking.add_argument("action", metavar="FORMAT", choices=("leases", "host-local", "whereabouts"), help="%(choices)s")
     taking.add_argument(
-        "path", help="host-local's data directory, or manifests of whereabouts' objects (file, directory)"
+        "path",
+        help="leases: what `ipamctl export` has written, or - for standard input; host-local: its data directory; "
+        "whereabouts: manifests of its objects, a file or a directory",
     )
-    taking.add_argument("--config", type=Path, metavar="PATH", help="the network configurations, as in /etc/cni/net.d")
+    where = "the network configurations of host-local or whereabouts, as in /etc/cni/net.d"
+    taking.add_argument("--config", type=Path, metavar="PATH", help=where)
     taking.add_argument("--node", metavar="NAME", help="whose containers these are (default: the name of this machine)")
     taking.add_argument("--dry-run", action="store_true", help="say what would come of it, and change nothing")
     command = add("cni", "install the CNI plugin that container runtimes call")

@@ -24,7 +24,7 @@ PATH = "/v1/attachments:import"
 def take_over(client: Client, given: Namespace, output: Output) -> None:
     """Imports the allocations of host-local or whereabouts, all or none."""
     configs = read_configurations(given.config) if given.config is not None else {}
-    if given.format == "host-local":
+    if given.action == "host-local":
         found = read_host_local(Path(given.path))
     else:
         found, configs = read_whereabouts(read_manifests([given.path]), configs)

@@ -1,5 +1,6 @@
-"""The commands about pools: pools, grow, shrink, drain, explain."""
+"""The commands about pools: pools, pool create|set|delete, grow, shrink, drain, explain."""
 
+import json
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,11 +11,20 @@ from ipamd.ctl.columns import columns
 from ipamd.ctl.leases import documents, items, label_of, owner_of
 from ipamd.ctl.output import Output
 from ipamd.errors import Misused, Outdated, Refused
-from ipamd.json import Object
+from ipamd.json import Json, Object
 
 HEAD = ("name", "cidrs", "purpose", "capacity", "used", "cooling", "reserved", "free", "leases", "use", "full")
 TRIES = 10  # to change a pool that others change at the same time
 BAR = 10  # characters of the bar that shows how full a pool is
+WORDS = frozenset({"cidrs", "exclude", "ranges", "namespaces", "nodes", "tags"})  # settings that are lists of texts
+DOCUMENTS = {  # settings that are JSON
+    "block_size": "a prefix length",
+    "cooldown": "a number of seconds",
+    "drained": "true or false",
+    "per_node": "true or false",
+    "quotas": 'an object such as {"shop":2,"*":9}',
+    "reservations": 'a list such as [{"addresses":"192.0.2.7","kind":"Host","name":"gw"}]',
+}
 COUNTS = frozenset({"capacity", "used", "cooling", "reserved", "free", "leases", "full_at"})  # not the pool's own
 
 
@@ -23,6 +33,49 @@ def pools(client: Client, given: Namespace, output: Output) -> None:
     reply = client.call("GET", "/v1/pools?forecast=true")
     if not output.json(reply):
         output.text(columns(HEAD, [row(pool) for pool in documents(reply, "pools")]))
+
+
+def create(client: Client, given: Namespace, output: Output) -> None:
+    """Make a pool that there is not yet."""
+    made: Object = {"name": given.pool, "cidrs": given.cidr, **settings(given.setting)}
+    _show(client.call("POST", "/v1/pools", made), output, "is made")
+
+
+def change(client: Client, given: Namespace, output: Output) -> None:
+    """Change what is given of a pool, and nothing else."""
+    wanted = settings(given.setting)
+    _change(client, given.pool, output, "is changed", lambda _: wanted)
+
+
+def delete(client: Client, given: Namespace, output: Output) -> None:
+    """Delete a pool in which nothing is leased."""
+    client.call("DELETE", f"/v1/pools/{quote(given.pool)}")
+    if not output.json({"pool": given.pool, "action": "deleted"}):
+        output.text(f"pool {given.pool} is deleted")
+
+
+def settings(words: list[str]) -> Object:
+    """KEY=VALUE words as settings of a pool; None for a value that is empty, which is the default. Raises Misused."""
+    found: Object = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not key or not equals:
+            raise Misused(f"a setting is KEY=VALUE, such as purpose=lb, not {word!r}")
+        found[key] = setting(key, text) if text else None
+    return found
+
+
+def setting(key: str, text: str) -> Json:
+    """A value of a setting, as the setting has it: JSON, words with commas between them, or a text. Raises Misused."""
+    if key in WORDS:
+        return [*text.split(",")]
+    if key not in DOCUMENTS:
+        return text
+    try:
+        document: Json = json.loads(text)
+    except ValueError:
+        raise Misused(f"{key} is {DOCUMENTS[key]}, not {text!r}") from None
+    return document
 
 
 def grow(client: Client, given: Namespace, output: Output) -> None:
@@ -40,7 +93,8 @@ def shrink(client: Client, given: Namespace, output: Output) -> None:
                 raise Misused(f"pool {given.pool} has no {cidr}; it has {', '.join(map(str, cidrs))}")
         left = [cidr for cidr in cidrs if cidr not in given.cidr]
         if not left:
-            raise Misused(f"pool {given.pool} would have no CIDR left: drain it, or delete it")
+            remedy = f"delete the pool (`ipamctl pool delete {given.pool}`), drain it, or grow it first"
+            raise Misused(f"pool {given.pool} would have no CIDR left: {remedy}")
         return {"cidrs": left}
 
     _change(client, given.pool, output, "is changed", without)
@@ -106,8 +160,12 @@ def _change(client: Client, name: str, output: Output, words: str, changed: Call
         found, tag = client.tagged(path)
         pool = {key: value for key, value in found.items() if key not in COUNTS}
         with suppress(Outdated):
-            reply = client.call("PUT", path, pool | changed(pool), {"If-Match": tag})
-            if not output.json(reply):
-                output.text(f"pool {name} {words}: {reply['free']} of {reply['capacity']} addresses are free")
+            wanted: Object = {key: value for key, value in (pool | changed(pool)).items() if value is not None}
+            _show(client.call("PUT", path, wanted, {"If-Match": tag}), output, words)
             return
     raise Refused(f"pool {name} is changed by others all the time")
+
+
+def _show(pool: Object, output: Output, words: str) -> None:
+    if not output.json(pool):
+        output.text(f"pool {pool['name']} {words}: {pool['free']} of {pool['capacity']} addresses are free")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ipamd.ctl.__main__ import INTERRUPTED
+from ipamd.ctl.__main__ import COMMANDS, INTERRUPTED, KINDS
 from ipamd.errors import AskError
+from ipamd.kube import kinds
 from tests.ipamd.ctl.running import Done, Ipamctl
 from tests.ipamd.daemon import Daemon
 
@@ -99,7 +100,7 @@ def test_an_address_and_a_block_are_asked_for(ipamctl: Ipamctl) -> None:
         (["release", "999"], 4, "there is no lease 999"),
         (["release", "10.244.7.7"], 4, "there is no lease on 10.244.7.7"),
         (["renew", "999"], 4, "there is no lease 999"),
-        (["who", "here"], 2, "here"),
+        (["who", "here"], 2, "not an IP address: 'here'"),
         (["who", "10.244.0.1", "--at", "noon"], 2, "at is a time such as"),
         (["history", "10.244.0.1", "--since", "noon"], 2, "since is a time such as"),
         (["lease", "pods", "--address", "here"], 2, "not an IP address: 'here'"),
@@ -137,6 +138,20 @@ def test_every_exit_status_is_in_the_table_of_the_documentation() -> None:
     table, _, _ = after.partition("\n\n")
     told = {int(row.split("|")[1]) for row in table.splitlines()}
     assert told == {0, INTERRUPTED, *(error.exit_status for error in AskError.__subclasses__())}
+
+
+def test_every_command_is_in_the_list_of_the_documentation() -> None:
+    text = IPAMD.read_text()
+    listed = [line for line in text.splitlines() if line.startswith("ipamctl ")]
+    formats = [
+        line.replace("host-local|whereabouts", name) for line in listed for name in ("host-local", "whereabouts")
+    ]
+    for command in COMMANDS:
+        assert any(line.startswith(f"ipamctl {command}") for line in formats), command
+
+
+def test_the_help_of_get_names_every_kind() -> None:
+    assert ", ".join(kind.plural for kind in kinds.KINDS) == KINDS
 
 
 def test_manifests_are_applied_once_and_deleted(ipamctl: Ipamctl) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ipamd.ctl.running import Ipamctl
+from tests.ipamd.ctl.running import Done, Ipamctl
 from tests.ipamd.daemon import Daemon
 
 LAB = {"name": "lab", "cidrs": ["172.22.0.0/29"], "purpose": "lb", "description": "for trying things out"}
@@ -39,7 +39,8 @@ def test_a_pool_grows_shrinks_and_is_drained(ipamctl: Ipamctl) -> None:
         "ipamctl: pool lab has no 10.0.0.0/8; it has 172.22.0.0/29, 172.22.0.16/29\n",
     )
     refused = ipamctl("shrink", "lab", "172.22.0.0/29", "172.22.0.16/29")
-    assert (refused.status, refused.err) == (2, "ipamctl: pool lab would have no CIDR left: drain it, or delete it\n")
+    remedy = "delete the pool (`ipamctl pool delete lab`), drain it, or grow it first"
+    assert (refused.status, refused.err) == (2, f"ipamctl: pool lab would have no CIDR left: {remedy}\n")
     assert ipamctl("drain", "lab").out == "pool lab is drained: 16 of 16 addresses are free\n"
     assert "drained" in ipamctl("lease", "lab").err
     assert ipamctl("drain", "lab", "--undo").out.startswith("pool lab gives again")
@@ -131,6 +132,47 @@ def test_leases_are_shown_by_filters_and_all_of_them_however_many(daemon: Daemon
     assert (shown("--label", "app=web", "--label", "tier=one"), shown("--label", "app=web", "--label", "a=b")) == (1, 0)
     assert len(json.loads(ipamctl("search", "host/", "-o", "json").out)["leases"]) == 600
     assert ipamctl("leases", "--within", "10.0.0.1/8").status == 2
+
+
+def test_a_pool_is_made_changed_and_deleted(daemon: Daemon, ipamctl: Ipamctl) -> None:
+    made = ipamctl("pool", "create", "edge", "203.0.113.0/28", "--set", "purpose=lb", 'quotas={"shop":2}')
+    assert made == Done(0, "pool edge is made: 16 of 16 addresses are free\n", "")
+    assert ipamctl("pool", "create", "edge", "203.0.113.64/28").status == 1
+
+    changes = ["tags=blue,red", "namespace_selector=team in (a,b)", "cooldown=90", "exclude=203.0.113.1,203.0.113.2"]
+    assert ipamctl("pool", "set", "edge", *changes).out == "pool edge is changed: 14 of 14 addresses are free\n"
+    pool = daemon.request("GET", "/v1/pools/edge").body
+    assert (pool["tags"], pool["cooldown"], pool["quotas"]) == (["blue", "red"], 90, {"shop": 2})
+    assert (pool["purpose"], pool["namespace_selector"]) == ("lb", "team in (a,b)")
+    assert ipamctl("pool", "set", "edge", "exclude=", "tags=", "namespace_selector=").status == 0
+    pool = daemon.request("GET", "/v1/pools/edge").body
+    assert (pool["capacity"], pool.get("tags"), pool["cooldown"]) == (16, None, 90)
+
+    daemon.lease("c", "edge")
+    assert ipamctl("pool", "delete", "edge").status == 1
+    assert ipamctl("release", "203.0.113.0").status == 0
+    assert ipamctl("pool", "delete", "edge").out == "pool edge is deleted\n"
+    assert ipamctl("pool", "delete", "edge").status == 4
+
+
+@pytest.mark.parametrize(
+    ("words_", "status", "told"),
+    [
+        (["set", "lab", "purpose"], 2, "a setting is KEY=VALUE, such as purpose=lb, not 'purpose'"),
+        (["set", "lab", "=lb"], 2, "a setting is KEY=VALUE"),
+        (["set", "lab", "cooldown=long"], 2, "cooldown is a number of seconds, not 'long'"),
+        (["set", "lab", "quotas=shop:2"], 2, 'quotas is an object such as {"shop":2,"*":9}, not'),
+        (["set", "lab", "colour=blue"], 2, "colour"),
+        (["set", "nope", "purpose=lb"], 4, "there is no pool 'nope'"),
+        (["create", "lab2", "172.22.0.1/29"], 2, "172.22.0.1/29 has bits set"),
+        (["create", "lab2", "172.22.0.0/30"], 1, "overlaps 172.22.0.0/29 of pool lab"),
+    ],
+)
+def test_what_a_pool_cannot_be_is_told(ipamctl: Ipamctl, words_: list[str], status: int, told: str) -> None:
+    refused = ipamctl("pool", *words_)
+
+    assert (refused.status, refused.out) == (status, "")
+    assert told in refused.err
 
 
 def test_nothing_that_says_it_is_an_empty_table(ipamctl: Ipamctl) -> None:
