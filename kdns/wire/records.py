@@ -27,6 +27,7 @@ _NAMES_IN: dict[int, tuple[int, int]] = {
 }  # fmt: skip
 _QNAME = b"\xc0\x0c"  # a compression pointer to the question's name
 _NSAP_PTR = 23
+MAX_RDATA = 65_535  # octets: RDLENGTH has 16 bits
 _COMPRESSED_WHEN_SENT = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15})
 
 
@@ -210,7 +211,10 @@ def _expanded(message: bytes, at: int, end: int, kind: int, known: Mapping[bytes
 
 
 def read_rdata(message: bytes, at: int, length: int, kind: int, known: Mapping[bytes, Name] = names.NOTHING) -> bytes:
-    """RDATA of a type at an offset, its names decompressed. WireError if a name in it is broken or runs past it."""
+    """RDATA of a type at an offset, its names decompressed.
+
+    WireError if a name in it is broken or runs past it, or if it is too long then.
+    """
     if kind not in _NAMES_IN or not length:
         return message[at : at + length]
     end = at + length
@@ -222,7 +226,10 @@ def read_rdata(message: bytes, at: int, length: int, kind: int, known: Mapping[b
         parts.append(name)
     if at > end:
         raise WireError("a name in RDATA runs past it")
-    return b"".join((*parts, message[at:end]))
+    octets = b"".join((*parts, message[at:end]))
+    if len(octets) > MAX_RDATA:
+        raise WireError(f"RDATA of {len(octets)} octets with its names decompressed")
+    return octets
 
 
 def _behind_strings(octets: bytes, at: int, count: int) -> int:

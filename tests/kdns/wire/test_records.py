@@ -58,6 +58,17 @@ def test_a_chain_of_pointers_costs_no_more_than_a_name() -> None:
         records.read_message(packet)
 
 
+def test_rdata_that_no_length_can_tell_when_its_names_are_whole_is_refused() -> None:
+    question = b"".join(bytes((63,)) + letter * 63 for letter in (b"a", b"b", b"c")) + b"\0\0\x06\0\1"
+    header = b"\0\1\x84\0\0\1\0\1" + bytes(4)
+    room = 65_535 - len(header) - len(question) - 12
+    soa = b"\xc0\x0c\xc0\x0c" + bytes(room - 4)
+    record = b"\xc0\x0c\0\x06\0\1" + bytes(4) + room.to_bytes(2, "big") + soa
+
+    with pytest.raises(WireError, match="RDATA of 65696 octets"):
+        records.read_message(header + question + record)
+
+
 def test_the_serial_of_an_soa_is_read() -> None:
     soa = message.from_text("a. 5 IN SOA ns.a. admin.a. 4294967295 2 3 4 5")
     assert records.soa_serial(soa) == 0xFFFFFFFF
