@@ -22,8 +22,9 @@ Key = tuple[Name, int, int, bool, bool]
 
 def key_of(question: Question) -> Key:
     """The key of a question."""
-    _, flags, _, key, qtype, qclass, edns, *_ = question
-    return key, qtype, qclass, edns is not None and edns.do, flags & codes.CD != 0
+    edns = question.edns
+    do = edns is not None and edns.do
+    return question.key, question.qtype, question.qclass, do, question.flags & codes.CD != 0
 
 
 class Entry:

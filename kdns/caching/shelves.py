@@ -76,7 +76,7 @@ class Shelves:
 
     def judge(self, question: Question, reply: Reply, wall: Callable[[], float]) -> Judged:
         """What a reply to a question is, and for how long it may be kept. Its OPT is for one hop and goes."""
-        rcode, answer, authority, additional, flags, edns, *_ = reply
+        rcode, answer, authority, additional, flags, edns, cleared, bound, by, signer, keep = reply
         resolves = rcode == codes.NOERROR and verdict.resolves(question, answer)
         found = verdict.of_resolved(rcode, answer, authority, resolves)
         asked = question.edns
@@ -88,7 +88,8 @@ class Shelves:
         alike = ttl.each_of(parts, seconds)
         end = len(answer)
         rest = end + len(authority)
-        plain = Reply(rcode, alike[:end], alike[end:rest], alike[rest:], flags, None, *reply[6:])
+        answer, authority, additional = alike[:end], alike[end:rest], alike[rest:]
+        plain = Reply(rcode, answer, authority, additional, flags, None, cleared, bound, by, signer, keep)
         return Judged(plain, found, seconds if _is_fit(found, reply, resolves) else 0, resolves)
 
     def keep(self, key: Key, judged: Judged, now: float, *, refreshing: bool) -> tuple[str, bool] | None:

@@ -48,7 +48,8 @@ class Question(NamedTuple):
 
     def with_flags(self, flags: int) -> "Question":
         """The same with other header bits."""
-        return Question(self[0], flags, *self[2:])
+        id_, _, qname, key, qtype, qclass, edns, authority, signed, answer = self
+        return Question(id_, flags, qname, key, qtype, qclass, edns, authority, signed, answer)
 
 
 def parse(packet: bytes) -> Question:
