@@ -49,7 +49,8 @@ class Space:
         self.cooling = 0
         self.rules = pool
         self.is_open = is_for_all(pool)
-        self.by_namespace: dict[str, int] = {}  # leases, kept where there are quotas
+        self._own_counts: dict[str, int] = {}
+        self.by_namespace = self._own_counts  # leases, kept where there are quotas
         self._kept: list[Reserved] = []
         self._sets: list[FreeSet] = []
         for cidr in self.cidrs:
@@ -89,7 +90,7 @@ class Space:
     def follow(self, around: "Space | None") -> None:
         """Have the rules apply of the pool around it, of which it is a block of a node; None: its own alone."""
         if around is None:
-            self.rules = self.pool
+            self.rules, self.by_namespace = self.pool, self._own_counts
         else:
             self.rules, self.by_namespace = around.pool, around.by_namespace
         self.is_open = is_for_all(self.pool) and is_for_all(self.rules)

@@ -5,6 +5,7 @@ does so inside a transaction, and registers how to change them back if that is n
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import msgspec
@@ -122,8 +123,9 @@ class Pools:
         """Take a pool away. Raises UnknownPool, or PoolInUse while leases stand in it."""
         space = self.space(name)
         if space.leases:
-            advice = "release them, or drain the pool and wait"
-            raise PoolInUse(f"{space.leases} leases stand in pool {name}: {advice}", pool=name, leases=space.leases)
+            stand = "1 lease stands" if space.leases == 1 else f"{space.leases} leases stand"
+            advice = f"release {'it' if space.leases == 1 else 'them'}, or drain the pool and wait"
+            raise PoolInUse(f"{stand} in pool {name}: {advice}", pool=name, leases=space.leases)
         self._forget(tx, space)
         return space.pool
 
@@ -202,11 +204,18 @@ class Pools:
     def _put(self, tx: Tx, space: Space) -> Space:
         pool = space.pool
         self._check_parent(tx, space)
-        self._count_namespaces(space, tx)
         tx.put(POOL, "", pool.name, msgspec.to_builtins(pool))
         before = self._index.get(pool.name)
+        was_of_node = before is not None and self._index.is_of_node(before.pool)
         self._index.put(space)
         tx.on_rollback(lambda: self._index.drop(pool.name) if before is None else self._index.put(before))
+        changed = [space, *self._index.inside(pool)]
+        if space.leases and was_of_node != self._index.is_of_node(pool):
+            changed += filter(None, map(self._index.get, {pool.parent, before.pool.parent if before else ""}))
+        for each in changed:
+            if each.pool.quotas:
+                tx.on_rollback(partial(set_counts, each.by_namespace, {**each.by_namespace}))
+                self._count_namespaces(each, tx)
         return space
 
     def _count_namespaces(self, space: Space, view: View) -> None:
@@ -256,6 +265,12 @@ def filled(pool: Pool, view: View) -> Space:
     for first, length in view.cooling_blocks(pool.name):
         space.chill(Block(first, space.width - length))
     return space
+
+
+def set_counts(told: dict[str, int], counts: dict[str, int]) -> None:
+    """Have counts in place that several spaces share."""
+    told.clear()
+    told |= counts
 
 
 def is_single(wish: Wish) -> bool:

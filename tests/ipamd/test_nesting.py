@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec.structs import replace
 
-from ipamd.errors import Invalid, IpamError, NotAdmitted, PoolInUse, PoolOverlap, QuotaExceeded
+from ipamd.errors import Invalid, IpamError, NotAdmitted, PoolInUse, PoolOverlap, QuotaExceeded, UnknownPool
 from ipamd.fsck import check
 from ipamd.fsck.blocks import lineage
 from ipamd.fsck.running import found_running
@@ -181,6 +181,40 @@ async def test_the_first_block_of_a_pool_by_node_is_its_first_one_as_kubernetes_
     assert str(block) == "10.70.0.0/24"
     got = await lease(service, "x", Wish(pool="by-node", node="n1"))
     assert got.address == "10.70.0.2"  # the block keeps its own ends, and its gateway
+
+
+async def test_quotas_count_what_is_in_blocks_of_nodes_whichever_way_they_became_that(service: Service) -> None:
+    pool = await by_node(service, quotas={"shop": 1})
+    await lease(service, "one", ON_N1, "shop")
+    (block,) = [space.pool for space in service.pools if space.pool.parent == "cluster"]
+    quotas = service.pools.space("cluster").by_namespace
+
+    await service.ensure_pools([replace(block, nodes=())])
+    assert quotas == {}
+    with pytest.raises(UnknownPool):
+        await service.ensure_pools([replace(block, nodes=("n1",)), replace(pool, name="other", parent="nowhere")])
+    assert quotas == {}
+    await service.ensure_pools([block])
+    assert quotas == {"shop": 1}
+    await service.ensure_pools([replace(pool, per_node=False)])
+    await service.ensure_pools([pool])
+    assert service.pools.space("cluster").by_namespace == {"shop": 1}
+    with pytest.raises(QuotaExceeded):
+        await lease(service, "two", ON_N1, "shop")
+
+
+async def test_a_block_of_a_node_that_has_quotas_itself_keeps_to_them_once_it_is_none(service: Service) -> None:
+    pool = await by_node(service)
+    await lease(service, "one", ON_N1, "shop")
+    (block,) = [space.pool for space in service.pools if space.pool.parent == "cluster"]
+    await service.ensure_pools([replace(block, quotas={"shop": 1})])
+    other = await lease(service, "two", ON_N1, "shop")
+
+    await service.ensure_pools([replace(pool, per_node=False)])
+    assert service.pools.space(block.name).by_namespace == {"shop": 2}
+    await service.release(other.id)
+    with pytest.raises(QuotaExceeded):
+        await lease(service, "two", Wish(pool=block.name, node="n1"), "shop")
 
 
 async def test_who_has_an_address_of_a_node_keeps_it_when_the_node_has_gone(service: Service) -> None:

@@ -29,7 +29,7 @@ async def test_a_name_is_given_to_one_pool_only(service: Service) -> None:
 
 async def test_a_pool_goes_only_when_no_lease_stands_in_it(service: Service) -> None:
     lease, _ = await service.lease(OWNER, Wish(pool="tiny"))
-    with pytest.raises(PoolInUse, match="1 leases stand in pool tiny"):
+    with pytest.raises(PoolInUse, match="1 lease stands in pool tiny: release it"):
         await service.delete_pool("tiny")
     await service.release(lease.id)
     await service.delete_pool("tiny")

@@ -21,6 +21,13 @@ def words(text: str) -> list[list[str]]:
     return [line.split() for line in text.splitlines()]
 
 
+def lasting(export: str) -> list[object]:
+    """What an export says that another daemon has to say as well."""
+    kept = ("kind", "name", "cidrs", "quotas", "drained", "namespaces", "nodes", "pool", "address", "prefix_length")
+    documents = [json.loads(line) for line in export.splitlines()]
+    return sorted([str([each.get(name) for name in kept]) for each in documents])
+
+
 def of_lab(export: str) -> list[object]:
     """What an export says of the pool and its leases."""
     documents = [json.loads(line) for line in export.splitlines()]
@@ -95,6 +102,38 @@ def test_an_export_makes_the_same_pools_and_leases_elsewhere(ipamctl: Ipamctl, t
         mine, theirs = (of_lab(ipamctl("export", server=url).out) for url in ("", other.url))
         assert mine == theirs
         assert len(mine) == 4
+    finally:
+        other.stop()
+
+
+def test_an_import_makes_pools_in_blocks_of_others_and_pools_that_give_nothing_more(
+    daemon: Daemon, ipamctl: Ipamctl, tmp_path: Path
+) -> None:
+    def put(name: str, **pool: object) -> None:
+        reply = daemon.request("PUT", f"/v1/pools/{name}", {"purpose": "lb", **pool})
+        assert reply.status in (200, 201), reply.body
+
+    by_node: dict[str, object] = {"cidrs": ["172.24.0.0/16"], "block_size": 24, "per_node": True}
+    put("by-node", **by_node)
+    put("full", cidrs=["172.25.0.0/24"])
+    assert ipamctl("lease", "by-node", "--owner", "Node/n1", "--prefix-length", "24").status == 0
+    assert daemon.lease("a", pool="by-node", node="n1").status == 201
+    assert ipamctl("lease", "full", "--owner", "Team/blue", "--prefix-length", "28").status == 0
+    put("a-inner", cidrs=["172.25.0.0/28"], parent="full")
+    assert daemon.lease("b", pool="a-inner").status == 201
+    put("by-node", **by_node, quotas={"*": 1})
+    put("full", cidrs=["172.25.0.0/24"], drained=True, namespaces=["nobody"])
+    ipamctl("export", str(tmp_path / "export"))
+
+    other = Daemon(tmp_path / "other")
+    other.store.parent.mkdir()
+    other.start()
+    try:
+        for _ in range(2):
+            done = ipamctl("import", "leases", str(tmp_path / "export"), server=other.url)
+            assert (done.status, done.err) == (0, "")
+        assert lasting(ipamctl("export", server=other.url).out) == lasting((tmp_path / "export").read_text())
+        assert other.request("GET", "/v1/check").body["findings"] == []
     finally:
         other.stop()
 
