@@ -133,7 +133,7 @@ class Draft:
 
 
 def operate(draft: Draft, operation: Json) -> None:
-    """Does one operation of a JSON patch."""
+    """Do one operation of a JSON patch."""
     if not isinstance(operation, dict):
         raise Malformed("an operation of a JSON patch is an object")
     path = pointer(operation.get("path"))

@@ -75,7 +75,7 @@ def compares(value: str, op: str, bound: str) -> bool:
 
 
 def parse_labels(text: str) -> LabelSelector:
-    """Reads a label selector. Raises Malformed saying what was found and what was expected."""
+    """Read a label selector. Raises Malformed saying what was found and what was expected."""
     tokens = Tokens(text)
     requirements: list[Requirement] = []
     while tokens.peek() or requirements:  # after a comma another requirement must follow
@@ -88,7 +88,7 @@ def parse_labels(text: str) -> LabelSelector:
 
 
 def requirement(tokens: "Tokens") -> Requirement:
-    """Reads one requirement from the tokens, leaving the comma that follows it."""
+    """Read one requirement from the tokens, leaving the comma that follows it."""
     if tokens.peek() == "!":
         tokens.take()
         return Requirement(label_key(tokens), "!", frozenset())
@@ -171,7 +171,7 @@ class Tokens:
 
 
 def parse_fields(text: str) -> FieldSelector:
-    """Reads a field selector. Raises Malformed. Whether a kind has the field is for the caller to say."""
+    """Read a field selector. Raises Malformed. Whether a kind has the field is for the caller to say."""
     return tuple(field_requirement(term) for term in split_terms(text) if term)
 
 
@@ -181,7 +181,7 @@ def split_terms(text: str) -> list[str]:
 
 
 def field_requirement(term: str) -> FieldRequirement:
-    """Reads `path=value`, `path==value` or `path!=value`; in the value a bare `=` or another escape is refused."""
+    """Read `path=value`, `path==value` or `path!=value`; in the value a bare `=` or another escape is refused."""
     match = re.fullmatch(r"([^=!]+)(!=|==|=)((?:[^\\=]|\\[\\,=])*)", term, re.DOTALL)
     if match is None:
         raise Malformed(f"invalid selector: '{term}'; can't understand '{term}'")

@@ -56,12 +56,12 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Runs the command line and ends the process with its exit status."""
+    """Run the command line and end the process with its exit status."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Runs a command and returns the exit status; what went wrong is said on standard error."""
+    """Run a command and return the exit status; what went wrong is said on standard error."""
     given = parser().parse_args(arguments)
     try:
         command_of(given)(Client(given.server), given, Output(given.output))

@@ -26,17 +26,17 @@ OF_THE_SERVER = ("resourceVersion", "uid", "creationTimestamp", "generation", "m
 
 
 def apply(client: Client, given: Namespace, output: Output) -> None:
-    """Makes the cluster have what the manifests say."""
+    """Make the cluster have what the manifests say."""
     carry_out(client, read_manifests(given.filename), apply_one, output)
 
 
 def delete(client: Client, given: Namespace, output: Output) -> None:
-    """Deletes what the manifests name, in reverse order."""
+    """Delete what the manifests name, in reverse order."""
     carry_out(client, read_manifests(given.filename)[::-1], delete_one, output)
 
 
 def carry_out(client: Client, manifests: list[Object], act: Act, output: Output) -> None:
-    """Acts on every manifest and says what was done. Raises the gravest error at the end."""
+    """Act on every manifest and say what was done. Raises the gravest error at the end."""
     done: list[Json] = []
     errors: list[AskError] = []
     is_long = len(manifests) >= LONG and output.is_terminal and output.form != "json"
@@ -62,7 +62,7 @@ def carry_out(client: Client, manifests: list[Object], act: Act, output: Output)
 
 
 def apply_one(client: Client, manifest: Object) -> tuple[Place, str]:
-    """Creates or replaces one object: created, configured or unchanged."""
+    """Create or replace one object: created, configured or unchanged."""
     place, wanted = place_of(manifest), deepcopy(manifest)
     for field in OF_THE_SERVER:
         child(wanted, "metadata").pop(field, None)
@@ -80,7 +80,7 @@ def apply_one(client: Client, manifest: Object) -> tuple[Place, str]:
 
 
 def delete_one(client: Client, manifest: Object) -> tuple[Place, str]:
-    """Deletes one object."""
+    """Delete one object."""
     place = place_of(manifest)
     client.call("DELETE", place.path)
     return place, "deleted"

@@ -11,7 +11,7 @@ from ipamd.stores.sqlite_copy import restore as put_back
 
 
 def backup(client: Client, given: Namespace, output: Output) -> None:
-    """Writes a copy of the store to a new file; it is whole and on the disk when it has its name."""
+    """Write a copy of the store to a new file; it is whole and on the disk when it has its name."""
     path: Path = given.path
     if path.exists():
         raise Misused(f"{path} is there already")
@@ -33,7 +33,7 @@ def backup(client: Client, given: Namespace, output: Output) -> None:
 
 
 def restore(client: Client, given: Namespace, output: Output) -> None:
-    """Puts a copy in the place of a store, which gives nothing then until that is accepted."""
+    """Put a copy in the place of a store, which gives nothing then until that is accepted."""
     try:
         revision = put_back(given.path, given.store)
     except StartError as error:

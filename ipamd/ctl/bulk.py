@@ -32,7 +32,7 @@ WITH_OBJECTS = frozenset({"Service", "Node", "IPAddress"})  # the leases of thes
 
 
 def export(client: Client, given: Namespace, output: Output) -> None:
-    """Writes every pool and lease to a file, or to standard output, a JSON document a line."""
+    """Write every pool and lease to a file, or to standard output, a JSON document a line."""
     counts = {"Pool": 0, "Lease": 0}
     with ExitStack() as opened:
         target: IO[str] = sys.stdout if given.path == "-" else opened.enter_context(Path(given.path).open("w"))
@@ -47,7 +47,7 @@ def export(client: Client, given: Namespace, output: Output) -> None:
 
 
 def take_in(client: Client, given: Namespace, output: Output) -> None:
-    """Makes the pools and leases of an export: each lease at its address, or nothing of its batch.
+    """Make the pools and leases of an export: each lease at its address, or nothing of its batch.
 
     With `--dry-run` it is only tried. What is there already stays as it is, so an import may be repeated. Leases of
     Kubernetes objects that have their addresses in their spec are left out, for they come with the objects; not so the

@@ -21,7 +21,7 @@ class Client:
     """A client of the daemon at a URL. The methods raise Refused, Missing or Unreachable."""
 
     def __init__(self, server: str) -> None:
-        """Raises Misused when `server` is no URL of the form http://HOST:PORT."""
+        """Raise Misused when `server` is no URL of the form http://HOST:PORT."""
         try:
             url = urlsplit(server)
             port = url.port
@@ -34,7 +34,7 @@ class Client:
         self._connection = kind(url.hostname, port, timeout=TIMEOUT)
 
     def call(self, method: str, path: str, body: Json = None, headers: Mapping[str, str] | None = None) -> Object:
-        """Sends a request and returns the document of the reply; empty when there is none."""
+        """Send a request and return the document of the reply; empty when there is none."""
         document, _ = self._ask(method, path, body, headers or {})
         return document
 

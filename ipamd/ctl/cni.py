@@ -8,7 +8,7 @@ from ipamd.ctl.output import Output
 
 
 def cni(_client: Client, given: Namespace, output: Output) -> None:
-    """Installs the executable that container runtimes call."""
+    """Install the executable that container runtimes call."""
     what = install(given.directory)
     path = given.directory / NAME
     if not output.json({"path": str(path), "made": what}):

@@ -17,7 +17,7 @@ HEAD = ("invariant", "subject", "what is wrong")
 
 
 def fsck(client: Client, given: Namespace, output: Output) -> None:
-    """Checks, and prints what is wrong and what to do. Raises Unsound if anything is."""
+    """Check, and print what is wrong and what to do. Raises Unsound if anything is."""
     reply = client.call("GET", "/v1/check") if given.store is None else check_file(given.store)
     found = documents(reply, "findings")
     if not output.json(reply):

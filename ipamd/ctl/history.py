@@ -14,7 +14,7 @@ HEAD = ("address", "pool", "owner", "since", "until", "why")
 
 
 def history(client: Client, given: Namespace, output: Output) -> None:
-    """Shows who had an address, or what an owner had; the latest comes first."""
+    """Show who had an address, or what an owner had; the latest comes first."""
     times = {"since": given.since, "until": given.until, "limit": given.limit}
     subject = {"address" if is_address(given.subject) else "owner": given.subject}
     reply = client.call("GET", with_query("/v1/history", **subject, **times))
@@ -22,7 +22,7 @@ def history(client: Client, given: Namespace, output: Output) -> None:
 
 
 def who(client: Client, given: Namespace, output: Output) -> None:
-    """Shows whose an address is, or whose it was at a time."""
+    """Show whose an address is, or whose it was at a time."""
     if given.at is None:
         leases.who(client, given, output)
         return
@@ -31,7 +31,7 @@ def who(client: Client, given: Namespace, output: Output) -> None:
 
 
 def show(reply: Object, output: Output, otherwise: str) -> None:
-    """Prints tenures. Raises Missing if there are none."""
+    """Print tenures. Raises Missing if there are none."""
     found = leases.documents(reply, "tenures")
     if not found:
         raise Missing(otherwise)

@@ -14,7 +14,7 @@ LEASE_HEAD = ("id", "address", "pool", "owner", "created", "expires")
 
 
 def lease(client: Client, given: Namespace, output: Output) -> None:
-    """Leases an address, or a block, and prints it."""
+    """Lease an address, or a block, and print it."""
     wish: Object = {"pool": given.pool, "owner": owner_of(given.owner)}
     wish |= {name: value for name, value in (("address", given.address), ("ttl", given.ttl)) if value is not None}
     if given.prefix_length is not None:
@@ -55,7 +55,7 @@ def show_leases(client: Client, output: Output, filters: dict[str, str | list[st
 
 
 def release(client: Client, given: Namespace, output: Output) -> None:
-    """Gives a lease back."""
+    """Give a lease back."""
     found = lease_named(client, given.lease)
     client.call("DELETE", lease_path(found))
     if not output.json(found):
@@ -63,7 +63,7 @@ def release(client: Client, given: Namespace, output: Output) -> None:
 
 
 def renew(client: Client, given: Namespace, output: Output) -> None:
-    """Puts off the end of a lease."""
+    """Put off the end of a lease."""
     path = f"{lease_path(lease_named(client, given.lease))}/renew"
     reply = client.call("POST", path, {} if given.ttl is None else {"ttl": given.ttl})
     if not output.json(reply):
@@ -71,7 +71,7 @@ def renew(client: Client, given: Namespace, output: Output) -> None:
 
 
 def who(client: Client, given: Namespace, output: Output) -> None:
-    """Shows whose an address is."""
+    """Show whose an address is."""
     reply = client.call("GET", with_query("/v1/leases", address=given.address))
     found = documents(reply, "leases")
     if not found:

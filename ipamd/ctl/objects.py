@@ -15,7 +15,7 @@ ACCEPT_TABLE = {"Accept": TABLE}
 
 
 def get(client: Client, given: Namespace, output: Output) -> None:
-    """Shows objects of a kind, or one of them."""
+    """Show objects of a kind, or one of them."""
     place = place_given(given)
     path = place.path if place.name else with_query(place.path, labelSelector=given.selector)
     if output.form == "json":
@@ -28,7 +28,7 @@ def get(client: Client, given: Namespace, output: Output) -> None:
 
 
 def watch(client: Client, given: Namespace, output: Output) -> None:
-    """Shows objects of a kind, and then every change, until it is interrupted."""
+    """Show objects of a kind, and then every change, until it is interrupted."""
     place = place_given(given)
     path = with_query(place.path, watch="true", labelSelector=given.selector)
     wants_json = output.form == "json"

@@ -20,15 +20,15 @@ class Output:
         return self._to.isatty()
 
     def json(self, document: Json) -> bool:
-        """Prints the document if JSON is wanted, and says whether it is."""
+        """Print the document if JSON is wanted, and say whether it is."""
         if self.form == "json":
             print(json.dumps(document, indent=2), file=self._to)
         return self.form == "json"
 
     def json_line(self, document: Json) -> None:
-        """Prints the document on one line, for a stream of them."""
+        """Print the document on one line, for a stream of them."""
         print(json.dumps(document), file=self._to, flush=True)
 
     def text(self, line: str) -> None:
-        """Prints text."""
+        """Print text."""
         print(line, file=self._to, flush=True)

@@ -29,7 +29,7 @@ COUNTS = frozenset({"capacity", "used", "cooling", "reserved", "free", "leases",
 
 
 def pools(client: Client, given: Namespace, output: Output) -> None:
-    """Shows every pool, how full it is, and the day on which it will be full if it goes on so."""
+    """Show every pool, how full it is, and the day on which it will be full if it goes on so."""
     reply = client.call("GET", "/v1/pools?forecast=true")
     if not output.json(reply):
         output.text(columns(HEAD, [row(pool) for pool in documents(reply, "pools")]))
@@ -79,12 +79,12 @@ def setting(key: str, text: str) -> Json:
 
 
 def grow(client: Client, given: Namespace, output: Output) -> None:
-    """Adds CIDRs to a pool."""
+    """Add CIDRs to a pool."""
     _change(client, given.pool, output, "is changed", lambda pool: {"cidrs": [*items(pool, "cidrs"), *given.cidr]})
 
 
 def shrink(client: Client, given: Namespace, output: Output) -> None:
-    """Takes CIDRs from a pool, if nothing in them is leased. Raises Misused for what it does not have, and for all."""
+    """Take CIDRs from a pool, if nothing in them is leased. Raises Misused for what it does not have, and for all."""
 
     def without(pool: Object) -> Object:
         cidrs = items(pool, "cidrs")
@@ -101,13 +101,13 @@ def shrink(client: Client, given: Namespace, output: Output) -> None:
 
 
 def drain(client: Client, given: Namespace, output: Output) -> None:
-    """Has a pool give no more leases, or give again."""
+    """Have a pool give no more leases, or give again."""
     words = "gives again" if given.undo else "is drained"
     _change(client, given.pool, output, words, lambda _: {"drained": not given.undo})
 
 
 def explain(client: Client, given: Namespace, output: Output) -> None:
-    """Shows what a lease would get, and what each pool says to it. Raises Refused if it would get nothing."""
+    """Show what a lease would get, and what each pool says to it. Raises Refused if it would get nothing."""
     owner = owner_of(given.owner)
     if given.namespace is not None:
         owner["namespace"] = given.namespace

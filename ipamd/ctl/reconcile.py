@@ -13,7 +13,7 @@ HEAD = ("address", "pool", "owner", "since", "free", "why")
 
 
 def reconcile(client: Client, given: Namespace, output: Output) -> None:
-    """Shows what is suspected; with --yes frees what is due, with --accept-rollback has an old copy go on."""
+    """Show what is suspected; with --yes free what is due, with --accept-rollback have an old copy go on."""
     if given.yes or given.accept_rollback:
         reply = client.call("POST", PATH, {"free": given.yes, "accept_rollback": given.accept_rollback})
     else:

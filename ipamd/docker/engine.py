@@ -163,7 +163,7 @@ class Engine:
         return sighted(ours, containers, self._aliases, self._driver)
 
     async def events(self) -> AsyncIterator[None]:
-        """Ends never; yields whenever something may be new."""
+        """Yield whenever something may be new, for ever."""
         while True:
             with suppress(*FAILURES):
                 async for _ in self._stream():
@@ -171,7 +171,7 @@ class Engine:
             await asyncio.sleep(RETRY)
 
     async def _stream(self) -> AsyncIterator[None]:
-        """Yields for what was missed while nobody listened, and then for every event."""
+        """Yield for what was missed while nobody listened, and then for every event."""
         async with self._session() as session, session.get(EVENTS, timeout=FOREVER) as response:
             response.raise_for_status()
             yield

@@ -67,7 +67,7 @@ class KubernetesPaths:
         self.metrics = AllocatorMetrics(self._store, self.cluster_ips, self.node_cidrs)
 
     async def start(self) -> None:
-        """Makes what a cluster has from the start, and finishes the deletions that a crash has interrupted."""
+        """Make what a cluster has from the start, and finish the deletions that a crash has interrupted."""
         self._store.view(self.cluster_ips.load)
         self._store.follow(SliceUpkeep().follow)
         self._store.follow(CidrUpkeep(self._service.pools, self.cluster_ips).follow)
@@ -149,7 +149,7 @@ class KubernetesPaths:
         return send_object(request, target.kind, body)
 
     async def _bind(self, request: web.Request, target: Target) -> web.StreamResponse:
-        """Puts a Pod on the node that a Binding names, as a scheduler asks for."""
+        """Put a Pod on the node that a Binding names, as a scheduler asks for."""
         bind = partial(bound, target.name, await read_object(request))
         await self._write(partial(objects.patch, target=target, apply=bind), dry_run(request))
         return send({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201)
@@ -179,7 +179,7 @@ class KubernetesPaths:
         return send_list(request, target.kind, bodies, metadata)
 
     async def _delete_found(self, target: Target, document: Object, is_trial: bool) -> None:
-        """Deletes an object of a collection, if it is still the one that was found."""
+        """Delete an object of a collection, if it is still the one that was found."""
         name, uid = text(document, "metadata", "name"), text(document, "metadata", "uid")
         change = partial(objects.delete, target=target._replace(name=name), preconditions=Preconditions(uid))
         try:
@@ -192,7 +192,7 @@ class KubernetesPaths:
             await self._empty(name)
 
     async def _write(self, change: Callable[[Work], Stored], is_trial: bool) -> bytes:
-        """Runs a change in a transaction, and returns the object as it is then, or would be if it were kept."""
+        """Run a change in a transaction, and return the object as it is then, or would be if it were kept."""
 
         def run(tx: Tx) -> Stored:
             return change(self._work(tx))
@@ -201,7 +201,7 @@ class KubernetesPaths:
         return stored.body
 
     async def _empty(self, namespace: str) -> None:
-        """Deletes what is in a Namespace and then itself, in as many transactions as it takes."""
+        """Delete what is in a Namespace and then itself, in as many transactions as it takes."""
         while not await self._store.update(lambda tx: objects.empty_some(self._work(tx), namespace, EMPTIED_AT_ONCE)):
             pass
 

@@ -43,7 +43,7 @@ class Watch:
         self._needs_head = True  # the first Table of a watch has the columns, the others only rows
 
     async def run(self) -> web.StreamResponse:
-        """Sends the events until the watch ends."""
+        """Send the events until the watch ends."""
         with suppress(ConnectionError):  # the client has gone
             await self._response.prepare(self._request)
             await self._run()
@@ -51,7 +51,7 @@ class Watch:
         return self._response
 
     async def _run(self) -> None:
-        """Sends the events; what ends a watch early is told by an ERROR event, for the headers are sent already."""
+        """Send the events; what ends a watch early is told by an ERROR event, for the headers are sent already."""
         try:
             await self._follow(await self._start())
         except Compacted:
@@ -61,7 +61,7 @@ class Watch:
             await self._send([self._error(error)])
 
     async def _start(self) -> int:
-        """Sends the initial events, if any are asked for, and returns the revision from which to follow."""
+        """Send the initial events, if any are asked for, and return the revision from which to follow."""
         options = self._options
         asked = revision_of(options.version) if options.version else 0
         if asked > self._store.revision:
@@ -80,7 +80,7 @@ class Watch:
         return revision
 
     async def _follow(self, cursor: int) -> None:
-        """Sends what happens behind the cursor until the watch is to end."""
+        """Send what happens behind the cursor until the watch is to end."""
         kinds = (self._selection.kind.name,)
         due = monotonic() + BOOKMARK_EVERY
         while not self._is_over():
@@ -100,13 +100,13 @@ class Watch:
         return transport is None or transport.is_closing() or self._log.is_closed or monotonic() >= self._end
 
     async def _pause(self, cursor: int, kinds: tuple[str, ...]) -> None:
-        """Waits for a change behind the cursor, but no longer than it takes to see that the client has gone."""
+        """Wait for a change behind the cursor, but no longer than it takes to see that the client has gone."""
         with suppress(TimeoutError):
             async with asyncio.timeout(min(LOOK_EVERY, max(0, self._end - monotonic()))):
                 await self._log.wait(cursor, kinds)
 
     async def _mark(self, cursor: int) -> None:
-        """Tells a client that asked for it how far it has seen everything."""
+        """Tell a client that asked for it how far it has seen everything."""
         if self._options.bookmarks:
             await self._send([self._line("BOOKMARK", bookmark(self._selection.kind, cursor))])
 

@@ -24,7 +24,7 @@ API_PORT = 443
 
 
 def bootstrap(work: Work) -> None:
-    """Makes what is missing. The Service is made only where there is a ServiceCIDR."""
+    """Make what is missing. The Service is made only where there is a ServiceCIDR."""
     for name in FROM_THE_START:
         make(work, Target(NAMESPACE, "", name), {"metadata": {"name": name}})
     make_default(work.tx)
@@ -34,7 +34,7 @@ def bootstrap(work: Work) -> None:
 
 
 def make(work: Work, target: Target, document: Object) -> None:
-    """Creates an object unless it is there."""
+    """Create an object unless it is there."""
     if work.tx.get(target.kind.name, target.namespace, target.name) is None:
         uid = str(uuid5(UUID(work.moment.uid), f"{target.kind.name} {target.name}"))
         create(work._replace(moment=Moment(work.moment.now, uid)), target, document)
@@ -47,7 +47,7 @@ def first_address(work: Work) -> str:
 
 
 def make_ip_addresses(work: Work) -> None:
-    """Makes the IPAddress objects that Services lack."""
+    """Make the IPAddress objects that Services lack."""
     for stored in work.tx.list(SERVICE.name):
         service = msgspec.json.decode(stored.body, type=shapes.Service)
         for text in filter(is_address, service.spec.cluster_ips):

@@ -49,7 +49,7 @@ class CidrUpkeep:
         self._is_settling = False
 
     def follow(self, tx: Tx, change: Change) -> None:
-        """Does what a change asks for."""
+        """Do what a change asks for."""
         if change.kind == IP_ADDRESS.name:
             self._cluster_ips.follow(tx, change)
             if change.op == "DELETED" and not restored(tx, change):
@@ -63,7 +63,7 @@ class CidrUpkeep:
             keep_in_step(tx)
 
     def _settle(self, tx: Tx) -> None:
-        """Ends the deletions that can be ended, and says of the others why not."""
+        """End the deletions that can be ended, and say of the others why not."""
         if self._is_settling:
             return
         self._is_settling = True
@@ -106,7 +106,7 @@ class CidrUpkeep:
         return any(tx.lease_meeting(pool.name, piece) for pool, piece in pieces)
 
     def _fit_ends(self, tx: Tx) -> None:
-        """Has the pools give the ends that a wider ServiceCIDR has, and no others."""
+        """Have the pools give the ends that a wider ServiceCIDR has, and no others."""
         ranges = ranges_of(service_cidrs(tx))
         for pool in service_pools(tx):
             wanted = pool_ends.fitted(pool, ranges)
@@ -114,7 +114,7 @@ class CidrUpkeep:
                 self._pools.ensure(tx, wanted)
 
     def _retire(self, tx: Tx) -> None:
-        """Takes pools that were made for ServiceCIDRs, or what no ServiceCIDR covers of them, away."""
+        """Take pools that were made for ServiceCIDRs, or what no ServiceCIDR covers of them, away."""
         covering = [read_cidr(text) for each in service_cidrs(tx) for text in each.spec.cidrs]
         for pool in {pool.name: pool for pool, _ in uncovered(tx, covering)}.values():
             kept = tuple(str(piece) for text in pool.cidrs for piece in intersection(read_cidr(text), covering))
@@ -125,7 +125,7 @@ class CidrUpkeep:
 
 
 def restored(tx: Tx, gone: Change) -> bool:
-    """Makes the object of a ClusterIP again that is still leased to its Service; whether it was."""
+    """Make the object of a ClusterIP again that is still leased to its Service; whether it was."""
     parent = msgspec.json.decode(gone.body, type=IPAddress).spec.parent_ref
     if parent is None or not is_of_service(gone.body):
         return False
@@ -150,7 +150,7 @@ def intersection(cidr: Cidr, others: Iterable[Cidr]) -> list[Cidr]:
 
 
 def keep_in_step(tx: Tx) -> None:
-    """Has a ServiceCIDR for every CIDR of a pool for services, and none without a pool."""
+    """Have a ServiceCIDR for every CIDR of a pool for services, and none without a pool."""
     pools = service_pools(tx)
     backed = [read_cidr(text) for pool in pools for text in pool.cidrs]
     for found in service_cidrs(tx):
@@ -163,7 +163,7 @@ def keep_in_step(tx: Tx) -> None:
 
 
 def keep_backed(tx: Tx, found: ServiceCIDR, backed: list[Cidr]) -> None:
-    """Takes CIDRs off a ServiceCIDR that have no pool any more, and the ServiceCIDR away with the last."""
+    """Take CIDRs off a ServiceCIDR that have no pool any more, and the ServiceCIDR away with the last."""
     kept = [text for text in found.spec.cidrs if any(read_cidr(text).overlaps(cidr) for cidr in backed)]
     if not kept:
         tx.delete(SERVICE_CIDR.name, "", found.metadata.name)
@@ -172,7 +172,7 @@ def keep_backed(tx: Tx, found: ServiceCIDR, backed: list[Cidr]) -> None:
 
 
 def make_default(tx: Tx) -> None:
-    """Has the ServiceCIDR `kubernetes`, on the first CIDR of each family that the configuration has for services.
+    """Have the ServiceCIDR `kubernetes`, on the first CIDR of each family that the configuration has for services.
 
     One of a single family gets the second when the configuration comes to have it, and one whose pool has shrunk since
     the last start follows it.
@@ -195,7 +195,7 @@ def make_default(tx: Tx) -> None:
 
 
 def change_cidrs(tx: Tx, name: str, cidrs: list[str]) -> None:
-    """Gives a ServiceCIDR other CIDRs, which no client can."""
+    """Give a ServiceCIDR other CIDRs, which no client can."""
     stored = tx.get(SERVICE_CIDR.name, "", name)
     assert stored is not None
     document: Object = decode(stored.body)
@@ -204,7 +204,7 @@ def change_cidrs(tx: Tx, name: str, cidrs: list[str]) -> None:
 
 
 def put_new(tx: Tx, name: str, cidrs: list[str]) -> None:
-    """Makes a ServiceCIDR."""
+    """Make a ServiceCIDR."""
     moment = Moment(tx.now, str(uuid5(NAMESPACE_OID, f"{name} {cidrs} {tx.now}")))
     tx.put(SERVICE_CIDR.name, "", name, new_service_cidr(name, cidrs, moment))
 

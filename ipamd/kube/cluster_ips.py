@@ -33,7 +33,7 @@ class ClusterIPs:
         self._sorted: dict[int, list[int]] = {4: [], 6: []}  # by family
 
     def load(self, view: View) -> None:
-        """Learns what is stored."""
+        """Learn what is stored."""
         for stored in view.list(IP_ADDRESS.name):
             if is_of_service(stored.body):
                 family, value = read_address(stored.name)
@@ -42,7 +42,7 @@ class ClusterIPs:
             found.sort()
 
     def follow(self, tx: Tx, change: Change) -> None:
-        """Keeps up with IPAddress objects that come and go."""
+        """Keep up with IPAddress objects that come and go."""
         was, is_ = is_of_service(change.previous), change.op != "DELETED" and is_of_service(change.body)
         if was == is_:
             return
@@ -67,7 +67,7 @@ class ClusterIPs:
         return bisect_right(found, last) - bisect_left(found, base)
 
     def allocated(self, tx: Tx, cidr: str, scope: str, begun: float) -> None:
-        """Counts an address that a Service got; `begun` is what the clock said before."""
+        """Count an address that a Service got; `begun` is what the clock said before."""
         self.allocations[cidr, scope] += 1
         tx.on_rollback(lambda: self.allocations.subtract({(cidr, scope): 1}))
         seconds = self.clock() - begun
@@ -75,7 +75,7 @@ class ClusterIPs:
         self.seconds[cidr] = self.seconds.get(cidr, 0.0) + seconds
 
     def failed(self, cidr: str, scope: str) -> None:
-        """Counts an address that could not be had."""
+        """Count an address that could not be had."""
         self.errors[cidr, scope] += 1
 
     def _add(self, family: int, value: int) -> None:

@@ -15,7 +15,7 @@ DEEPEST = (
 
 
 def decode(raw: bytes) -> Object:
-    """Reads one JSON object. Raises Malformed when `raw` is anything else, or nested deeper than DEEPEST."""
+    """Read one JSON object. Raises Malformed when `raw` is anything else, or nested deeper than DEEPEST."""
     value = decode_any(raw)
     if not isinstance(value, dict):
         raise Malformed("not a JSON object")
@@ -23,7 +23,7 @@ def decode(raw: bytes) -> Object:
 
 
 def decode_any(raw: bytes) -> Json:
-    """Reads one JSON value. Raises Malformed when `raw` is none, or nested deeper than DEEPEST."""
+    """Read one JSON value. Raises Malformed when `raw` is none, or nested deeper than DEEPEST."""
     try:
         value: Json = msgspec.json.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

@@ -19,7 +19,7 @@ MOST_ENDPOINTS, MOST_PORTS, MOST_ADDRESSES = 1000, 20000, 100
 
 
 def admit_new(_work: Work, document: Object) -> None:
-    """Completes a new slice, in place. Raises StatusError 422."""
+    """Complete a new slice, in place. Raises StatusError 422."""
     ports = peek(document, "ports")
     for port in ports if isinstance(ports, list) else []:
         if isinstance(port, dict):
@@ -30,7 +30,7 @@ def admit_new(_work: Work, document: Object) -> None:
 
 
 def admit_change(work: Work, old: Object, document: Object) -> None:
-    """Completes a changed slice, in place. Raises StatusError 422."""
+    """Complete a changed slice, in place. Raises StatusError 422."""
     before, found = view(old, EndpointSlice), view(document, EndpointSlice)
     if before.address_type != found.address_type:
         cause = wrong_value("addressType", found.address_type, "field is immutable")

@@ -25,7 +25,7 @@ ALLOCATED = "provided IP is already allocated"
 
 
 def admit_new(work: Work, document: Object) -> None:
-    """Takes the address of a new object. Raises StatusError 422."""
+    """Take the address of a new object. Raises StatusError 422."""
     found = view(document, IPAddress)
     refuse(IP_ADDRESS, found.metadata, [*address_causes(found)])
     try:
@@ -45,13 +45,13 @@ def admit_change(_work: Work, old: Object, document: Object) -> None:
 
 
 def forget(work: Work, document: Object) -> None:
-    """Gives a reserved address back, at once. That of a Service stays with it, and its object comes again."""
+    """Give a reserved address back, at once. That of a Service stays with it, and its object comes again."""
     for lease in work.tx.leases_of(owner_of(IP_ADDRESS, view(document, IPAddress).metadata)):
         work.leases.release(work.tx, lease, cools=False)
 
 
 def reserve(work: Work, owner: Owner, address: str) -> None:
-    """Leases the address to its object, if a pool for services can give it. Raises Taken, Conflict."""
+    """Lease the address to its object, if a pool for services can give it. Raises Taken, Conflict."""
     wish = Wish(purpose="services", family=FAMILY_NUMBERS[family_of(address)], address=address)
     try:
         work.leases.allocate(work.tx, owner, wish)

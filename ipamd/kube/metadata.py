@@ -89,7 +89,7 @@ def label_causes(field: str, labels: dict[str, str]) -> Iterator[Cause]:
 
 
 def stamp_new(kind: Kind, document: Object, namespace: str, moment: Moment) -> None:
-    """Fills in what the server gives a new object: kind, namespace, name from generateName, uid, time, generation."""
+    """Fill in what the server gives a new object: kind, namespace, name from generateName, uid, time, generation."""
     meta = child(document, "metadata")
     prefix = text(meta, "generateName")
     if prefix and not text(meta, "name"):
@@ -100,7 +100,7 @@ def stamp_new(kind: Kind, document: Object, namespace: str, moment: Moment) -> N
 
 
 def stamp_changed(kind: Kind, document: Object, old: Object) -> None:
-    """Carries over what a client cannot change."""
+    """Carry over what a client cannot change."""
     before = child(old, "metadata")
     fixed = ("name", "namespace", "uid", "creationTimestamp", "generation", "deletionTimestamp", "generateName")
     write_metadata(kind, document, {key: before[key] for key in fixed if key in before})
@@ -114,7 +114,7 @@ def count_generation(document: Object, old: Object) -> None:
 
 
 def write_metadata(kind: Kind, document: Object, fixed: Object) -> None:
-    """Sets the fields that are the server's, and removes those that a client may not set."""
+    """Set the fields that are the server's, and remove those that a client may not set."""
     meta = child(document, "metadata")
     for key in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "managedFields", "selfLink"):
         meta.pop(key, None)

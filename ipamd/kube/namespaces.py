@@ -16,13 +16,13 @@ FROM_THE_START = (*IMMORTAL, "kube-node-lease")
 
 
 def admit_new(work: Work, document: Object) -> None:
-    """Completes a new Namespace, in place: its phase, and the label by which selectors find it."""
+    """Complete a new Namespace, in place: its phase, and the label by which selectors find it."""
     child(document, "status").setdefault("phase", "Active")
     admit_change(work, document, document)
 
 
 def admit_change(_work: Work, _old: Object, document: Object) -> None:
-    """Keeps the label in step with the name. Raises StatusError 422."""
+    """Keep the label in step with the name. Raises StatusError 422."""
     meta = view(document, Namespace).metadata
     refuse(NAMESPACE, meta, [*metadata_causes(NAMESPACE, meta)])
     child(document, "metadata", "labels")[NAME_LABEL] = meta.name
@@ -33,7 +33,7 @@ def forget(_work: Work, _document: Object) -> None:
 
 
 def check_open(stored: Object | None, kind: Kind, namespace: str, name: str) -> None:
-    """Raises StatusError unless the Namespace, as stored, exists (404) and takes new objects (403)."""
+    """Raise StatusError unless the Namespace, as stored, exists (404) and takes new objects (403)."""
     if stored is None:
         raise no_namespace(namespace)
     if text(stored, "metadata", "deletionTimestamp"):
@@ -46,7 +46,7 @@ def check_mortal(name: str) -> StatusError | None:
 
 
 def mark_terminating(work: Work, document: Object) -> None:
-    """Notes on a Namespace, in place, that it is being deleted."""
+    """Note on a Namespace, in place, that it is being deleted."""
     child(document, "status")["phase"] = "Terminating"
     child(document, "metadata").setdefault("deletionTimestamp", work.moment.time)
 

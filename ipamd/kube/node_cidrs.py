@@ -31,14 +31,14 @@ class NodeCidrs:
         return [] if length is None else [self._set(view, Grid(cidr, length)) for cidr in space.cidrs]
 
     def occupy(self, tx: Tx, cidrs: CidrSet, block: Cidr, *, is_next: bool) -> None:
-        """Notes that a Node has the block; `is_next` says that it was searched for and not asked for."""
+        """Note that a Node has the block; `is_next` says that it was searched for and not asked for."""
         tx.on_rollback(cidrs.restorer())
         cidrs.occupy(block)
         if is_next:
             cidrs.advance(block)
 
     def release(self, tx: Tx, block: Cidr) -> None:
-        """Notes that no Node has the block any more."""
+        """Note that no Node has the block any more."""
         for cidrs in self:
             if cidrs.grid.cluster.overlaps(block):
                 tx.on_rollback(cidrs.restorer())

@@ -20,7 +20,7 @@ RANGE_RULE = f"provided port is not in the valid range. The range of valid ports
 
 
 def claim_ports(work: Work, document: Object) -> list[Cause]:
-    """Claims the node ports that a Service asks for, and gives it those that it leaves open; says what is wrong."""
+    """Claim the node ports that a Service asks for, and give it those that it leaves open; say what is wrong."""
     causes: list[Cause] = []
     wanted = needs_node_ports(document)
     for place, port in enumerate(ports_of(document)):
@@ -34,7 +34,7 @@ def claim_ports(work: Work, document: Object) -> list[Cause]:
 
 
 def settle(work: Work, document: Object, at: Object, member: str, field: str, purpose: str) -> Iterator[Cause]:
-    """Claims the port in `at[member]`, or puts a free one there."""
+    """Claim the port in `at[member]`, or put a free one there."""
     asked = at.get(member)
     if isinstance(asked, int) and asked:
         yield from claim(work, document, asked, field)
@@ -60,7 +60,7 @@ def needs_health_check_port(document: Object) -> bool:
 
 
 def claim(work: Work, document: Object, port: int, field: str) -> Iterator[Cause]:
-    """Makes `port` the Service's own; the cause when it is another's, or no node port."""
+    """Make `port` the Service's own; the cause when it is another's, or no node port."""
     if not FIRST <= port <= LAST:
         yield wrong_value(field, port, RANGE_RULE)
         return
@@ -84,7 +84,7 @@ def next_free(work: Work, document: Object, purpose: str) -> int | None:
 
 
 def record(work: Work, document: Object, port: int) -> None:
-    """Writes down that the port is the Service's."""
+    """Write down that the port is the Service's."""
     work.tx.put(KIND, "", str(port), {"service": owner_key(document)})
 
 
@@ -100,6 +100,6 @@ def ports_in_use(document: Object) -> set[int]:
 
 
 def release_ports(work: Work, ports: set[int]) -> None:
-    """Gives ports back."""
+    """Give ports back."""
     for port in sorted(ports):
         work.tx.delete(KIND, "", str(port))

@@ -23,7 +23,7 @@ from ipamd.ranges import read_cidr
 
 
 def admit_new(work: Work, document: Object) -> None:
-    """Completes a new Node, in place: podCIDRs and the condition Ready. Raises StatusError 422."""
+    """Complete a new Node, in place: podCIDRs and the condition Ready. Raises StatusError 422."""
     node = view(document, Node)
     refuse(NODE, node.metadata, [*node_causes(node)])
     gone_nodes.clear(work.tx, node.metadata.name)
@@ -36,7 +36,7 @@ def admit_new(work: Work, document: Object) -> None:
 
 
 def admit_change(work: Work, old: Object, document: Object) -> None:
-    """Keeps a Node's podCIDRs: they may be left out, or be as they were. Raises StatusError 422."""
+    """Keep a Node's podCIDRs: they may be left out, or be as they were. Raises StatusError 422."""
     before, node = view(old, Node), view(document, Node)
     causes = [*node_causes(node)]
     if blocks(node) and blocks(before) and blocks(node) != blocks(before):
@@ -50,7 +50,7 @@ def admit_change(work: Work, old: Object, document: Object) -> None:
 
 
 def forget(work: Work, document: Object) -> None:
-    """Gives back what a deleted Node had, and has it known as gone."""
+    """Give back what a deleted Node had, and have it known as gone."""
     node = view(document, Node)
     gone_nodes.note(work.tx, node.metadata.name)
     release_all(work, NODE, node.metadata)
@@ -69,7 +69,7 @@ def node_causes(node: Node) -> Iterator[Cause]:
 
 
 def give_blocks(work: Work, document: Object, node: Node) -> None:
-    """Leases the blocks asked for, or else one of every family that has a pool for nodes."""
+    """Lease the blocks asked for, or else one of every family that has a pool for nodes."""
     if asked := blocks(node):
         found = [asked_block(work, node, block) for block in asked]
     else:
@@ -92,7 +92,7 @@ def asked_block(work: Work, node: Node, text: str) -> str:
 
 
 def next_block(work: Work, node: Node, family: Family) -> str:
-    """Leases the next free block of a family. Raises StatusError 422 if there is none."""
+    """Lease the next free block of a family. Raises StatusError 422 if there is none."""
     why = "CIDR allocation failed; there are no remaining CIDRs left to allocate in the accepted range"
     for space in work.pools.matching(Wish(purpose="nodes", family=family)):
         for cidrs in work.node_cidrs.sets_of(work.tx, space):
@@ -109,7 +109,7 @@ def next_block(work: Work, node: Node, family: Family) -> str:
 
 
 def write_blocks(document: Object, found: tuple[str, ...]) -> None:
-    """Sets podCIDR and podCIDRs."""
+    """Set podCIDR and podCIDRs."""
     if found:
         child(document, "spec").update(podCIDR=found[0], podCIDRs=[*found])
 

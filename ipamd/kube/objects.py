@@ -57,7 +57,7 @@ class Preconditions(NamedTuple):
 
 
 def create(work: Work, target: Target, document: Object) -> Stored:
-    """Stores a new object. Refused when the name is in use or the Namespace is missing or being deleted."""
+    """Store a new object. Refused when the name is in use or the Namespace is missing or being deleted."""
     kind, namespace = target.kind, target.namespace
     document = checked(target, document)
     stamp_new(kind, document, namespace, work.moment)
@@ -72,7 +72,7 @@ def create(work: Work, target: Target, document: Object) -> Stored:
 
 
 def replace(work: Work, target: Target, document: Object) -> Stored:
-    """Stores an object in place of the one that is there, unless that has changed since the client read it."""
+    """Store an object in place of the one that is there, unless that has changed since the client read it."""
     stored = existing(work, target)
     document = checked(target, document)
     if text(document, "metadata", "name") not in ("", target.name):
@@ -82,7 +82,7 @@ def replace(work: Work, target: Target, document: Object) -> Stored:
 
 
 def patch(work: Work, target: Target, apply: Callable[[Json], Json]) -> Stored:
-    """Stores what `apply` makes of the object."""
+    """Store what `apply` makes of the object."""
     stored = existing(work, target)
     return change(work, target, stored, checked(target, patched(decode(stored.body), apply)))
 
@@ -104,7 +104,7 @@ def patched(document: Object, apply: Callable[[Json], Json]) -> Object:
 
 
 def change(work: Work, target: Target, stored: Stored, document: Object) -> Stored:
-    """Stores `document` in place of `stored`; what is no change is not stored, so that nobody is told of it."""
+    """Store `document` in place of `stored`; what is no change is not stored, so that nobody is told of it."""
     kind = target.kind
     old = decode(stored.body)
     version, uid = text(document, "metadata", "resourceVersion"), text(document, "metadata", "uid")
@@ -136,13 +136,13 @@ def merged_with_the_rest(target: Target, old: Object, document: Object) -> Objec
 
 
 def put(work: Work, target: Target, document: Object) -> Stored:
-    """Stores the document, with what tells its kind at its head, as people expect it."""
+    """Store the document, with what tells its kind at its head, as people expect it."""
     told = {field: document.pop(field) for field in ("apiVersion", "kind")}
     return work.tx.put(target.kind.name, target.namespace, target.name, {**told, **document})
 
 
 def delete(work: Work, target: Target, preconditions: Preconditions) -> Stored:
-    """Takes an object away, or marks it when finalizers, or the contents of a Namespace, have to go first."""
+    """Take an object away, or mark it when finalizers, or the contents of a Namespace, have to go first."""
     kind = target.kind
     stored = existing(work, target)
     document = decode(stored.body)
@@ -166,7 +166,7 @@ def delete(work: Work, target: Target, preconditions: Preconditions) -> Stored:
 
 
 def take_away(work: Work, target: Target, document: Object) -> Stored:
-    """Removes an object and gives back what it held."""
+    """Remove an object and give back what it held."""
     RULES[target.kind.name].forget(work, document)
     gone = work.tx.delete(target.kind.name, target.namespace, target.name)
     if gone is None:
@@ -175,7 +175,7 @@ def take_away(work: Work, target: Target, document: Object) -> Stored:
 
 
 def empty_some(work: Work, namespace: str, limit: int) -> bool:
-    """Deletes up to `limit` objects of a Namespace that is being deleted; True once the Namespace itself is gone."""
+    """Delete up to `limit` objects of a Namespace that is being deleted; True once the Namespace itself is gone."""
     for kind in EMPTIED:
         found = work.tx.list(kind.name, namespace, limit=limit)
         for stored in found:
@@ -215,7 +215,7 @@ def checked(target: Target, document: Object) -> Object:
 
 
 def check_shape(kind: Kind, document: Object) -> None:
-    """Raises StatusError 400 when a field that we read has another type than the API gives it."""
+    """Raise StatusError 400 when a field that we read has another type than the API gives it."""
     try:
         view(document, kind.shape)
     except Malformed as error:

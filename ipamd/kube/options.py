@@ -43,7 +43,7 @@ class DeleteOptions(Struct, frozen=True, rename="camel"):
 
 
 def list_options(kind: Kind, query: Mapping[str, str]) -> ListOptions:
-    """Reads the parameters of a list or a watch. Raises StatusError 400 or 422, or Malformed for a selector."""
+    """Read the parameters of a list or a watch. Raises StatusError 400 or 422, or Malformed for a selector."""
     options = ListOptions(
         labels=parse_labels(query.get("labelSelector", "")),
         fields=field_selector(kind, query.get("fieldSelector", "")),
@@ -67,7 +67,7 @@ def list_options(kind: Kind, query: Mapping[str, str]) -> ListOptions:
 
 
 def field_selector(kind: Kind, text: str) -> FieldSelector:
-    """Reads a field selector and checks that the kind has its fields."""
+    """Read a field selector and check that the kind has its fields."""
     selector = parse_fields(text)
     known = selectable_fields(kind)
     for requirement in selector:

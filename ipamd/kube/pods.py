@@ -37,7 +37,7 @@ REPORTED = ("PodScheduled", "Initialized", "ContainersReady", "Ready")  # condit
 
 
 def admit_new(work: Work, document: Object) -> None:
-    """Completes a new Pod, in place: phase, conditions, addresses. Raises StatusError 422."""
+    """Complete a new Pod, in place: phase, conditions, addresses. Raises StatusError 422."""
     waits = has_to_wait(work, view(document, Pod))
     child(document, "status").setdefault("phase", "Pending" if waits else "Running")
     pod = view(document, Pod)
@@ -47,7 +47,7 @@ def admit_new(work: Work, document: Object) -> None:
 
 
 def start(work: Work, document: Object, pod: Pod) -> None:
-    """Gives a Pod its addresses, in place, and what a kubelet would report of one that runs."""
+    """Give a Pod its addresses, in place, and what a kubelet would report of one that runs."""
     if pod.spec.host_network:
         addresses = node_addresses(work, pod)
     else:
@@ -60,7 +60,7 @@ def start(work: Work, document: Object, pod: Pod) -> None:
 
 
 def admit_change(work: Work, old: Object, document: Object) -> None:
-    """Keeps a Pod's leases in step with the addresses of its status. Raises StatusError 422."""
+    """Keep a Pod's leases in step with the addresses of its status. Raises StatusError 422."""
     before, pod = view(old, Pod), view(document, Pod)
     causes = [*pod_causes(pod)]
     if pod.spec.host_network != before.spec.host_network:
@@ -83,7 +83,7 @@ def admit_change(work: Work, old: Object, document: Object) -> None:
 
 
 def forget(work: Work, document: Object) -> None:
-    """Gives back what a deleted Pod had, but for what a container of it still uses."""
+    """Give back what a deleted Pod had, but for what a container of it still uses."""
     meta = view(document, Pod).metadata
     outlive(work.tx, work.leases, owner_of(POD, meta))
     release_all(work, POD, meta)
@@ -123,14 +123,14 @@ def asked_addresses(pod: Pod) -> list[str]:
 
 
 def leased(work: Work, pod: Pod, asked: list[str]) -> list[str]:
-    """Leases the addresses asked for."""
+    """Lease the addresses asked for."""
     families = [FAMILY_NUMBERS[family_of(address)] for address in asked]
     wishes = [replace(wish_of(pod, family), address=a) for family, a in zip(families, asked, strict=True)]
     return [lease_for(work, POD, pod.metadata, wish, "status.podIPs") for wish in wishes]
 
 
 def next_addresses(work: Work, pod: Pod) -> list[str]:
-    """Leases the next free address of every family that has a pool for pods."""
+    """Lease the next free address of every family that has a pool for pods."""
     wishes = [wish_of(pod, family) for family in work.families("pods")]
     return [lease_for(work, POD, pod.metadata, wish, "status.podIPs") for wish in wishes]
 
@@ -159,7 +159,7 @@ def node_addresses(work: Work, pod: Pod) -> list[str]:
 
 
 def write_addresses(status: Object, addresses: list[str]) -> None:
-    """Sets podIP and podIPs."""
+    """Set podIP and podIPs."""
     if addresses:
         listed: list[Json] = [{"ip": address} for address in addresses]
         status |= {"podIP": addresses[0], "podIPs": listed}

@@ -33,7 +33,7 @@ class Claim(NamedTuple):
 
 
 def take(work: Work, claim: Claim, asked: str) -> str:
-    """Gives the Service the address that is asked for, or the next free one, and returns it.
+    """Give the Service the address that is asked for, or the next free one, and return it.
 
     Raises StatusError 422 for an address that cannot be had, 500 when none is free.
     """
@@ -44,7 +44,7 @@ def take(work: Work, claim: Claim, asked: str) -> str:
 
 
 def give_back(work: Work, meta: Meta, addresses: set[str]) -> None:
-    """Takes addresses from a Service."""
+    """Take addresses from a Service."""
     for lease in work.tx.leases_of(owner_of(SERVICE, meta)):
         if lease.address in addresses:
             work.leases.release(work.tx, lease)
@@ -52,7 +52,7 @@ def give_back(work: Work, meta: Meta, addresses: set[str]) -> None:
 
 
 def take_asked(work: Work, claim: Claim, asked: str) -> Lease:
-    """Leases the address that is asked for."""
+    """Lease the address that is asked for."""
     address = read_address(asked)
     ranges = [each for each in ready_ranges(work.tx) if each.contains(address)]
     if not ranges:
@@ -91,7 +91,7 @@ def refused(claim: Claim, asked: str, why: str) -> StatusError:
 
 
 def take_next(work: Work, claim: Claim) -> Lease:
-    """Leases the next free address."""
+    """Lease the next free address."""
     begun = work.cluster_ips.clock()
     why = "range is full"
     for found, window in searches(work, claim.family):

@@ -36,7 +36,7 @@ READY = "Kubernetes Service CIDR is ready"
 
 
 def admit_new(work: Work, document: Object) -> None:
-    """Completes a new ServiceCIDR, in place, and makes the pools that it needs. Raises StatusError 422."""
+    """Complete a new ServiceCIDR, in place, and make the pools that it needs. Raises StatusError 422."""
     found = view(document, ServiceCIDR)
     refuse(SERVICE_CIDR, found.metadata, [*metadata_causes(SERVICE_CIDR, found.metadata), *cidr_causes(found)])
     keep_finalizer(document)
@@ -60,7 +60,7 @@ def forget(_work: Work, _document: Object) -> None:
 
 
 def keep_finalizer(document: Object) -> None:
-    """Adds the finalizer, unless it is there."""
+    """Add the finalizer, unless it is there."""
     present = [*view(document, ServiceCIDR).metadata.finalizers]
     if FINALIZER not in present:
         child(document, "metadata")["finalizers"] = [*present, FINALIZER]
@@ -99,7 +99,7 @@ def broken_rule(text: str) -> str:
 
 
 def make_pools(work: Work, found: ServiceCIDR) -> Iterator[Cause]:
-    """Makes a pool of what no pool for services has yet, one a family; says what is wrong with that."""
+    """Make a pool of what no pool for services has yet, one a family; say what is wrong with that."""
     have = [cidr for pool in service_pools(work.tx) for cidr in map(read_cidr, pool.cidrs)]
     for place, text in enumerate(found.spec.cidrs):
         cidr = read_cidr(text)

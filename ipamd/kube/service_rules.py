@@ -24,7 +24,7 @@ ADDRESS_RULE = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 
 
 def fill_in(document: Object) -> None:
-    """Sets what the API defaults, in place: type, affinity, policies, protocols and target ports."""
+    """Set what the API defaults, in place: type, affinity, policies, protocols and target ports."""
     spec = child(document, "spec")
     spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", NONE)
@@ -51,7 +51,7 @@ def ports_of(document: Object) -> list[Object]:
 
 
 def carry_over(document: Object, old: Service) -> None:
-    """Gives a replaced Service the addresses and ports that it had, where the new one leaves them open."""
+    """Give a replaced Service the addresses and ports that it had, where the new one leaves them open."""
     spec = child(document, "spec")
     before = old.spec
     if "ExternalName" in (text(spec, "type"), before.type):
@@ -71,7 +71,7 @@ def carry_over(document: Object, old: Service) -> None:
 
 
 def carry_over_ports(document: Object, before: ServiceSpec) -> None:
-    """Gives ports without a nodePort the one that the same port had."""
+    """Give ports without a nodePort the one that the same port had."""
     if text(document, "spec", "type") not in ("NodePort", "LoadBalancer"):
         return
     had = {(port.protocol, port.port): port.node_port for port in before.ports if port.node_port}
@@ -208,7 +208,7 @@ def change_causes(old: ServiceSpec, new: ServiceSpec) -> Iterator[Cause]:
 
 
 def to_single_stack(document: Object, old: Service) -> None:
-    """Drops the second address and family when a dual-stack Service is changed to SingleStack and they were left."""
+    """Drop the second address and family when a dual-stack Service is changed to SingleStack and they were left."""
     spec = child(document, "spec")
     if spec.get("ipFamilyPolicy") != "SingleStack":
         return

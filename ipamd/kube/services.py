@@ -24,7 +24,7 @@ ADDRESS_FIELDS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 
 
 def admit_new(work: Work, document: Object) -> None:
-    """Completes a new Service, in place: defaults, addresses, node ports. Raises StatusError 422."""
+    """Complete a new Service, in place: defaults, addresses, node ports. Raises StatusError 422."""
     fill_in(document)
     service = view(document, Service)
     refuse(SERVICE, service.metadata, [*metadata_causes(SERVICE, service.metadata), *service_causes(service.spec)])
@@ -33,7 +33,7 @@ def admit_new(work: Work, document: Object) -> None:
 
 
 def admit_change(work: Work, old: Object, document: Object) -> None:
-    """Completes a changed Service: it keeps what it had and the change leaves open. Raises StatusError 422."""
+    """Complete a changed Service: it keeps what it had and the change leaves open. Raises StatusError 422."""
     before = view(old, Service)
     fill_in(document)
     carry_over(document, before)
@@ -50,7 +50,7 @@ def admit_change(work: Work, old: Object, document: Object) -> None:
 
 
 def turn_to_external_name(document: Object, before: Service) -> None:
-    """Takes the addresses off a Service that becomes an ExternalName and was sent with those that it had."""
+    """Take the addresses off a Service that becomes an ExternalName and was sent with those that it had."""
     spec = child(document, "spec")
     if spec.get("type") != "ExternalName" or before.spec.type == "ExternalName":
         return
@@ -60,7 +60,7 @@ def turn_to_external_name(document: Object, before: Service) -> None:
 
 
 def give_addresses(work: Work, document: Object, had: tuple[str, ...]) -> None:
-    """Sets families and clusterIPs: leases what is missing, and releases what is left over of `had`."""
+    """Set families and clusterIPs: lease what is missing, and release what is left over of `had`."""
     service = view(document, Service)
     asked = service.spec.cluster_ips
     give_back(work, service.metadata, {*had} - {*asked, NONE})
@@ -85,7 +85,7 @@ def addresses_of(work: Work, service: Service, chosen: tuple[str, ...], had: tup
 
 
 def forget(work: Work, document: Object) -> None:
-    """Gives back what a deleted Service had."""
+    """Give back what a deleted Service had."""
     service = view(document, Service)
     give_back(work, service.metadata, {*service.spec.cluster_ips})
     release_ports(work, ports_in_use(document))

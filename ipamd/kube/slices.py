@@ -72,7 +72,7 @@ class DecodedSlices:
         return found
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Forget everything."""
         self._kept.clear()
 
 
@@ -90,7 +90,7 @@ class SliceUpkeep:
         return {*self._index}
 
     def follow(self, tx: Tx, change: Change) -> None:
-        """Does what a change of a Pod, a Service or one of our own slices asks for."""
+        """Do what a change of a Pod, a Service or one of our own slices asks for."""
         if change.kind == POD.name:
             self._pod_changed(tx, change)
         elif change.kind == SERVICE.name:
@@ -121,7 +121,7 @@ class SliceUpkeep:
             self._write(tx, service, wanted_by(tx, service))
 
     def _slice_changed(self, tx: Tx, change: Change) -> None:
-        """Puts right what a client has done to a slice of ours."""
+        """Put right what a client has done to a slice of ours."""
         touched = msgspec.json.decode(change.previous or change.body, type=EndpointSlice)
         stored = tx.get(SERVICE.name, change.namespace, touched.metadata.labels.get(SERVICE_NAME, ""))
         if stored is None or not is_ours(touched):

@@ -65,7 +65,7 @@ def strategic_merge(kind: str, document: Json, patch: Json) -> Json:
 
 
 def strategic(document: Json, patch: Json, keys: MergeKeys, path: tuple[str, ...]) -> Json:
-    """Merges `patch` into the value at `path`."""
+    """Merge `patch` into the value at `path`."""
     if not isinstance(patch, dict):
         return patch
     match patch.get("$patch", "merge"):
@@ -90,7 +90,7 @@ def strategic(document: Json, patch: Json, keys: MergeKeys, path: tuple[str, ...
 
 
 def directive(result: Object, key: str, value: Json, keys: MergeKeys, path: tuple[str, ...]) -> None:
-    """Carries out a directive about one list of `result`, after the merge; other members are none."""
+    """Carry out a directive about one list of `result`, after the merge; other members are none."""
     name, _, field = key.partition("/")
     if name == "$deleteFromPrimitiveList":
         gone = set(map(identity, items(value, key)))
@@ -101,7 +101,7 @@ def directive(result: Object, key: str, value: Json, keys: MergeKeys, path: tupl
 
 
 def merge_member(result: Object, key: str, value: Json, keys: MergeKeys, path: tuple[str, ...]) -> None:
-    """Merges one member of a strategic patch into `result`."""
+    """Merge one member of a strategic patch into `result`."""
     here = (*path, key)
     if value is None:
         result.pop(key, None)
@@ -112,7 +112,7 @@ def merge_member(result: Object, key: str, value: Json, keys: MergeKeys, path: t
 
 
 def merge_list(existing: list[Json], patch: list[Json], keys: MergeKeys, path: tuple[str, ...]) -> Json:
-    """Merges the items of a list: by the member that `keys` names for it, or as a set of plain values."""
+    """Merge the items of a list: by the member that `keys` names for it, or as a set of plain values."""
     merge_key = keys[path]
     if merge_key == PRIMITIVE:
         present = set(map(identity, existing))

@@ -68,7 +68,7 @@ def owner_of(kind: Kind, meta: Meta) -> Owner:
 
 
 def lease_for(work: Work, kind: Kind, meta: Meta, wish: Wish, field: str) -> str:
-    """Leases what an object wishes for, and returns the address or block. Raises StatusError 422 about `field`."""
+    """Lease what an object wishes for, and return the address or block. Raises StatusError 422 about `field`."""
     try:
         lease, _ = work.leases.allocate(work.tx, owner_of(kind, meta), wish)
     except (OutsidePool, Withheld, UnknownPool, Taken, Exhausted, *UNWILLING) as error:
@@ -95,18 +95,18 @@ def refusal(kind: Kind, name: str, wish: Wish, field: str, error: IpamError) -> 
 
 
 def release_addresses(work: Work, kind: Kind, meta: Meta, addresses: set[str]) -> None:
-    """Gives back those leases of an object that are for one of `addresses` (or blocks)."""
+    """Give back those leases of an object that are for one of `addresses` (or blocks)."""
     for lease in work.tx.leases_of(owner_of(kind, meta)):
         if str(lease) in addresses:
             work.leases.release(work.tx, lease)
 
 
 def release_all(work: Work, kind: Kind, meta: Meta) -> None:
-    """Gives back every lease of an object that is gone."""
+    """Give back every lease of an object that is gone."""
     work.leases.release_all(work.tx, owner_of(kind, meta))
 
 
 def refuse(kind: Kind, meta: Meta, causes: list[Cause]) -> None:
-    """Raises the StatusError that tells `causes`, if there are any."""
+    """Raise the StatusError that tells `causes`, if there are any."""
     if causes:
         raise invalid(kind, meta.name, causes)
