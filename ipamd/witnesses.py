@@ -134,8 +134,7 @@ def why_gone(view: View, lease: Lease, known: Known) -> Word | None:
 def holder(view: View, owner: Owner) -> Key | None:
     """The attachment that has the leases of an owner: itself, or that of a Pod; None if there is none."""
     if owner.kind == ATTACHMENT:
-        container, _, ifname = owner.name.partition("/")
-        return Key(owner.namespace, container, ifname)
+        return Key.named(owner.namespace, owner.name)
     return holder_of(view, owner) if owner.kind == pod_of_lease.POD else None
 
 

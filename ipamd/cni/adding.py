@@ -52,23 +52,23 @@ class Added(NamedTuple):
     revision: int
 
 
-class Daemon(NamedTuple):
-    """What an ADD works with."""
+class Sources(NamedTuple):
+    """Where an ADD gets addresses from: the pools of the service, and those that networks bring with them."""
 
     service: Service
     networks: Networks
 
 
-def add(tx: Tx, daemon: Daemon, asker: Asker, plan: Plan, version: str) -> Added:
+def add(tx: Tx, sources: Sources, asker: Asker, plan: Plan, version: str) -> Added:
     """Lease what the plan says. Raises CniError, with nothing kept, if an address of it cannot be had."""
     key = asker.key
     if asker.pod is not None:
-        supersede(tx, daemon.service.leases, asker.pod)
+        supersede(tx, sources.service.leases, asker.pod)
     record = find(tx, key)
     owner = owner_of(tx, key, asker.pod) if record is None else record.owner
-    parts = [each for each in parts_of(tx, daemon, plan, asker.node) if each.wish.address or not plan.is_partial]
-    leases = leased(tx, daemon.service, key, owner, parts)
-    pools = daemon.service.pools
+    parts = [each for each in parts_of(tx, sources, plan, asker.node) if each.wish.address or not plan.is_partial]
+    leases = leased(tx, sources.service, key, owner, parts)
+    pools = sources.service.pools
     given = tuple(given_for(pools, each, lease) for each, lease in zip(parts, leases, strict=True))
     check_families([each.address.family for each in (*given, *plan.static)], version)
     if record is not None:
@@ -78,17 +78,17 @@ def add(tx: Tx, daemon: Daemon, asker: Asker, plan: Plan, version: str) -> Added
     return Added((*given, *plan.static), record is None, revision)
 
 
-def parts_of(tx: Tx, daemon: Daemon, plan: Plan, node: str) -> Iterator[Part]:
+def parts_of(tx: Tx, sources: Sources, plan: Plan, node: str) -> Iterator[Part]:
     """The addresses that the plan says, each as a wish. Makes the pools of a network's own ranges."""
     if plan.static and not plan.sets:
         return
     if not plan.sets:
-        yield from parts_of_pools(daemon.service.pools, plan, node)
+        yield from parts_of_pools(sources.service.pools, plan, node)
         return
     for number, (ranges, asked) in enumerate(distribute(plan)):
         if not ranges.spans:
             raise CniError(Code.EXHAUSTED, f"no IP addresses available in range set: {ranges}")
-        name = daemon.networks.ensure(tx, ranges)
+        name = sources.networks.ensure(tx, ranges)
         wish = Wish(pool=name, address=None if asked is None else str(asked), within=ranges.spans, node=node)
         yield Part(number, wish, ranges)
 

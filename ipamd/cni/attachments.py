@@ -36,6 +36,12 @@ class Key(NamedTuple):
     container: str
     ifname: str
 
+    @classmethod
+    def named(cls, network: str, name: str) -> "Key":
+        """The key of a network and of what `name` made."""
+        container, _, ifname = name.partition("/")
+        return cls(network, container, ifname)
+
     @property
     def name(self) -> str:
         """The container and the interface; neither can have a slash in it."""
@@ -58,8 +64,7 @@ class Record(Struct, frozen=True):
 
 def key_of(stored: Stored) -> Key:
     """The key under which an attachment is kept."""
-    container, _, ifname = stored.name.partition("/")
-    return Key(stored.namespace, container, ifname)
+    return Key.named(stored.namespace, stored.name)
 
 
 def read_record(stored: Stored) -> Record:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from msgspec import Raw, Struct
 
-from ipamd.cni.adding import Asker, Daemon, add
+from ipamd.cni.adding import Asker, Sources, add
 from ipamd.cni.attachments import Key
 from ipamd.cni.document import read_network
 from ipamd.cni.host_local import read_ip
@@ -54,14 +54,14 @@ class Imported(NamedTuple):
     addresses: int
 
 
-def import_in(tx: Tx, daemon: Daemon, request: ImportRequest) -> Imported:
+def import_in(tx: Tx, sources: Sources, request: ImportRequest) -> Imported:
     """Take everything over. Raises Conflict, with the `problems`, if anything cannot be."""
     problems: list[str] = []
     taken = Imported(0, 0)
     for network in request.networks:
         for each in network.attachments:
             try:
-                adopt(tx, daemon, request.node, bytes(network.config), each)
+                adopt(tx, sources, request.node, bytes(network.config), each)
             except (CniError, IpamError) as error:
                 told = error if isinstance(error, CniError) else refusal(error)
                 problems.append(f"{each.container}/{each.ifname}: {told.message}")
@@ -73,11 +73,11 @@ def import_in(tx: Tx, daemon: Daemon, request: ImportRequest) -> Imported:
     return taken
 
 
-def adopt(tx: Tx, daemon: Daemon, node: str, config: bytes, each: Allocation) -> None:
+def adopt(tx: Tx, sources: Sources, node: str, config: bytes, each: Allocation) -> None:
     """Add one attachment with its addresses, and no others. Raises CniError or IpamError."""
     check_container(each.container)
     check_interface(each.ifname)
     network = read_network(config)
     plan = plan_of(network, {})._replace(asked=tuple(map(read_ip, each.addresses)), is_partial=True)
     pod = Owner("Pod", each.pod, each.namespace) if each.pod else None
-    add(tx, daemon, Asker(Key(network.name, each.container, each.ifname), pod, node), plan, network.version)
+    add(tx, sources, Asker(Key(network.name, each.container, each.ifname), pod, node), plan, network.version)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ipamd import gone_nodes
 from ipamd.allocator import Space
 from ipamd.cni import attachments
-from ipamd.cni.adding import Added, Asker, Daemon, add, wishes_of_pools
+from ipamd.cni.adding import Added, Asker, Sources, add, wishes_of_pools
 from ipamd.cni.arguments import pod_of, read_arguments
 from ipamd.cni.attachments import ATTACHMENT, Key, key_of
 from ipamd.cni.codes import Code
@@ -86,7 +86,7 @@ class Plugin:
         self._grace = grace
         self._heard = heard
         self._called = called
-        self._daemon = Daemon(service, Networks(service.pools))
+        self._sources = Sources(service, Networks(service.pools))
         self._tombstones = Tombstones()
         self._commands: Mapping[str, Callable[[Request, IsThere], Awaitable[str]]] = {
             "ADD": self._add,
@@ -125,7 +125,7 @@ class Plugin:
         if self._tombstones.has_overtaken(key, request.started, tx.now):
             raise CniError(Code.TRY_AGAIN_LATER, f"{key.name} was deleted after this ADD began")
         pod = pod_of(read_arguments(request.environment.get("CNI_ARGS", "")))
-        return add(tx, self._daemon, Asker(key, pod, request.node), plan, request.network.version)
+        return add(tx, self._sources, Asker(key, pod, request.node), plan, request.network.version)
 
     def _undo_in(self, tx: Tx, key: Key, revision: int) -> None:
         """Release an attachment, unless it was asked for again since that revision."""
@@ -181,7 +181,7 @@ class Plugin:
         plan, pools = request.plan, self._service.pools
         try:
             for ranges in plan.sets:
-                space = self._daemon.networks.find(ranges)
+                space = self._sources.networks.find(ranges)
                 if space is not None:
                     check_room([space], Wish(pool=space.pool.name, within=ranges.spans))
             if not plan.sets and not plan.static:

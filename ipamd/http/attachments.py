@@ -5,7 +5,7 @@ from functools import partial
 from aiohttp import web
 from msgspec import Struct
 
-from ipamd.cni.adding import Daemon
+from ipamd.cni.adding import Sources
 from ipamd.cni.importing import ImportRequest, import_in
 from ipamd.cni.networks import Networks
 from ipamd.errors import Conflict
@@ -28,12 +28,12 @@ class AttachmentHandlers:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._daemon = Daemon(service, Networks(service.pools))
+        self._sources = Sources(service, Networks(service.pools))
 
     async def take_over(self, request: web.Request) -> web.Response:
         """Take over attachments with their addresses, all of them or none."""
         wanted = read(await request.read(), request.headers.get("Content-Encoding"), ImportRequest)
-        store, change = self._service.store, partial(import_in, daemon=self._daemon, request=wanted)
+        store, change = self._service.store, partial(import_in, sources=self._sources, request=wanted)
         return shown(ImportReply(*await (tried(store, change) if is_dry_run(request.query) else store.update(change))))
 
 

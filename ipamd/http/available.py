@@ -9,20 +9,7 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from ipamd.errors import Invalid, IpamError, Malformed, UnknownPool
-from ipamd.http.codec import (
-    BatchBody,
-    Labels,
-    Length,
-    Outcome,
-    OwnerBody,
-    Remark,
-    Scope,
-    Seconds,
-    Tags,
-    lease_body,
-    read,
-    shown,
-)
+from ipamd.http.codec import BatchBody, Outcome, Wanted, lease_body, read, shown
 from ipamd.http.leases import ALLOCATING
 from ipamd.http.query import TRIAL, is_dry_run, number
 from ipamd.http.routes import READING, WRITING, Parameter, Route
@@ -35,16 +22,8 @@ NAME = Parameter("name", "of the pool", is_in_path=True)
 LIMIT = Parameter("limit", f"how many, 1 to {LARGEST_PAGE}", type="integer")
 
 
-class NextRequest(Struct, forbid_unknown_fields=True):
+class NextRequest(Wanted, forbid_unknown_fields=True, gc=False, kw_only=True):
     """One lease that is wanted on what is free next."""
-
-    owner: OwnerBody
-    prefix_length: Length | None = None
-    labels: Labels = {}
-    ttl: Seconds | None = None
-    node: Scope = ""
-    description: Remark = ""
-    tags: Tags = ()
 
 
 class NextRequests(Struct, forbid_unknown_fields=True):
@@ -85,7 +64,7 @@ class AvailableHandlers:
         wanted = read(await request.read(), request.headers.get("Content-Encoding"), NextRequests)
         if any((each.prefix_length is None) == are_blocks for each in wanted.leases):
             raise Invalid("a block has a prefix_length" if are_blocks else "an address has no prefix_length")
-        asked = [(each.owner.owner(), wish_of(each, request.match_info["name"])) for each in wanted.leases]
+        asked = [(each.holder(), wish_of(each, request.match_info["name"])) for each in wanted.leases]
         outcomes = await self._service.lease_batch(asked, atomic=True, is_trial=is_dry_run(request.query))
         made = [outcome for outcome in outcomes if not isinstance(outcome, IpamError)]
         return shown(BatchBody([Outcome(201 if is_new else 200, lease_body(lease)) for lease, is_new in made]), 201)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from ipamd.http.codec import LARGEST_BATCH, VISIBLE, WORD, BatchRequest, LeaseRequest, OwnerBody, read
 from ipamd.model import POOL_NAME
@@ -31,7 +31,7 @@ class AnyOwner(OwnerBody, forbid_unknown_fields=True, gc=False):
     uid: Long = ""
 
 
-class AnyLease(LeaseRequest, forbid_unknown_fields=True, gc=False):
+class AnyLease(LeaseRequest, forbid_unknown_fields=True, gc=False, kw_only=True):
     """A lease that is wanted, with texts of any characters."""
 
     owner: AnyOwner
@@ -39,13 +39,14 @@ class AnyLease(LeaseRequest, forbid_unknown_fields=True, gc=False):
     node: Long = ""
 
 
-class AnyBatch(BatchRequest, forbid_unknown_fields=True):
+class AnyBatch(Struct, forbid_unknown_fields=True):
     """Leases that are wanted together, with texts of any characters."""
 
-    leases: Annotated[list[AnyLease], Meta(min_length=1, max_length=LARGEST_BATCH)]  # type: ignore[assignment]
+    leases: Annotated[list[AnyLease], Meta(min_length=1, max_length=LARGEST_BATCH)]
+    atomic: bool = True
 
 
-def read_batch(body: bytes, encoding: str | None) -> BatchRequest:
+def read_batch(body: bytes, encoding: str | None) -> BatchRequest | AnyBatch:
     """Read the body of a batch. Raises Malformed, or EncodedBody if it is compressed."""
     if encoding in (None, "identity"):
         try:

@@ -68,25 +68,34 @@ class OwnerBody(Struct, forbid_unknown_fields=True, gc=False):
         return Owner(self.kind, self.name, self.namespace, self.uid)
 
 
-class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
-    """A lease that is wanted: the next free address of the pool, unless an address or a length of block is given.
-
-    Without a pool, one of `purpose` (and `family`) that is for the owner is chosen. `held` says that the owner uses the
-    `address` already: a store that is an old copy, and gives nothing else, learns of it so.
-    """
+class Wanted(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """What may be said of every lease that is wanted."""
 
     owner: OwnerBody
-    pool: PoolName | None = None
-    purpose: Purpose | None = None
-    family: Literal[4, 6] | None = None
-    address: Text | None = None
-    held: bool = False
     prefix_length: Length | None = None
     labels: Labels = {}
     ttl: Seconds | None = None
     node: Scope = ""
     description: Remark = ""
     tags: Tags = ()
+
+    def holder(self) -> Owner:
+        """Who is to hold the lease."""
+        return self.owner.owner()
+
+
+class LeaseRequest(Wanted, forbid_unknown_fields=True, gc=False, kw_only=True):
+    """A lease that is wanted: the next free address of the pool, unless an address or a length of block is given.
+
+    Without a pool, one of `purpose` (and `family`) that is for the owner is chosen. `held` says that the owner uses the
+    `address` already: a store that is an old copy, and gives nothing else, learns of it so.
+    """
+
+    pool: PoolName | None = None
+    purpose: Purpose | None = None
+    family: Literal[4, 6] | None = None
+    address: Text | None = None
+    held: bool = False
 
     def wish(self) -> Wish:
         """What is wished for. Raises Invalid if the address is none, or neither pool nor purpose is given.
@@ -110,10 +119,6 @@ class LeaseRequest(Struct, forbid_unknown_fields=True, gc=False):
             description=self.description,
             tags=self.tags,
         )
-
-    def holder(self) -> Owner:
-        """Who is to hold the lease."""
-        return self.owner.owner()
 
 
 class BatchRequest(Struct, forbid_unknown_fields=True):

@@ -38,12 +38,12 @@ def pool(row: Row) -> Pool:
 
 
 @each("k8s_cidrset", "indexToCIDR")
-def test_index_to_cidr(row: Row | None) -> None:
+def test_the_block_of_an_index_is_that_of_the_range_allocator(row: Row | None) -> None:
     assert row is None or str(grid(row).block(row["index"])) == row["expect"]
 
 
 @each("k8s_cidrset", "bitForCIDR")
-def test_bit_for_cidr(row: Row | None) -> None:
+def test_the_index_of_a_block_is_that_of_the_range_allocator(row: Row | None) -> None:
     if row is not None and row["expect"] is None:
         with pytest.raises(OutsidePool):
             grid(row).indices(read_cidr(row["cidr"]))
@@ -52,12 +52,12 @@ def test_bit_for_cidr(row: Row | None) -> None:
 
 
 @each("k8s_cidrset", "occupyRange")
-def test_occupy_range(row: Row | None) -> None:
+def test_a_cidr_occupies_every_block_that_it_touches(row: Row | None) -> None:
     assert row is None or grid(row).indices(network(row["cidr"])) == (row["begin"], row["end"])
 
 
 @each("k8s_cidrset", "occupyRelease")
-def test_occupy_release(row: Row | None) -> None:
+def test_what_is_released_is_given_again(row: Row | None) -> None:
     if row is None:
         return
     blocks = CidrSet(grid(row))
@@ -68,7 +68,7 @@ def test_occupy_release(row: Row | None) -> None:
 
 
 @each("k8s_cidrset", "fullyAllocated")
-async def test_fully_allocated(row: Row | None, make_cluster: MakeCluster) -> None:
+async def test_nodes_get_blocks_until_there_is_none_left(row: Row | None, make_cluster: MakeCluster) -> None:
     if row is None:
         return
     cluster = await make_cluster(pool(row))
@@ -81,7 +81,9 @@ async def test_fully_allocated(row: Row | None, make_cluster: MakeCluster) -> No
 
 
 @each("k8s_cidrset", "allocate")
-async def test_allocate(row: Row | None, make_cluster: MakeCluster) -> None:
+async def test_nodes_get_the_blocks_that_the_range_allocator_gives_them(
+    row: Row | None, make_cluster: MakeCluster
+) -> None:
     if row is None:
         return
     cluster = await make_cluster(pool(row))

@@ -38,7 +38,9 @@ async def allocate(cluster: Cluster, address: str | None = None) -> tuple[str, s
 
 
 @each("k8s_clusterip", "allocate")
-async def test_allocate(row: Row | None, make_cluster: MakeCluster) -> None:
+async def test_addresses_are_granted_and_refused_as_by_an_api_server(
+    row: Row | None, make_cluster: MakeCluster
+) -> None:
     if row is None:
         return
     assert ServiceRange(network(row["cidr"])).size == row["free"]
@@ -59,26 +61,26 @@ async def test_allocate(row: Row | None, make_cluster: MakeCluster) -> None:
 
 
 @each("k8s_clusterip", "rangeOffset")
-def test_range_offset(row: Row | None) -> None:
+def test_the_static_band_is_as_wide_as_an_api_servers(row: Row | None) -> None:
     if row is not None:
         found = ServiceRange(network(row["cidr"]))
         assert found.dynamic[0] - found.window[0] == row["expect"]
 
 
 @each("k8s_clusterip", "hostsPerNetwork")
-def test_hosts_per_network(row: Row | None) -> None:
+def test_a_range_has_as_many_addresses_as_an_api_server_counts(row: Row | None) -> None:
     assert row is None or min(ServiceRange(network(row["cidr"])).size, MOST) == row["expect"]
 
 
 @each("k8s_clusterip", "broadcast")
-def test_broadcast(row: Row | None) -> None:
+def test_the_last_address_of_a_range_is_that_of_an_api_server(row: Row | None) -> None:
     if row is not None:
         found = network(row["cidr"])
         assert show_address(found.family, found.last) == row["expect"]
 
 
 @each("k8s_clusterip", "addOffset")
-def test_add_offset(row: Row | None) -> None:
+def test_the_address_at_an_offset_is_that_of_an_api_server(row: Row | None) -> None:
     if row is not None:
         family, value = read_address(row["ip"])
         assert show_address(family, value + row["add"]) == row["expect"]
@@ -97,7 +99,7 @@ class Fixed(Random):
 
 
 @each("k8s_clusterip", "ipIterator")
-def test_ip_iterator(row: Row | None) -> None:
+def test_addresses_are_gone_through_in_the_order_of_an_api_server(row: Row | None) -> None:
     if row is None:
         return
     (family, first), (_, last) = read_address(row["first"]), read_address(row["last"])
@@ -113,7 +115,9 @@ def test_ip_iterator(row: Row | None) -> None:
 
 
 @each("k8s_clusterip", "reservedBand")
-async def test_reserved_band(row: Row | None, make_cluster: MakeCluster) -> None:
+async def test_the_static_band_is_given_only_when_the_rest_is_used_up(
+    row: Row | None, make_cluster: MakeCluster
+) -> None:
     if row is None:
         return
     cluster = await make_cluster(services(row))
@@ -127,7 +131,7 @@ async def test_reserved_band(row: Row | None, make_cluster: MakeCluster) -> None
 
 
 @each("k8s_clusterip", "metricsScript")
-async def test_metrics_script(row: Row | None, make_cluster: MakeCluster) -> None:
+async def test_the_metrics_count_as_those_of_an_api_server(row: Row | None, make_cluster: MakeCluster) -> None:
     if row is None:
         return
     cluster = await make_cluster(services(row))
