@@ -222,6 +222,8 @@ class Service:
     def _lease_batch(
         self, tx: Tx, asked: Sequence[tuple[Owner, Wish]], atomic: bool
     ) -> list[tuple[Lease, bool] | IpamError]:
+        for node in {wish.node for _, wish in asked if wish.node}:
+            gone_nodes.clear(tx, node)
         made = bulk.allocate_plain(tx, self.pools, asked)
         outcomes: list[tuple[Lease, bool] | IpamError] = []
         for index, (owner, wish) in enumerate(asked):

@@ -138,7 +138,7 @@ async def test_a_call_between_look_and_transaction_is_heard(dying: Dying) -> Non
     assert (freed, dying.held()) == ([], ["c1/eth0"])
 
 
-@pytest.mark.parametrize("sign", ["ADD", "GC", "list", "lease"])
+@pytest.mark.parametrize("sign", ["ADD", "GC", "list", "lease", "batch"])
 async def test_a_node_that_says_what_it_has_is_there_and_its_lists_decide(dying: Dying, sign: str) -> None:
     await dying.runtime.attach("c1")
     await dying.die()
@@ -152,6 +152,9 @@ async def test_a_node_that_says_what_it_has_is_there_and_its_lists_decide(dying:
             await dying.world.reconciler.report(Subject("Job", "batch", "n1"), frozenset())
         case "lease":
             await dying.world.lease("Job", "j", node="n1")
+        case "batch":
+            asked = [(Owner("Job", name), Wish(pool="pods", node="n1")) for name in "jk"]
+            await dying.world.service.lease_batch(asked, atomic=True, is_trial=False)
 
     assert dying.notes() == []
     assert [await dying.later(GRACE) for _ in range(3)] == [[], [], []]
@@ -189,7 +192,7 @@ async def test_the_block_of_a_deleted_node_is_given_back_with_its_last_pod(dying
     await service.ensure_pools([type(pods)("pods", pods.cidrs, "pods", block_size=24, per_node=True)])
     lease, _ = await service.lease(Owner("Job", "j"), Wish(pool="pods", node="n1"))
     await dying.die()
-    assert [str(each) for each in service.list_leases(LeaseFilter(pool="pods"), 0, 9)] == ["10.244.1.0/24"]
+    assert [str(each) for each in service.list_leases(LeaseFilter(pool="pods"), 0, 9)] == ["10.244.0.0/24"]
 
     assert [await dying.later(seconds) for seconds in (0, GRACE)] == [[], ["j"]]
     with pytest.raises(UnknownLease):
