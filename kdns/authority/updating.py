@@ -24,6 +24,25 @@ SLACK = 1 << 20  # octets of changes that a journal may always have
 May = Callable[[Name, int], bool]  # whether a client may change records of a name (lower-cased) and type
 
 
+class Size(NamedTuple):
+    """How many records a zone has, and the octets of their wire form."""
+
+    records: int
+    octets: int
+
+    def after(self, change: Change) -> "Size":
+        """The size of the zone that a change makes of one of this size."""
+        count = len(change.added) - len(change.deleted)
+        came, went = sum(map(len, (change.after, *change.added))), sum(map(len, (change.before, *change.deleted)))
+        return Size(self.records + count, self.octets + came - went)
+
+
+def size_of(zone: Zone) -> Size:
+    """The size of a zone, counted."""
+    sizes = [len(rr) for rr in zone.records()][1:]  # the SOA comes twice
+    return Size(len(sizes), sum(sizes))
+
+
 class Limits(NamedTuple):
     """How many records a zone may have, and octets of them; how many records an update may have."""
 
@@ -31,10 +50,9 @@ class Limits(NamedTuple):
     octets: int = 8 << 20
     update: int = 1024
 
-    def admit(self, zone: Zone) -> bool:
-        """Whether a zone is within them."""
-        sizes = [len(rr) for rr in zone.records()][1:]  # the SOA comes twice
-        return len(sizes) <= self.records and sum(sizes) <= self.octets
+    def admit(self, size: Size) -> bool:
+        """Whether a zone of that size is within them."""
+        return size.records <= self.records and size.octets <= self.octets
 
 
 class Updated(NamedTuple):
@@ -49,6 +67,7 @@ class Writable:
 
     def __init__(self, zone: Zone, journal: Journal | None = None, changes: Sequence[Change] = ()) -> None:
         self.zone = zone
+        self.size = size_of(zone)
         self.holders = 1
         self._journal = journal
         self._changes = list(changes)
@@ -88,14 +107,15 @@ class Writable:
             self._journal.close()
 
     def _commit(self, change: Change, limits: Limits) -> Updated:
-        zone = changed(self.zone, change.deleted, (change.after, *change.added))
-        if not limits.admit(zone):
+        size = self.size.after(change)
+        if not limits.admit(size):
             return Updated(codes.REFUSED)
+        zone = changed(self.zone, change.deleted, (change.after, *change.added))
         if self._journal is not None:
             self._write(self._journal, change, zone)
         self._changes.append(change)
         self._forget_old(limits)
-        self.zone = zone
+        self.zone, self.size = zone, size
         return Updated(codes.NOERROR, zone)
 
     def _write(self, journal: Journal, change: Change, zone: Zone) -> None:

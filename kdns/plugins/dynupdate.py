@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from kdns.authority.loading import load
 from kdns.authority.service import Keys, Service
-from kdns.authority.updating import Limits, Writable, begun, faults, restored
+from kdns.authority.updating import Limits, Writable, begun, faults, restored, size_of
 from kdns.chain import Handler, Reply, Request, repeatable
 from kdns.corefile import Args, Directive, Line
 from kdns.errors import SERVFAIL, NoAnswer, StartError, WireError, ZoneError
@@ -136,7 +136,7 @@ class DynUpdate:
             raise StartError(f"plugin/dynupdate: open {fault.filename}: {str(fault.strerror).lower()}") from None
         self._writable = writable
         wrong = faults(writable.zone)
-        if wrong is None and not self._settings.limits.admit(writable.zone):
+        if wrong is None and not self._settings.limits.admit(writable.size):
             wrong = "it exceeds the configured limits"
         if wrong is not None:
             raise StartError(f"plugin/dynupdate: zone {names.show(self._settings.origin)} cannot be updated: {wrong}")
@@ -164,7 +164,7 @@ class DynUpdate:
                 return restored(settings.database, settings.origin)
         zone = await load(settings.file, settings.origin)
         assert zone is not None
-        return begun(settings.database if faults(zone) is None and settings.limits.admit(zone) else None, zone)
+        return begun(settings.database if faults(zone) is None and settings.limits.admit(size_of(zone)) else None, zone)
 
     def _update(self, key: Name, wanted: Sequence[RR], updates: Sequence[RR]) -> int:
         """Process an update by a key, empty for none; its RCODE. NoAnswer if it cannot be written down."""

@@ -5,14 +5,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kdns.authority.journal import Journal
-from kdns.authority.updating import Limits, Writable, begun, faults, restored
+from kdns.authority.updating import Limits, Writable, begun, faults, restored, size_of
 from kdns.errors import StartError
 from kdns.wire import codes, names
 from kdns.wire.records import RR
 from tests.kdns.asking import records
-from tests.kdns.zones import zone
+from tests.kdns.zones import updating, zone
 
 ORIGIN = names.parse("example.org.")
 LIMITS = Limits()
@@ -127,3 +129,19 @@ def test_zones_that_updates_would_break_are_told(lines: str, fault: str | None) 
 def test_a_zone_needs_a_serial_and_name_servers() -> None:
     assert faults(zone("", apex="$TTL 1\n@ SOA ns h 0 1 1 1 1\n@ NS ns\n"))
     assert faults(zone("", apex="$TTL 1\n@ SOA ns h 1 1 1 1 1\n"))
+
+
+CHANGES = st.sampled_from([
+    "www.example.org. 60 IN A 192.0.2.1", "www.example.org. 5 IN A 192.0.2.1", "WWW.example.org. 60 IN A 192.0.2.2",
+    "www.example.org. 60 IN CNAME ns.example.org.", "a.www.example.org. 60 IN TXT x y", "www.example.org. ANY ANY",
+    "a.www.example.org. NONE TXT x y", "example.org. 60 IN NS Other.example.org.", "example.org. ANY NS",
+    "example.org. 60 IN SOA a.example.org. b.example.org. 99 1 1 1 1",
+])  # fmt: skip
+
+
+@given(st.lists(st.lists(CHANGES, max_size=4), max_size=6))
+def test_the_size_that_is_kept_is_the_size_that_is_counted(updates: list[list[str]]) -> None:
+    writable = Writable(zone(""))
+    for lines in updates:
+        assert writable.update((), [*map(updating, lines)], lambda name, kind: True, LIMITS).rcode == codes.NOERROR
+        assert writable.size == size_of(writable.zone)

@@ -5,29 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdns.errors import WireError
-from kdns.wire import codes, message, names, records
-from kdns.wire.records import RR
+from kdns.wire import codes, names, records
 from kdns.zone import update
 from kdns.zone.change import changed
 from kdns.zone.zone import Zone
-from tests.kdns.zones import shown, zone
+from tests.kdns.zones import shown, updating, zone
 
 ORIGIN = names.parse("example.org.")
 ZONE = zone("www A 192.0.2.1\nwww A 192.0.2.2\nwww TXT x\nalias CNAME www\na.b TXT deep\nmail MX 10 Mail")
-
-
-def rr(text: str) -> RR:
-    """A record of an UPDATE: `OWNER [TTL] CLASS TYPE [RDATA]`; without RDATA where there is none."""
-    owner, ttl, class_, kind, *rdata = text.split() if text.split()[1].isdigit() else _with_ttl(text.split())
-    number, type_ = codes.class_number(class_), codes.type_number(kind)
-    if not rdata:
-        return records.make(names.parse(owner), type_, int(ttl), b"", number)
-    made = message.from_text(f"{owner} {ttl} IN {kind} {' '.join(rdata)}")
-    return records.make(names.parse(owner), type_, int(ttl), records.rdata(made), number)
-
-
-def _with_ttl(words: list[str]) -> list[str]:
-    return [words[0], "0", *words[1:]]
 
 
 @pytest.mark.parametrize(
@@ -57,13 +42,13 @@ def _with_ttl(words: list[str]) -> list[str]:
     ],
 )
 def test_a_prerequisite_holds_or_has_its_rcode(wanted: str, rcode: str) -> None:
-    assert codes.rcode_name(update.prerequisites(ZONE, [rr(wanted)])) == rcode
+    assert codes.rcode_name(update.prerequisites(ZONE, [updating(wanted)])) == rcode
 
 
 def test_an_rrset_with_values_has_to_be_the_whole_rrset_whatever_its_ttl_and_order() -> None:
-    wanted = [rr("www.example.org. IN A 192.0.2.2"), rr("www.example.org. IN A 192.0.2.1")]
+    wanted = [updating("www.example.org. IN A 192.0.2.2"), updating("www.example.org. IN A 192.0.2.1")]
     assert update.prerequisites(ZONE, wanted) == codes.NOERROR
-    assert update.prerequisites(ZONE, [*wanted, rr("www.example.org. IN A 192.0.2.3")]) == update.NXRRSET
+    assert update.prerequisites(ZONE, [*wanted, updating("www.example.org. IN A 192.0.2.3")]) == update.NXRRSET
 
 
 @pytest.mark.parametrize(
@@ -92,7 +77,7 @@ def test_an_rrset_with_values_has_to_be_the_whole_rrset_whatever_its_ttl_and_ord
     ],
 )
 def test_the_prescan_lets_through_what_can_be_processed(change: str, rcode: str) -> None:
-    assert codes.rcode_name(update.prescan(ORIGIN, [rr(change)])) == rcode
+    assert codes.rcode_name(update.prescan(ORIGIN, [updating(change)])) == rcode
 
 
 @pytest.mark.parametrize(
@@ -112,7 +97,7 @@ def test_rdata_has_to_have_the_form_of_its_type(kind: int, rdata: bytes, whole: 
 
 def after(*changes: str, before: Zone = ZONE) -> tuple[list[str], list[str], int]:
     """What goes, what comes, and the serial."""
-    change = update.worked_out(before, map(rr, changes))
+    change = update.worked_out(before, map(updating, changes))
     if change is None:
         return [], [], before.serial
     return shown(change.deleted), shown(change.added), records.soa_serial(change.after)
@@ -161,7 +146,7 @@ def test_a_newer_soa_brings_its_own_serial_and_0_is_passed_over() -> None:
 
 
 def test_a_change_is_read_from_what_was_written_and_from_nothing_else() -> None:
-    change = update.worked_out(ZONE, [rr("www.example.org. ANY ANY"), rr("x.example.org. 5 IN TXT y")])
+    change = update.worked_out(ZONE, [updating("www.example.org. ANY ANY"), updating("x.example.org. 5 IN TXT y")])
     assert change is not None
     assert update.of_sequence(change.sequence()) == change
     with pytest.raises(WireError):
@@ -186,7 +171,7 @@ def test_zones_after_updates_are_as_a_dictionary_would_have_them(updates: list[l
         for line in lines:
             owner, *_, last = line.split()
             model = _applied(model, owner, last, line)
-        change = update.worked_out(here, map(rr, lines))
+        change = update.worked_out(here, map(updating, lines))
         assert (change is None) == (model == before)
         if change is not None:
             here = changed(here, change.deleted, (change.after, *change.added))
