@@ -209,9 +209,9 @@ class Request(NamedTuple):
 
     def asking(self, name: Name, qtype: int | None = None) -> "Request":
         """The same request with another question name (wire form) and, if given, type."""
-        asked = self.question
-        kind = asked.qtype if qtype is None else qtype
-        return self.about(asked._replace(qname=name, key=name.lower(), qtype=kind))
+        id_, flags, _, _, kind, qclass, edns, authority, signed, answer = self.question
+        kind = kind if qtype is None else qtype
+        return self.about(Question(id_, flags, name, name.lower(), kind, qclass, edns, authority, signed, answer))
 
 
 Handler = Callable[[Request], Coroutine[Any, Any, Reply]]

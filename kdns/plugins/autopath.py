@@ -88,10 +88,14 @@ class Autopath:
         """
         asked = request.question
         first: Reply | NoAnswer | Name | None = None
+        denied = 0
         for name in _walk(asked.qname, self._path(request)):
-            if self._count_denied(request, name):
+            if self._is_denied(request, name):
+                denied += 1
                 first = first or name
                 continue
+            self._count_denied(request, denied)
+            denied = 0
             found = await _tried(request.asking(name), rest)
             if isinstance(found, Reply) and found.rcode != codes.NXDOMAIN:
                 self._successes.add((request.server,))
@@ -99,23 +103,27 @@ class Autopath:
             first = first or found
             self._learn(request, name, found)
         if isinstance(first, Name):
-            self._count_denied(request, first, times=-1)  # the chain counts it itself
+            self._count_denied(request, denied - 1)  # the chain counts it itself
             first = await _tried(request.asking(first), rest)
+        else:
+            self._count_denied(request, denied)
         if isinstance(first, NoAnswer):
             raise first
         return first or await rest(request)
 
-    def _count_denied(self, request: Request, name: Name, times: int = 1) -> bool:
-        """Whether the chain below would deny a name just as the one that was learnt from; then it is counted so."""
+    def _is_denied(self, request: Request, name: Name) -> bool:
+        """Whether the chain below would deny a name just as the one that was learnt from: then it is counted so."""
         denial = self._denials.get(request.server)
         if denial is None or not name.lower().endswith(denial.alike.zone):
             return False
         member = denial.alike.find(_about(request, name))
-        if member is None or member.kind != denial.kind:
-            return False
-        for tally in denial.alike.tallies:
-            tally(times)
-        return True
+        return member is not None and member.kind == denial.kind
+
+    def _count_denied(self, request: Request, times: int) -> None:
+        """Count so many names as the chain would count them."""
+        if times:
+            for tally in self._denials[request.server].alike.tallies:
+                tally(times)
 
     def _learn(self, request: Request, name: Name, found: Reply | NoAnswer) -> None:
         if isinstance(found, Reply) and found.keep is not None and found.keep.alike is not None:
