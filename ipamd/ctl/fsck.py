@@ -25,7 +25,7 @@ def fsck(client: Client, given: Namespace, output: Output) -> None:
         for invariant, remedy in {each["invariant"]: each["remedy"] for each in found}.items():
             output.text(f"{invariant}: {remedy}")
     if found:
-        raise Unsound(f"{len(found)} times an invariant is broken")
+        raise Unsound("an invariant is broken" if len(found) == 1 else f"invariants are broken, {len(found)} times")
 
 
 def check_file(path: Path) -> Object:
