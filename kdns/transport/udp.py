@@ -85,6 +85,7 @@ class UdpListener:
     def close(self) -> None:
         """Give the port back."""
         self._send_batch()
+        self._native = None  # its descriptor may soon be another socket's
         if self._backlog:
             asyncio.get_running_loop().remove_writer(self._sock)
         self._sock.close()
@@ -111,8 +112,8 @@ class UdpListener:
             self._late.append((way, reply))
 
     def _send_batch(self) -> None:
-        if self._native is not None and self._late:
-            late, self._late = self._late, []
+        late, self._late = self._late, []
+        if self._native is not None:
             self._native.send(late)
 
     def _known(self, packet: bytes) -> bytes | None:

@@ -135,6 +135,27 @@ async def test_udp_answers_and_repeats_come_from_the_memo(listening: Callable[..
     assert number_in(await udp_ask(server.udp_port, queries[0])) == 2
 
 
+async def test_a_reply_that_is_late_for_its_socket_leaves_by_no_other(listening: Callable[..., Any]) -> None:
+    server = await listening()
+    server.plugin.gate = asyncio.Event()
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        client.bind(("127.0.0.1", 0))
+        client.sendto(DNSRecord.question("www.example.org").pack(), ("127.0.0.1", server.udp_port))
+        await server.plugin.began.wait()
+        udp = server.udp.pop()
+        before = udp._sock.fileno()
+        udp.stop()
+        udp.close()
+        with socket.socket(type=socket.SOCK_DGRAM) as other:
+            assert other.fileno() == before  # the descriptor is used again
+            server.plugin.gate.set()
+            await server.answers.pending.finish()
+            await asyncio.sleep(0)
+            with pytest.raises(BlockingIOError):
+                client.recv(4096)
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1"])
 async def test_a_wildcard_socket_replies_from_the_address_asked(listening: Callable[..., Any], address: str) -> None:
     server = await listening("")
