@@ -159,8 +159,8 @@ class Answers:
         block = choose(self.blocks, request)
         if block is None or block.handler is None:
             return self._refused(request)
-        if question.is_update and not block.updates:
-            return Reply(codes.NOTIMP)
+        if question.is_update and question.key not in block.updates:  # a plugin would take it for a query of the SOA
+            return Reply(codes.NOTAUTH if block.updates else codes.NOTIMP)
         return await _ask(block, request)
 
     async def ask(self, request: Request, name: Name, qtype: int) -> Reply:

@@ -14,8 +14,8 @@ from kdns.wire.names import Name
 
 
 class Block(NamedTuple):
-    """One zone of a server block on one listener. `handler` is None when the block has no plugins; `updates` says
-    whether a plugin of it takes dynamic updates.
+    """One zone of a server block on one listener. `handler` is None when the block has no plugins; `updates` are
+    the zones in it that take dynamic updates.
     """
 
     zone: Name
@@ -23,7 +23,7 @@ class Block(NamedTuple):
     view: str = ""
     admits: Callable[[Request], bool] | None = None
     passage: Passage | None = None  # the short way through it, if it has one
-    updates: bool = False
+    updates: tuple[Name, ...] = ()
 
 
 Blocks = Mapping[Name, tuple[Block, ...]]  # one listener's zones, lower-cased, to their blocks in Corefile order

@@ -84,7 +84,7 @@ class Site:
         handler = link(linked, list(chain)[-1]) if chain else None
         view = self.value(View)
         name, admits = (view.name, self._admits(view)) if view else ("", None)
-        updates = bool(self.power("dynamic_zones"))
+        updates = tuple(zone for zones in self.power("dynamic_zones") for zone in zones())
         short = passage(linked)
         return {key: Block(key.zone, handler, name, admits, short, updates) for each in self.keys for key in each}
 

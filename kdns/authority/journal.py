@@ -7,6 +7,7 @@ nobody was told: it is cut off. Anything else that does not add up is damage, an
 beside the old one and renamed over it, so there is always a whole one. One process has it, by a lock on the file.
 """
 
+import errno
 import fcntl
 import os
 import zlib
@@ -37,9 +38,10 @@ class Journal:
         """A journal that begins with these records, in the place of any before. OSError if it cannot be written."""
         beside = path.with_name(path.name + ".new")
         octets = MAGIC + _entry(rrs)
-        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(file, 0)  # only now: another process may just be writing it
             _write(file, octets, 0)
             os.fsync(file)
             beside.rename(path)
@@ -71,7 +73,12 @@ class Journal:
         return cls(path, file, ends[-1], ends[0]), entries
 
     def append(self, rrs: Iterable[RR]) -> None:
-        """Write one change, for good. OSError if that fails; then the file is as it was before."""
+        """Write one change, for good. OSError if that fails; then the file is as it was before.
+
+        A file without a name is one that no start would find: nothing more is promised on it.
+        """
+        if not os.fstat(self._file).st_nlink:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         octets = _entry(rrs)
         try:
             os.ftruncate(self._file, self.size)  # should the step below once have failed as well

@@ -121,7 +121,7 @@ def is_whole(rr: RR) -> bool:
     if kind == codes.TXT:
         return _is_of_strings(rdata)
     if kind not in _SHAPES:
-        return bool(rdata)
+        return bool(rdata) and _is_comparable(rr)
     at, count, behind = _SHAPES[kind]
     try:
         for _ in range(count):
@@ -129,6 +129,15 @@ def is_whole(rr: RR) -> bool:
     except WireError:
         return False
     return at + behind == len(rdata)
+
+
+def _is_comparable(rr: RR) -> bool:
+    """Whether the names in RDATA of any type can be found, as they are for comparing it."""
+    try:
+        records.canonical_rdata(rr)
+    except WireError:
+        return False
+    return True
 
 
 def _is_of_strings(rdata: bytes) -> bool:

@@ -91,6 +91,19 @@ def test_an_update_for_a_zone_that_takes_none_is_not_implemented(tmp_path: Path,
     assert dns.query.udp(asked, "127.0.0.1", port=server.port).rcode() == dns.rcode.NOTIMP
 
 
+def test_an_update_of_another_zone_of_the_block_is_no_query_of_its_soa(
+    tmp_path: Path, kdns: Callable[[str], Kdns]
+) -> None:
+    (tmp_path / "db").write_text(SEED)
+    answering = 'template ANY ANY example.com {\nanswer "{{ .Name }} 60 IN A 192.0.2.1"\n}\n'
+    zone = f"dynupdate example.test {{\nfile {tmp_path}/db\nallow update-key * *\n}}\n"
+    server = kdns(f".:@PORT@ {{\nbind 127.0.0.1\nerrors\n{SIGNED}{answering}{zone}}}\n")
+    asked = dns.update.UpdateMessage("example.com")
+    asked.add("www", 60, "A", "192.0.2.1")
+    assert dns.query.udp(asked, "127.0.0.1", port=server.port).rcode() == dns.rcode.NOTAUTH
+    assert server.answers("example.com. A") == ["example.com. 60 IN A 192.0.2.1"]
+
+
 def external_dns(server: Kdns, *changes: Callable[[dns.update.UpdateMessage], None]) -> dns.message.Message:
     """The reply to a message as the rfc2136 provider of ExternalDNS sends it: over TCP, signed, without prerequisites,
     records inserted one by one and removed by value.

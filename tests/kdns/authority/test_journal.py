@@ -93,6 +93,26 @@ def test_one_process_has_a_journal_also_when_it_was_made_anew(tmp_path: Path) ->
     again.close()
 
 
+def test_a_journal_that_no_start_would_find_promises_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal.create(path, ZONE)
+    path.unlink()
+    with pytest.raises(OSError, match=r"[Ss]tale"):
+        journal.append(CHANGES[0])
+    journal.close()
+
+
+def test_what_another_process_is_just_writing_is_left_alone(tmp_path: Path) -> None:
+    beside = Journal.create(tmp_path / "journal.new", ZONE)
+    with pytest.raises(BlockingIOError):
+        Journal.create(tmp_path / "journal", CHANGES[0])
+    beside.append(CHANGES[1])
+    beside.close()
+    again, entries = Journal.open(tmp_path / "journal.new")
+    assert entries == [ZONE, CHANGES[1]]
+    again.close()
+
+
 def test_a_directory_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Journal.create(tmp_path / "gone" / "journal", ZONE)

@@ -1,4 +1,6 @@
-"""Dynamic updates worked out on zones, by tables; and against a model of the RFC's words, by hypothesis."""
+"""Dynamic updates worked out on zones: tables; a model of the RFC's words and any octets, by hypothesis."""
+
+from struct import pack
 
 import pytest
 from hypothesis import given
@@ -6,9 +8,10 @@ from hypothesis import strategies as st
 
 from kdns.errors import WireError
 from kdns.wire import codes, names, records
+from kdns.wire.question import parse
 from kdns.zone import update
 from kdns.zone.change import changed
-from kdns.zone.zone import Zone
+from kdns.zone.zone import Zone, built
 from tests.kdns.zones import shown, updating, zone
 
 ORIGIN = names.parse("example.org.")
@@ -88,7 +91,7 @@ def test_the_prescan_lets_through_what_can_be_processed(change: str, rcode: str)
         (codes.TXT, b"\1x\0", True), (codes.TXT, b"\5x", False), (codes.TXT, b"", False),
         (codes.MX, b"\0\1\0", True), (codes.MX, b"\0\1", False), (codes.MX, b"\0\1\0\0", False),
         (codes.SRV, bytes(7), True), (codes.SOA, bytes(22), True), (codes.SOA, bytes(21), False),
-        (257, b"\0", True), (257, b"", False),
+        (codes.NAPTR, bytes(8), True), (codes.NAPTR, b"\0", False), (257, b"\0", True), (257, b"", False),
     ],
 )  # fmt: skip
 def test_rdata_has_to_have_the_form_of_its_type(kind: int, rdata: bytes, whole: bool) -> None:
@@ -186,3 +189,42 @@ def _applied(model: set[tuple[str, str]], owner: str, last: str, line: str) -> s
     if " IN " in line:
         return model | {(owner, last)}
     return model - {(owner, last)} if " NONE " in line else {each for each in model if each[0] != owner}
+
+
+LABELS = st.sampled_from([b"\xc0\x0c", b"\3www\xc0\x0c", b"\3WWW\xc0\x0c", b"\5alias\xc0\x0c", b"\1*\xc0\x0c", b"\0"])
+RDATA = st.one_of(
+    st.just(b""),
+    st.binary(max_size=30),
+    st.builds(bytes.__add__, st.binary(max_size=6), LABELS),
+    st.builds(b"\xc0\x0c\xc0\x0c".__add__, st.binary(min_size=20, max_size=20)),
+)
+TYPES = st.one_of(
+    st.sampled_from([1, 2, 5, 6, 12, 15, 16, 17, 18, 26, 28, 33, 35, 36, 39, 41, 255]), st.integers(0, 300)
+)
+
+
+def raw(owner: bytes, kind: int, class_: int, ttl: int, rdata: bytes) -> bytes:
+    """A record as it stands in a message."""
+    return owner + pack("!HHIH", kind, class_, ttl, len(rdata)) + rdata
+
+
+RECORDS = st.builds(raw, LABELS, TYPES, st.sampled_from([1, 1, 3, 254, 255]), st.sampled_from([0, 60, 1 << 31]), RDATA)
+
+
+@given(st.lists(RECORDS, max_size=2), st.lists(RECORDS, max_size=5))
+def test_any_octets_have_an_rcode_or_lead_to_a_zone_that_is_read_as_it_was_written(
+    wanted: list[bytes], changes: list[bytes]
+) -> None:
+    header = pack("!6H", 1, codes.UPDATE << 11, 1, len(wanted), len(changes), 0)
+    try:
+        asked = parse(b"".join((header, ORIGIN, pack("!HH", codes.SOA, codes.IN), *wanted, *changes)))
+    except WireError:
+        return
+    update.prerequisites(ZONE, asked.answer)
+    change = None if update.prescan(ORIGIN, asked.authority) else update.worked_out(ZONE, asked.authority)
+    if change is None:
+        return
+    here = changed(ZONE, change.deleted, (change.after, *change.added))
+    rrs = tuple(here.records())
+    assert [records.read_record(rr, 0) for rr in rrs] == [(rr, len(rr)) for rr in rrs]
+    assert sorted(built(ORIGIN, rrs[:-1]).records()) == sorted(rrs)
