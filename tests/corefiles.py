@@ -76,8 +76,11 @@ class Surroundings:
                 Path(f"{new}{ending}").rename(directory / f"{stem}{ending}")
         server = Kdns(directory, self.moved(corefile))
         server.start("-dns.port", str(server.port))
-        yield server
-        assert server.stop() == 0
+        try:
+            yield server
+        finally:
+            status = server.stop()
+        assert status == 0
         assert "Traceback" not in server.output.read_text()
 
     def _with_endpoint(self, found: re.Match[str]) -> str:
