@@ -77,7 +77,9 @@ class Hosts:
         self._forget: Callable[[Collection[Name]], None] = lambda keys: None
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
-        """Answer from the tables, or hand on."""
+        """Answer from the tables, or hand on; an update (RFC 2136) is no question."""
+        if request.question.is_update:
+            return await rest(request)
         key, qtype = request.question.key, request.question.qtype
         if qtype == codes.PTR:
             return await self._point(request, rest)

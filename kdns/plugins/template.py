@@ -57,7 +57,9 @@ class Template:
         self.repeatable = all(rule.is_of_packet for rule in rules)
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
-        """The answer of the first rule that matches, or what is below."""
+        """The answer of the first rule that matches, or what is below; an update (RFC 2136) is no question."""
+        if request.question.is_update:
+            return await rest(request)
         for rule in self._rules:
             outcome = rule.match(request)
             if outcome.data is not None:

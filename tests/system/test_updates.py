@@ -104,6 +104,17 @@ def test_an_update_of_another_zone_of_the_block_is_no_query_of_its_soa(
     assert server.answers("example.com. A") == ["example.com. 60 IN A 192.0.2.1"]
 
 
+@pytest.mark.parametrize(
+    "other", ["hosts {\n192.0.2.1 example.test\n}", 'template ANY SOA {\nanswer "{{ .Name }} 60 IN A 192.0.2.1"\n}']
+)
+def test_an_update_is_never_answered_out_of_other_data_of_the_same_names(
+    tmp_path: Path, kdns: Callable[[str], Kdns], other: str
+) -> None:
+    server = kdns(corefile(tmp_path, more=f"{other}\ntransfer {{\nto *\n}}\n"))
+    assert nsupdate(server, "add www.example.test A 192.0.2.9") == ""
+    assert "www.example.test. 60 IN A 192.0.2.9" in fetched(server, "AXFR")
+
+
 def external_dns(server: Kdns, *changes: Callable[[dns.update.UpdateMessage], None]) -> dns.message.Message:
     """The reply to a message as the rfc2136 provider of ExternalDNS sends it: over TCP, signed, without prerequisites,
     records inserted one by one and removed by value.
