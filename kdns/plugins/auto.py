@@ -154,7 +154,7 @@ class Auto:
     def _files(self) -> dict[Name, Path]:
         """The files that are zones, by origin."""
         found: dict[Name, Path] = {}
-        for path in _walk(self._settings.directory.resolve(), self._log):
+        for path in _walk(Path(os.path.realpath(self._settings.directory)), self._log):
             try:
                 origin = origin_of(path.name, self._settings.pattern.search(path.name), self._settings.template)
             except WireError as fault:
@@ -180,10 +180,11 @@ def _walk(directory: Path, log: Callable[[str, str], None]) -> Iterator[Path]:
         log("WARNING", f"error reading {directory}: {fault.strerror}")
         return
     for entry in entries:
+        path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path), log)
-        elif not entry.is_dir():
-            yield Path(entry.path)
+            yield from _walk(path, log)
+        elif not path.is_dir():  # an entry's own is_dir() raises for a link that leads to itself
+            yield path
 
 
 def _with(settings: Settings, line: Line, args: Args) -> Settings:

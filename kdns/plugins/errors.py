@@ -131,10 +131,7 @@ def logging(args: Args, later: Later) -> Errors:
 
 def _consolidate(line: Line) -> Consolidate:
     period, regexp, *options = line.expect(2, 4)
-    try:
-        rule = Consolidate(duration(period), regexp, compiled(regexp))
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    rule = Consolidate(line.read(period, duration), regexp, line.read(regexp, compiled))
     level = ""
     show_first = False
     for option in options:

@@ -13,17 +13,17 @@ it.
 """
 
 import asyncio
-import os
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 from kdns.authority.settings import keys_of
 from kdns.corefile import Args, Directive, Line
 from kdns.errors import ZoneError
+from kdns.transport.files import put
 from kdns.wire import names
 from kdns.wire.names import Name
 from kdns.wire.records import RR
@@ -37,6 +37,7 @@ OLDEST, LEAST = 6 * DAY, 7 * DAY
 BEFORE, AFTER = 3 * HOUR, 32 * DAY
 MOST_BEFORE, MOST_AFTER = 18 * HOUR, 5 * DAY  # more, by chance, so that zones are not all signed at once
 DIRECTORY = "/var/lib/coredns"
+READABLE = 0o644  # by the other servers of the machine
 
 
 @dataclass(frozen=True)
@@ -149,14 +150,6 @@ def _lines(path: str) -> Iterable[str]:
 
 
 def _write(target: Path, rrs: Iterable[RR]) -> None:
-    """The file whole or not at all, whoever reads it meanwhile."""
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, prefix="signed-", delete=False) as file:
-        try:
-            file.writelines(f"{signed.to_text(rr)}\n" for rr in rrs)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(target)
-        except OSError:
-            Path(file.name).unlink()
-            raise
+    """Put the zone in its place; until it is whole its name is none that *auto* takes for a zone's (db.ZONE)."""
+    beside = f"signed-{crc32(target.name.encode()):08x}"
+    put(target, (f"{signed.to_text(rr)}\n".encode() for rr in rrs), READABLE, beside=beside)

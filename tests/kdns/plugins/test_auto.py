@@ -74,6 +74,22 @@ async def test_a_bad_file_is_passed_over(tmp_path: Path) -> None:
         assert ask(served.plugin, "www.example.org. A", BELOW).by == "below"
 
 
+async def test_links_that_lead_nowhere_keep_no_zone_from_being_served(tmp_path: Path) -> None:
+    write(tmp_path / "db.example.org", "www A 192.0.2.1")
+    (tmp_path / "db.example.com").symlink_to("db.example.com")
+    (tmp_path / "db.example.net").symlink_to("gone")
+    async with started(auto.setup, tmp_path, "auto {\n directory .\n}") as served:
+        assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
+        assert any(line.startswith("WARNING Parse zone `example.com.': ") for line in served.said)
+        assert any(line.startswith("WARNING Parse zone `example.net.': ") for line in served.said)
+
+
+async def test_a_directory_that_is_a_link_to_itself_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    async with started(auto.setup, tmp_path, "auto {\n directory link\n}") as served:
+        assert any(line.startswith("WARNING error reading ") for line in served.said)
+
+
 async def test_of_two_files_for_a_zone_the_first_counts(tmp_path: Path) -> None:
     write(tmp_path / "a" / "db.example.org", "www A 192.0.2.1")
     write(tmp_path / "b" / "db.example.org", "www A 192.0.2.2")

@@ -85,6 +85,13 @@ async def test_a_zone_is_signed_once_and_again_in_time(place: Place) -> None:
     ]
 
 
+async def test_the_signed_zone_can_be_read_by_other_servers_and_nothing_else_is_left(place: Place) -> None:
+    before = {*place.folder.iterdir()}
+    await place.look(NOW)
+    assert place.target.stat().st_mode & 0o777 == 0o644
+    assert {*place.folder.iterdir()} - before == {place.target}
+
+
 async def test_other_tools_verify_what_is_written(place: Place) -> None:
     await place.look(time.time())
     verifying = await asyncio.create_subprocess_exec("ldns-verify-zone", str(place.target))
