@@ -20,6 +20,7 @@ from bench import (
     cni,
     freshness,
     instructions,
+    leases_page,
     leasing,
     page,
     processes,
@@ -168,20 +169,29 @@ def lease_to_name() -> Found:
 def leases() -> Found:
     """Leases a second."""
     with TemporaryDirectory() as directory, processes.ipamd(Path(directory)) as ipamd, processes.echo() as echo:
-        return page.rates("leases, 64 clients", "requests/s", leasing.rates(ipamd, echo), "echo"), []
+        measured = leasing.rates(ipamd, echo)
+    return leases_page.rates(measured), leases_page.of_rates(measured)
 
 
 def batches() -> Found:
     """Leases a second in batches."""
     with TemporaryDirectory() as directory, processes.ipamd(Path(directory)) as ipamd:
         measured = leasing.batches(ipamd)
-    return page.batches(measured), page.of_batches(measured)
+    return leases_page.batches(measured), leases_page.of_batches(measured)
+
+
+def leases_by_size() -> Found:
+    """A thousand leases and a million."""
+    with TemporaryDirectory() as directory:
+        measured = leasing.sizes(Path(directory))
+    return leases_page.sizes(measured), leases_page.of_sizes(measured)
 
 
 def attachments() -> Found:
     """ADDs of the CNI plugin."""
     with TemporaryDirectory() as directory:
-        return page.table(("one CNI ADD", "ipamd", "host-local", "of host-local"), cni.rows(Path(directory))), []
+        measured = cni.rows(Path(directory))
+    return leases_page.attachments(measured), leases_page.of_attachments(measured)
 
 
 OTHERS: Mapping[str, Callable[[], Found]] = {
@@ -193,6 +203,7 @@ OTHERS: Mapping[str, Callable[[], Found]] = {
     "lease": lease_to_name,
     "leases": leases,
     "batches": batches,
+    "stores": leases_by_size,
     "cni": attachments,
 }
 """What else is measured than queries, by name."""

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.processes import CORES, running
 from ipamd.cni.installing import NAME, install
@@ -29,26 +30,40 @@ AT_ONCE = 16
 SUBNET = "10.0.0.0/16"
 FIRST = IPv4Address("10.0.0.2")
 
+
+class Row(NamedTuple):
+    """What was measured, and the median milliseconds of an ADD by either plugin."""
+
+    title: str
+    ours: float
+    theirs: float
+
+    @property
+    def ratio(self) -> float:
+        """Ours by theirs."""
+        return self.ours / self.theirs
+
+
 Add = Callable[[str, str], None]
 """One ADD for a container, by its id, to a network, by its name, in a process of its own."""
 
 
-def rows(directory: Path) -> list[tuple[str, str, str, str]]:
-    """For both networks and both ways of calling: what was measured, milliseconds of either, and their ratio."""
+def rows(directory: Path) -> list[Row]:
+    """For both networks and both ways of calling."""
     ways = (("alone", 1), (f"{AT_ONCE} at once", AT_ONCE))
     with plugins(directory) as adders:
         empty = [row(f"{text}, a new network", adders, at_once, "new-{}-{}") for text, at_once in ways]
         return empty + [row(f"{text}, {LEASES:,} leases", adders, at_once, FULL) for text, at_once in ways]
 
 
-def row(title: str, adders: Mapping[str, Add], at_once: int, network: str) -> tuple[str, str, str, str]:
-    """One row: the time of an ADD by each plugin."""
+def row(title: str, adders: Mapping[str, Add], at_once: int, network: str) -> Row:
+    """The time of an ADD by each plugin."""
     taken: dict[str, list[float]] = {name: [] for name in adders}
     for number in range(ROUNDS):
         for name, add in adders.items():
             taken[name].append(seconds_each(add, network.format(at_once, number), f"c{at_once}-{number}", at_once))
     ours, theirs = (statistics.median(taken[name]) * 1e3 for name in ("ipamd", "host-local"))
-    return title, f"{ours:.1f} ms", f"{theirs:.1f} ms", f"{ours / theirs:.2f}"
+    return Row(title, ours, theirs)
 
 
 def seconds_each(add: Add, network: str, prefix: str, at_once: int) -> float:

@@ -4,16 +4,43 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from statistics import quantiles
+from typing import NamedTuple
 
 CLIENTS = 64
+
+
+class Load(NamedTuple):
+    """What came of many requests: the bodies of the replies, in any order, the seconds that all of it took, and the
+    seconds that each was waited for.
+    """
+
+    replies: list[bytes]
+    seconds: float
+    waits: list[float]
+
+    @property
+    def rate(self) -> float:
+        """Replies a second."""
+        return len(self.replies) / self.seconds
+
+    @property
+    def p99(self) -> float:
+        """Seconds that 99 of 100 did not wait longer for."""
+        return quantiles(self.waits, n=100)[98]
 
 
 class _Client(asyncio.Protocol):
     """One connection that sends the next request as soon as the reply to the last is whole."""
 
-    def __init__(self, requests: Iterator[bytes], replies: list[bytes], done: asyncio.Future[None]) -> None:
+    def __init__(
+        self, requests: Iterator[bytes], replies: list[bytes], waits: list[float], done: asyncio.Future[None]
+    ) -> None:
         self._requests = requests
         self._replies = replies
+        self._waits = waits
+        self._sent = 0.0
         self._done = done
         self._buffer = b""
 
@@ -34,6 +61,7 @@ class _Client(asyncio.Protocol):
             self._done.set_exception(RuntimeError(f"refused: {(head + body).decode()}"))
             return
         self._replies.append(body)
+        self._waits.append(time.perf_counter() - self._sent)
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -44,33 +72,30 @@ class _Client(asyncio.Protocol):
     def _send(self) -> None:
         request = next(self._requests, None)
         if request is not None:
+            self._sent = time.perf_counter()
             self._transport.write(request)
         elif not self._done.done():
             self._done.set_result(None)
             self._transport.close()
 
 
-def posts_a_second(port: int, path: str, documents: Iterable[object]) -> float:
-    """POST every document over CLIENTS connections to 127.0.0.1; how many a second were answered with success."""
-    replies, seconds = post_all(port, path, documents)
-    return len(replies) / seconds
+def posts(port: int, path: str, documents: Iterable[object]) -> Load:
+    """POST every document over CLIENTS connections to 127.0.0.1. RuntimeError if one is refused."""
+    return asyncio.run(_posts(port, [_request(path, document) for document in documents]))
 
 
-def post_all(port: int, path: str, documents: Iterable[object]) -> tuple[list[bytes], float]:
-    """The same, as the bodies of the replies, in any order, and the seconds that they took."""
-    return asyncio.run(_post_all(port, [_request(path, document) for document in documents]))
-
-
-async def _post_all(port: int, requests: Sequence[bytes]) -> tuple[list[bytes], float]:
+async def _posts(port: int, requests: Sequence[bytes]) -> Load:
     loop = asyncio.get_running_loop()
     replies: list[bytes] = []
+    waits: list[float] = []
     waiting = iter(requests)
     ends: list[asyncio.Future[None]] = [loop.create_future() for _ in range(CLIENTS)]
     begun = time.perf_counter()
     for end in ends:
-        await loop.create_connection(lambda end=end: _Client(waiting, replies, end), "127.0.0.1", port)  # type: ignore[misc]
+        client = partial(_Client, waiting, replies, waits, end)
+        await loop.create_connection(client, "127.0.0.1", port)
     await asyncio.gather(*ends)
-    return replies, time.perf_counter() - begun
+    return Load(replies, time.perf_counter() - begun, waits)
 
 
 def _request(path: str, document: object) -> bytes:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from bench.changes import Moving
 from bench.dnsperf import Measured, Rate
-from bench.leasing import BATCH
 from bench.scale import Scale
 from bench.workers import Divided
 from bench.workloads import WORKLOADS, Workload
@@ -29,17 +28,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Rows as a Markdown table."""
     lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def rates(title: str, unit: str, measured: Mapping[str, Rate], peer: str) -> str:
-    """A table of rates, each with its ratio to the peer's."""
-    head = (title, unit, f"of {peer}", "CPU µs each", f"of {peer}")
-    beside = measured[peer]
-    rows = [
-        (name, f"{rate.qps:,.0f}", f"{rate.qps / beside.qps:.2f}", f"{rate.cpu:.1f}", f"{rate.cpu / beside.cpu:.2f}")
-        for name, rate in measured.items()
-    ]
-    return table(head, rows)
 
 
 def workload(asked: Workload, measured: Mapping[str, Measured]) -> str:
@@ -175,17 +163,6 @@ class Fact(NamedTuple):
         """Its row of the table of targets."""
         met = self.found >= self.bound if self.at_least else self.found <= self.bound
         return self.what, self.who, self.wanted, f"{self.found:.3g}", "yes" if met else "no"
-
-
-def batches(measured: Rate) -> str:
-    """The table of leases in batches."""
-    row = (f"{BATCH:,} leases a batch", f"{measured.qps:,.0f}", f"{measured.cpu:.1f}")
-    return table(("leases, one client", "leases/s", "CPU µs each"), [row])
-
-
-def of_batches(measured: Rate) -> list[Fact]:
-    """What was wanted of batches."""
-    return [Fact(f"batches of {BATCH:,}", "at least 50,000 leases/s", measured.qps, 50_000, at_least=True, who="ipamd")]
 
 
 def of_changes(measured: Mapping[str, Moving]) -> list[Fact]:

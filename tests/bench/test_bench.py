@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import dnsperf, freshness, instructions, leasing, page, processes, servers, startup, workloads
+from bench import dnsperf, freshness, instructions, leases_page, leasing, processes, servers, startup, workloads
 from bench.changes import change
 from bench.cluster import Cluster
 from bench.dnsperf import Questions, write
-from bench.http_load import post_all, posts_a_second
+from bench.http_load import posts
 from bench.profiling import table
 from bench.workloads import WORKLOADS
 
@@ -72,9 +72,11 @@ def test_other_answers_than_expected_are_no_measurement(tmp_path: Path) -> None:
 def test_every_request_is_sent_once_and_answered() -> None:
     wanted = [{"number": number} for number in range(500)]
     with processes.echo() as echo:
-        replies, _ = post_all(echo.port, "/v1/leases", wanted)
-        assert sorted(map(json.loads, replies), key=lambda each: int(each["number"])) == wanted
-        assert posts_a_second(echo.port, "/v1/leases", wanted) > 0
+        load = posts(echo.port, "/v1/leases", wanted)
+    assert sorted(map(json.loads, load.replies), key=lambda each: int(each["number"])) == wanted
+    assert len(load.waits) == 500
+    assert 0 < load.p99 <= load.seconds
+    assert load.rate == 500 / load.seconds
 
 
 def test_a_profile_tells_of_the_functions_that_took_longest(tmp_path: Path) -> None:
@@ -97,5 +99,12 @@ def test_leases_in_batches_are_counted(tmp_path: Path) -> None:
     with processes.ipamd(tmp_path) as ipamd:
         measured = leasing.batches(ipamd, count=3, size=10)
     assert measured.qps > 0
-    assert page.of_batches(measured)[0].row()[:2] == ("batches of 10,000", "ipamd")
-    assert "10,000 leases a batch" in page.batches(measured)
+    assert leases_page.of_batches(measured)[0].row()[:2] == ("batches of 10,000", "ipamd")
+    assert "10,000 leases a batch" in leases_page.batches(measured)
+
+
+def test_stores_of_several_sizes_are_filled_listed_and_leased_from(tmp_path: Path) -> None:
+    measured = leasing.sizes(tmp_path, counts=(5, 20), some=5)
+    assert [line.split(" |")[0] for line in leases_page.sizes(measured).splitlines()[2:]] == ["| 5", "| 20"]
+    assert min(min(each) for each in measured.values()) > 0
+    assert [fact.what for fact in leases_page.of_sizes(measured)] == ["20 leases"] * 3

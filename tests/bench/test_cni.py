@@ -13,4 +13,5 @@ def test_both_plugins_add(tmp_path: Path) -> None:
     assert set(taken) == {"ipamd", "host-local"}
     assert min(taken.values()) > 0
     assert len([*(tmp_path / cni.FULL).glob("10.*")]) == 3 + cni.ADDS
-    assert shown[0] == "alone"
+    assert shown.title == "alone"
+    assert shown.ratio == shown.ours / shown.theirs

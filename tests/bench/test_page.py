@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bench import page
+from bench import leases_page, page
 from bench.__main__ import OTHERS, PAGE
 from bench.changes import Moving
 from bench.cluster import PER_SET, SLICES, Cluster, live, live_address
+from bench.cni import Row
 from bench.dnsperf import Measured, Rate, middle
+from bench.leasing import Granted
 from bench.plot import draw
 from bench.scale import Scale, formula
 from bench.workers import Divided
@@ -17,9 +19,19 @@ from bench.workloads import WORKLOADS, turn
 MINE, OTHER = Measured(Rate(3000.4, 4.0), 50, 90.4, 40), Measured(Rate(2000, 2.0), 20, 30, 41)
 
 
-def test_rates_are_shown_beside_the_peers() -> None:
-    shown = page.rates("servers", "q/s", {"mine": MINE.rate, "theirs": OTHER.rate}, "theirs")
-    assert shown.splitlines()[2] == "| mine | 3,000 | 1.50 | 4.0 | 2.00 |"
+def test_leases_are_shown_beside_an_echo() -> None:
+    measured = {"echo": Granted(OTHER.rate, 2.0), "lease": Granted(MINE.rate, 5.0)}
+    assert leases_page.rates(measured).splitlines()[3] == "| lease | 3,000 | 1.50 | 4.0 | 2.00 | 5.0 | 2.50 |"
+    assert [fact.row()[2:] for fact in leases_page.of_rates(measured)] == [
+        ("rate at least 0.8 x echo", "1.5", "yes"),
+        ("p99 at most 10 x that of echo", "2.5", "yes"),
+    ]
+    shown = leases_page.attachments([Row("alone", 1.0, 2.0)]).splitlines()[2]
+    assert shown == "| alone | 1.0 ms | 2.0 ms | 0.50 |"
+    assert leases_page.of_attachments([Row("alone", 3.0, 2.0)])[0].row()[3:] == ("1.5", "no")
+
+
+def test_medians_are_taken_and_rows_are_lines() -> None:
     assert page.table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |\n"
     assert middle([Rate(1, 9, 5), Rate(5, 1, 5), Rate(2, 2, 5)]) == Rate(2, 2, 15)
 
