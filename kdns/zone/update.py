@@ -200,7 +200,10 @@ class _Draft:
         return self._now[key]
 
     def _add(self, node: dict[Identity, RR], key: Name, kind: int, rr: RR) -> None:
-        """Section 3.4.2.2: an alias stands alone, and what is there already only gets the new TTL."""
+        """Section 3.4.2.2: an alias stands alone, and what is there already only gets the new TTL.
+
+        All of an RRset gets it: records of one with different TTLs may not be (RFC 2181 section 5.2).
+        """
         kept = normal(rr, kind, len(key))
         if kind == codes.SOA:
             if is_newer(records.soa_serial(rr), records.soa_serial(self._soa)):
@@ -211,6 +214,10 @@ class _Draft:
             return
         if is_alias:
             node.clear()
+        ttl = records.ttl(kept)
+        for identity, other in node.items():
+            if identity[0] == kind and records.ttl(other) != ttl:
+                node[identity] = records.with_ttl(other, ttl)
         node[_identity(rr)] = kept
 
     def _is_apex_own(self, key: Name, kind: int) -> bool:

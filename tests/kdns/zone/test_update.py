@@ -106,12 +106,23 @@ def after(*changes: str, before: Zone = ZONE) -> tuple[list[str], list[str], int
     return shown(change.deleted), shown(change.added), records.soa_serial(change.after)
 
 
+BOTH = ["www.example.org. A 192.0.2.1", "www.example.org. A 192.0.2.2"]
+
+
+def test_all_records_of_an_rrset_have_the_ttl_that_came_last() -> None:
+    change = update.worked_out(ZONE, [updating("www.example.org. 5 IN A 192.0.2.9")])
+    assert change is not None
+    assert {records.ttl(rr) for rr in change.added} == {5}
+    assert shown(change.added) == [*BOTH, "www.example.org. A 192.0.2.9"]
+    assert shown(change.deleted) == BOTH
+
+
 @pytest.mark.parametrize(
     ("change", "deleted", "added"),
     [
         ("new.example.org. 60 IN A 192.0.2.9", [], ["new.example.org. A 192.0.2.9"]),
         ("www.example.org. 60 IN A 192.0.2.1", [], []),  # is there
-        ("www.example.org. 5 IN A 192.0.2.1", ["www.example.org. A 192.0.2.1"], ["www.example.org. A 192.0.2.1"]),
+        ("www.example.org. 5 IN A 192.0.2.1", BOTH, BOTH),  # an RRset has one TTL
         ("www.example.org. 60 IN CNAME mail.example.org.", [], []),  # an alias stands alone
         ("alias.example.org. 60 IN A 192.0.2.1", [], []),
         ("alias.example.org. 60 IN CNAME ns.example.org.", ["alias.example.org. CNAME www.example.org."],
