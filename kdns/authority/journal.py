@@ -46,8 +46,9 @@ class Journal:
             os.fsync(file)
             beside.rename(path)
             _sync_directory(path.parent)
-        except OSError:
+        except OSError as fault:
             os.close(file)
+            fault.filename = fault.filename or str(beside)  # a full disk and a lock have no names
             raise
         return cls(path, file, len(octets), len(octets))
 

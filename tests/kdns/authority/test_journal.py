@@ -1,5 +1,6 @@
 """Journals of zones, on real files: whole, cut short, damaged, in use."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,15 @@ def test_one_process_has_a_journal_also_when_it_was_made_anew(tmp_path: Path) ->
     again, entries = Journal.open(path)
     assert entries == [ZONE + CHANGES[0]]
     again.close()
+
+
+def test_a_journal_that_another_process_is_about_to_begin_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "journal.new"
+    with path.open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError) as raised:
+            Journal.create(tmp_path / "journal", ZONE)
+    assert raised.value.filename == str(path)
 
 
 def test_a_journal_that_no_start_would_find_promises_nothing(tmp_path: Path) -> None:
