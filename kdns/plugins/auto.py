@@ -173,7 +173,10 @@ def _silent(level: str, message: str) -> None:
 
 
 def _walk(directory: Path, log: Callable[[str, str], None]) -> Iterator[Path]:
-    """The files below a directory in the order of their names; directories that are links are not entered."""
+    """The files below a directory in the order of their names; directories that are links are not entered.
+
+    A pipe is none of them: to open it would wait for who writes into it.
+    """
     try:
         entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
     except OSError as fault:
@@ -183,7 +186,7 @@ def _walk(directory: Path, log: Callable[[str, str], None]) -> Iterator[Path]:
         path = Path(entry.path)
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(path, log)
-        elif not path.is_dir():  # an entry's own is_dir() raises for a link that leads to itself
+        elif not path.is_dir() and not path.is_fifo():  # an entry's is_dir() raises for a link that leads to itself
             yield path
 
 

@@ -1,5 +1,6 @@
 """The auto plugin, with a real directory."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,13 @@ async def test_links_that_lead_nowhere_keep_no_zone_from_being_served(tmp_path: 
         assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
         assert any(line.startswith("WARNING Parse zone `example.com.': ") for line in served.said)
         assert any(line.startswith("WARNING Parse zone `example.net.': ") for line in served.said)
+
+
+async def test_a_pipe_is_no_zone_file(tmp_path: Path) -> None:
+    write(tmp_path / "db.example.org", "www A 192.0.2.1")
+    os.mkfifo(tmp_path / "db.example.com")
+    async with started(auto.setup, tmp_path, "auto {\n directory .\n}") as served:
+        assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
 
 
 async def test_a_directory_that_is_a_link_to_itself_is_warned_of(tmp_path: Path) -> None:
