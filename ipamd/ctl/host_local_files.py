@@ -17,7 +17,9 @@ LOCK = "lock"
 def read_host_local(place: Path) -> Found:
     """What is in host-local's data directory, or in that of one network. Raises Misused."""
     if not place.is_dir():
-        raise Misused(f"not a directory of host-local's: {place}")
+        raise Misused(
+            f"{place} is no directory: host-local's data is meant, as in /var/lib/cni/networks (see --config)"
+        )
     directories = [path for path in sorted(place.iterdir()) if path.is_dir()] or [place]
     remarks: list[str] = []
     networks = {path.name: list(attachments_in(path, remarks)) for path in directories}

@@ -219,7 +219,7 @@ def test_a_pool_whose_network_is_not_clear_is_refused(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["host-local", "{place}/absent"], "not a directory of host-local's"),
+        (["host-local", "{place}/absent"], "absent is no directory: host-local's data is meant"),
         (["host-local", "{place}", "--config", "{place}/absent"], "cannot read"),
         (["host-local", "{place}", "--config", "{place}/broken.conf"], "not JSON"),
         (["host-local", "{place}", "--config", "{place}/list.conf"], "not a network configuration"),
