@@ -1,6 +1,6 @@
 """`python -m bench [--write] [NAME...]`: measure, and print what was measured as Markdown. Loopback only.
 
-Without names everything is measured, which takes about eight minutes, and docs/performance.md is written anew where it
+Without names everything is measured, which takes about twelve minutes, and docs/performance.md is written anew where it
 has tables, with its pictures; with names only these, in seconds each, and the page is left alone but with --write.
 `python -m bench profile [WORKLOAD...]` shows instead where kdns's time goes, and `python -m bench instructions
 [WORKLOAD...]` how many instructions a query takes.
