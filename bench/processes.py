@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -131,6 +131,14 @@ def running(
 def on_core(core: int, command: Sequence[str]) -> list[str]:
     """The command, to run on one core: what is measured is then not who was moved where."""
     return ["taskset", "--cpu-list", str(core), *command]
+
+
+def keep_on_core(pid: int, core: int) -> None:
+    """Bring all threads of a process to a core: some choose another one when they start (knotd's UDP workers do), and
+    beside the client they would be measured under other conditions than everybody else."""
+    for path in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(ProcessLookupError):  # a thread that just ended
+            os.sched_setaffinity(int(path.name), {core})
 
 
 def wait_for_udp(port: int, name: str = "cluster.local", qtype: int = SOA) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from bench.cluster import OUTSIDE, PLAIN, Cluster, outside_zone, plain_zone
 from bench.ports import free_port
-from bench.processes import CLIENT_CORE, SERVER_CORE, Server, limit, running, wait_for_udp
+from bench.processes import CLIENT_CORE, SERVER_CORE, Server, keep_on_core, limit, running, wait_for_udp
 
 COREFILE = """\
 .:{port} {secure} {{
@@ -246,6 +246,7 @@ def configured(words: Sequence[str], text: str, place: Place, zone: str = "clust
     file.write_text(place.filled(text, port=port, zone=zone, own=own))
     with running([*words, str(file)], "", SBIN, patient=False) as (process, _):
         wait_for_udp(port, zone)
+        keep_on_core(process.pid, SERVER_CORE)
         yield Server(process.pid, port)
 
 
