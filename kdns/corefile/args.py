@@ -1,6 +1,6 @@
 """What a plugin's set-up gets: its directive's words and lines, and errors that know their file and line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -64,6 +64,18 @@ class Directive(NamedTuple):
     def words(self) -> tuple[str, ...]:
         """The words behind the directive's name."""
         return self.head.args
+
+    def properties(self, sizes: Mapping[str, int]) -> Iterator[Line]:
+        """The lines of the block, and again what stands behind a property that has so many words as `sizes` says.
+
+        CoreDNS reads those words and no further, so that `prefix 64:ff9b::/96 allow_ipv4` are two properties.
+        """
+        for line in self.lines:
+            words = line.words
+            while words:
+                end = 1 + sizes.get(words[0], len(words))
+                yield line._replace(words=words[:end])
+                words = words[end:]
 
     def error(self, message: str) -> ConfigError:
         """The error to raise, with file and line of the directive."""

@@ -8,9 +8,15 @@ class Networks:
     """A set of networks, asked in a step a prefix length."""
 
     def __init__(self, cidrs: Sequence[str]) -> None:
-        """ValueError for what is neither an address nor a CIDR; host bits do not matter."""
+        """ValueError for what is neither an address nor a CIDR; host bits do not matter.
+
+        As in Go a prefix has a length, no mask, and an address no zone.
+        """
         found: dict[tuple[int, int], set[int]] = {}
         for cidr in cidrs:
+            address, _, length = cidr.partition("/")
+            if "." in length or "%" in address:
+                raise ValueError(f"{cidr!r} is no network")
             net = ip_network(cidr, strict=False)
             shift = net.max_prefixlen - net.prefixlen
             found.setdefault((net.version, shift), set()).add(int(net.network_address) >> shift)

@@ -49,13 +49,31 @@ class Settings:
     manner: Manner = PLAIN
 
 
+SIZES = dict.fromkeys(
+    (
+        "policy",
+        "max_fails",
+        "max_connect_attempts",
+        "max_concurrent",
+        "read_timeout",
+        "expire",
+        "max_age",
+        "max_idle_conns",
+        "source_address",
+        "tls_servername",
+        "doh_method",
+    ),
+    1,
+)
+
+
 def read(args: Args, directive: Directive) -> Settings:
     """The settings of one occurrence of the directive. ConfigError if it cannot be served."""
     if len(directive.words) < 2:
         raise directive.wrong_count()
     origin = _origin(args, directive)
     settings = Settings(origin=origin)
-    for line in directive.lines:
+    for line in directive.properties(SIZES):
         settings = _property(line)(line, settings)
     limits = settings.manner.limits
     if 0 < limits.max_age < limits.expire:
@@ -94,10 +112,7 @@ def _property(line: Line) -> Callable[[Line, Settings], Settings]:
 
 
 def _one(line: Line) -> str:
-    """The first word behind the property; CoreDNS does not look at more of them."""
-    if not line.args:
-        raise line.wrong_count()
-    return line.args[0]
+    return line.expect(1)[0]
 
 
 def _many(line: Line) -> tuple[str, ...]:
@@ -142,7 +157,8 @@ def _except(line: Line, settings: Settings) -> Settings:
 
 
 def _health_check(line: Line, settings: Settings) -> Settings:
-    health = replace(settings.manner.health, interval=_natural_seconds(line), domain=names.ROOT)
+    interval = _natural_seconds(line._replace(words=line.words[:2]))
+    health = replace(settings.manner.health, interval=interval, domain=names.ROOT)
     words = list(line.args[1:])
     while words:
         option = words.pop(0)

@@ -10,7 +10,7 @@ client decides, and ends the search: allow passes the query on, block answers RE
 with an Extended DNS Error (RFC 8914), and drop does not answer. What no line fits is allowed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kdns.chain import Client, Handler, Plugin, Reply, Request
@@ -30,6 +30,8 @@ BLOCKED, FILTERED = 15, 17  # INFO-CODEs of Extended DNS Errors (RFC 8914 sectio
 _WRITTEN = {"block": (codes.REFUSED, BLOCKED), "filter": (codes.NOERROR, FILTERED)}
 _COUNTED = {"block": "blocked", "filter": "filtered", "drop": "dropped"}
 
+# Types go by these very words, as in CoreDNS; `None` (type 0) is how it keeps "all types", and can be written so, too.
+_TYPES = {name: number for number, name in codes.TYPES.items()}
 
 EVERYWHERE = Networks(("0.0.0.0/0", "::/0"))
 
@@ -120,41 +122,35 @@ def _policy(line: Line) -> Policy:
     if action not in ("allow", *_COUNTED):
         raise line.error(f"unexpected token \"{line.name}\"; expect 'allow', 'block', 'filter' or 'drop'")
     sections = _sections(line)
-    return Policy(action, _types(line, sections), _nets(line, sections))
+    types = [word for name, words in sections if name == "type" for word in words]
+    nets = [word for name, words in sections if name == "net" for word in words]
+    return Policy(action, _types(line, types or ["*"]), _nets(line, nets or ["*"]))
 
 
-def _sections(line: Line) -> Mapping[str, list[str]]:
-    """The words behind each `type` and `net`."""
-    sections: dict[str, list[str]] = {}
-    words: list[str] | None = None
+def _sections(line: Line) -> list[tuple[str, list[str]]]:
+    """Each `type` and `net` with the words behind it, as far as the first `*`: what stands behind that is not read."""
+    sections: list[tuple[str, list[str]]] = []
     for word in line.args:
         if word.lower() in ("type", "net"):
-            _complete(line, sections)
-            words = sections.setdefault(word.lower(), [])
-        elif words is None:
+            sections.append((word.lower(), []))
+        elif not sections:
             raise line.error(f"unexpected token \"{word}\"; expect 'type | net'")
-        else:
-            words.append(word)
-    _complete(line, sections)
+        elif "*" not in sections[-1][1]:
+            sections[-1][1].append(word)
+    for name, words in sections:
+        if not words:
+            raise line.error(f'no token specified in "{name}" section')
     return sections
 
 
-def _complete(line: Line, sections: Mapping[str, list[str]]) -> None:
-    for name, words in sections.items():
-        if not words:
-            raise line.error(f'no token specified in "{name}" section')
-
-
-def _types(line: Line, sections: Mapping[str, list[str]]) -> frozenset[int] | None:
-    words = sections.get("type", ["*"])
+def _types(line: Line, words: Sequence[str]) -> frozenset[int] | None:
     for word in words:
-        if word != "*" and word not in codes.TYPES.values():
+        if word != "*" and word not in _TYPES:
             raise line.error(f'unexpected token "{word}"; expect legal QTYPE')
-    return None if "*" in words else frozenset(map(codes.type_number, words))
+    return None if "*" in words or "None" in words else frozenset(map(_TYPES.__getitem__, words))
 
 
-def _nets(line: Line, sections: Mapping[str, list[str]]) -> Networks:
-    words = sections.get("net", ["*"])
+def _nets(line: Line, words: Sequence[str]) -> Networks:
     for word in words:
         try:
             Networks([] if word == "*" else [word])

@@ -15,10 +15,7 @@ _HINFO = b"".join(bytes((len(text),)) + text for text in (b"ANY obsoleted", b"Se
 
 def setup(args: Args) -> Plugin:
     """The plugin of one server block. ConfigError for arguments."""
-    directive = args.directives[0]
-    directive.expect(0)
-    for line in directive.lines:
-        raise line.error(f"unknown property '{line.name}'")
+    args.directives[0].alone(0)
     return obsoleted
 
 

@@ -206,8 +206,12 @@ def _directory(settings: Settings, line: Line, args: Args) -> Settings:
     if len(line.args) not in (1, 3):
         raise line.wrong_count()
     directory = args.directory / line.args[0]
-    if not directory.exists():
+    try:
+        directory.stat()
+    except FileNotFoundError:
         args.warn(f"Directory does not exist: {directory}")
+    except OSError as fault:
+        raise line.error(f"Unable to access root path '{directory}': {str(fault.strerror).lower()}") from None
     if len(line.args) == 1:
         return replace(settings, directory=directory)
     pattern = line.read(line.args[1], compiled)

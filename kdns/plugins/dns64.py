@@ -22,6 +22,7 @@ from kdns.wire.records import RR
 
 WELL_KNOWN = IPv6Network("64:ff9b::/96")  # RFC 6052 section 2.1
 MOST_TTL = 600  # seconds, where no SOA says how long "no AAAA" holds (RFC 6147 section 5.1.7)
+SIZES = {"prefix": 1, "translate_all": 0, "allow_ipv4": 0}
 _U = 8  # the octet that is zero in every such address (RFC 6052 section 2.2)
 
 
@@ -91,7 +92,7 @@ def setup(args: Args) -> Dns64:
     for directive in args.directives:
         for word in directive.expect(0, 1):
             settings = replace(settings, prefix=_prefix(directive, word))
-        for line in directive.lines:
+        for line in directive.properties(SIZES):
             settings = _with(settings, line)
     return Dns64(settings, args.metrics)
 

@@ -207,7 +207,7 @@ def setup(args: Args) -> Dnssec:
     directive = args.once()
     found: list[Key] = []
     capacity = Settings.capacity
-    for line in directive.lines:
+    for line in directive.properties({"cache_capacity": 1}):
         match line.name:
             case "key":
                 found += keys_of(line, args.directory)

@@ -36,6 +36,7 @@ from kdns.transport.upstream import Exchange
 
 MIB = 1 << 20
 MESSAGES = 10_000
+SIZES = {"identity": 1, "version": 1, "extra": 1, "skipverify": 0}
 MOST_MIB, MOST_MESSAGES = 1024, 4096
 
 
@@ -135,7 +136,7 @@ def setup(args: Args) -> Dnstap:
 
 def _tap(args: Args, directive: Directive) -> Tap:
     settings = _words(directive)
-    for line in directive.lines:
+    for line in directive.properties(SIZES):
         settings = _with(settings, line)
     sender = Sender(settings.identity.encode(), settings.version.encode(), settings.is_full)
     place = _place(directive, settings.socket)
@@ -175,11 +176,11 @@ def _multiple(directive: Directive, name: str, words: Sequence[str], most: int) 
 def _with(settings: Settings, line: Line) -> Settings:
     match line.name:
         case "identity":
-            return replace(settings, identity=_first(line))
+            return replace(settings, identity=line.expect(1)[0])
         case "version":
-            return replace(settings, version=_first(line))
+            return replace(settings, version=line.expect(1)[0])
         case "extra":
-            return replace(settings, extra=_first(line))
+            return replace(settings, extra=line.expect(1)[0])
         case "skipverify":
             return replace(settings, verifies=False)
         case "tls" if not settings.listens:
@@ -189,12 +190,6 @@ def _with(settings: Settings, line: Line) -> Settings:
                 raise line.error("tls requires cert and key file paths")
             return replace(settings, files=line.args[:3])
     raise line.error(f"unknown property '{line.name}'")
-
-
-def _first(line: Line) -> str:
-    if not line.args:
-        raise line.wrong_count()
-    return line.args[0]
 
 
 def _is_tls(settings: Settings) -> bool:

@@ -100,7 +100,7 @@ def setup(args: Args) -> Erratic:
     settings = Settings()
     dropping = False
     for directive in args.directives:
-        for line in directive.lines:
+        for line in directive.properties({"large": 0}):
             settings = _with(settings, line)
             dropping = dropping or (line.name == "drop" and bool(line.args))
     if (settings.delay or settings.truncate) and not dropping:

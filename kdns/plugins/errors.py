@@ -118,9 +118,8 @@ def logging(args: Args, later: Later) -> Errors:
             raise directive.error(f"invalid log file: {word}")
     rules: list[Consolidate] = []
     stacktrace = False
-    for line in directive.lines:
+    for line in directive.properties({"stacktrace": 0}):
         if line.name == "stacktrace":
-            line.expect(0)
             stacktrace = True
         elif line.name == "consolidate":
             rules.append(_consolidate(line))

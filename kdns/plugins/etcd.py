@@ -39,6 +39,7 @@ PORT = 2379
 MINIMUM = 30  # seconds for which what is not there stays so, and the SOA's TTL
 LONGEST = (1 << 32) - 1
 NOWHERE = Fall()
+SIZES = {"stubzones": 0, "debug": 0, "path": 1, "min-lease-ttl": 1, "max-lease-ttl": 1}
 PASSED_OVER = ("stubzones", "debug", "upstream")
 
 
@@ -156,7 +157,7 @@ def setup(args: Args) -> EtcdZones:
     """The zones of one server block. ConfigError for mistakes."""
     directive = args.once()
     settings = Settings(args.origins(directive.words))
-    for line in directive.lines:
+    for line in directive.properties(SIZES):
         settings = _with(settings, line, args)
     client_context(directive, settings.files or ())  # so that a file that is no certificate is told of now
     return EtcdZones(settings, tuple(_endpoint(directive, settings, text) for text in settings.endpoints))
@@ -169,7 +170,7 @@ def _with(settings: Settings, line: Line, args: Args) -> Settings:
         case "fallthrough":
             return replace(settings, fall=args.fallthrough(line))
         case "path":
-            return replace(settings, prefix=tuple(part for part in _first(line).split("/") if part))
+            return replace(settings, prefix=tuple(part for part in line.expect(1)[0].split("/") if part))
         case "endpoint":
             return replace(settings, endpoints=line.expect(1, len(line.args) or 1))
         case "credentials":
@@ -183,11 +184,6 @@ def _with(settings: Settings, line: Line, args: Args) -> Settings:
     raise line.error(f"unknown property '{line.name}'")
 
 
-def _first(line: Line) -> str:
-    """The first word behind the property; CoreDNS does not look at more of them."""
-    return line.expect(1, len(line.args) or 1)[0]
-
-
 def _credentials(line: Line) -> tuple[str, str]:
     words = line.expect(1, len(line.args) or 1)
     if len(words) != 2:
@@ -196,7 +192,7 @@ def _credentials(line: Line) -> tuple[str, str]:
 
 
 def _ttl(line: Line) -> int:
-    text = _first(line)
+    text = line.expect(1)[0].strip() or "0"
     try:
         seconds = duration(f"{text}s" if text.isdigit() else text)
     except ValueError:

@@ -173,7 +173,7 @@ class File:
 
     def _read_properties(self, directive: Directive, args: Args, reload: float, by_mtime: bool) -> tuple[float, bool]:
         """`reload` and `reload_by_mtime` as they are behind this directive: one that says nothing takes over."""
-        for line in directive.lines:
+        for line in directive.properties({"reload_by_mtime": 0}):
             match line.name:
                 case "fallthrough":
                     self._service.fall = args.fallthrough(line)

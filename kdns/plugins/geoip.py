@@ -96,7 +96,7 @@ def setup(args: Args) -> Geoip:
         raise extra.error("configuring multiple databases is not supported")
     directive = args.directives[0]
     (word,) = directive.expect(1)
-    for line in directive.lines:
+    for line in directive.properties({"edns-subnet": 0}):
         if line.name != "edns-subnet":
             raise line.error(f'unknown property "{line.name}"')
     path = Path(args.directory / word)

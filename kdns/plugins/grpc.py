@@ -39,6 +39,7 @@ MOST = 15  # TO arguments
 DEADLINE = 5.0  # seconds that a query may take in all
 SPAN = "query"  # what *trace* calls a call
 NEVER = Fall()
+SIZES = {"tls_servername": 1, "policy": 1}
 SCHEMES = ("dns", "grpc", "unix")
 ORDERS: dict[str, Callable[[], policy.Policy[Grpc]]] = {
     "random": lambda: policy.random(SystemRandom()),
@@ -161,7 +162,7 @@ def setup(args: Args) -> GrpcForward:
         raise directive.error(f"unable to normalize '{directive.words[0]}'")
     settings = Settings(origin[0])
     addresses = [found for text in directive.words[1:] for found in _addresses(args, directive, text)]
-    for line in directive.lines:
+    for line in directive.properties(SIZES):
         settings = _with(settings, line, args)
     if len(addresses) > MOST:
         raise directive.error(f"more than {MOST} TOs configured: {len(addresses)}")
@@ -177,9 +178,9 @@ def _with(settings: Settings, line: Line, args: Args) -> Settings:
         case "tls":
             return replace(settings, files=tuple(args.directory / word for word in line.expect(0, 3)))
         case "tls_servername":
-            return replace(settings, server_name=line.expect(1, len(line.args) or 1)[0])
+            return replace(settings, server_name=line.expect(1)[0])
         case "policy":
-            word = line.expect(1, len(line.args) or 1)[0]
+            (word,) = line.expect(1)
             if word not in ORDERS:
                 raise line.error(f"unknown policy '{word}'")
             return replace(settings, policy=word)

@@ -57,7 +57,7 @@ def setup(args: Args) -> Plugin:
     if directive.words:
         settings = replace(settings, path=args.directory / directive.words[0])
         _look_at(settings.path, args)
-    for line in directive.lines:
+    for line in directive.properties({"no_reverse": 0}):
         settings = _with(settings, line, args)
     if settings.fall_unsupported and settings.fall.zones is None:
         raise directive.error("fallthrough_unsupported requires fallthrough")

@@ -46,6 +46,19 @@ def test_lines_are_those_of_the_text(directive: str, lines: list[tuple[str, ...]
     assert [line.words for line in args(directive).directives[0].lines] == lines
 
 
+def test_what_stands_behind_a_property_of_known_size_is_the_next_property() -> None:
+    (directive,) = args("dns64 {\n prefix 64:ff9b::/96 allow_ipv4 more of it\n translate_all\n}").directives
+
+    found = directive.properties({"prefix": 1, "allow_ipv4": 0, "translate_all": 0})
+
+    assert [(line.words, line.line) for line in found] == [
+        (("prefix", "64:ff9b::/96"), 3),
+        (("allow_ipv4",), 3),
+        (("more", "of", "it"), 3),
+        (("translate_all",), 4),
+    ]
+
+
 def test_a_directive_that_may_stand_once_refuses_a_second() -> None:
     assert args("cache").once().words == ()
     with pytest.raises(ConfigError, match=r"Corefile:3 - .*this plugin can only be used once per Server Block"):

@@ -33,3 +33,11 @@ def test_addresses_of_both_families_are_told_apart() -> None:
 def test_what_is_no_address_is_in_no_network() -> None:
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
         assert "localhost" in Networks(("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(
+    "word", ["10.0.0.0/255.0.0.0", "10.0.0.0/0.255.255.255", "fe80::1%eth0", "fe80::%1/64", "10/8", ""]
+)
+def test_a_network_is_an_address_with_or_without_a_length(word: str) -> None:
+    with pytest.raises(ValueError, match="network"):
+        Networks((word,))

@@ -92,12 +92,6 @@ async def test_a_pipe_is_no_zone_file(tmp_path: Path) -> None:
         assert addresses(served, "www.example.org. A") == ["192.0.2.1"]
 
 
-async def test_a_directory_that_is_a_link_to_itself_is_warned_of(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to("link")
-    async with started(auto.setup, tmp_path, "auto {\n directory link\n}") as served:
-        assert any(line.startswith("WARNING error reading ") for line in served.said)
-
-
 async def test_of_two_files_for_a_zone_the_first_counts(tmp_path: Path) -> None:
     write(tmp_path / "a" / "db.example.org", "www A 192.0.2.1")
     write(tmp_path / "b" / "db.example.org", "www A 192.0.2.2")
@@ -111,6 +105,17 @@ async def test_of_two_files_for_a_zone_the_first_counts(tmp_path: Path) -> None:
 async def test_a_directory_that_is_not_there_yet_is_warned_of(tmp_path: Path) -> None:
     async with started(auto.setup, tmp_path, "auto {\n directory later\n}") as served:
         assert served.said[0] == f"WARNING Directory does not exist: {tmp_path}/later"
+
+
+@pytest.mark.parametrize(
+    ("directory", "reason"), [("file/zones", "not a directory"), ("link", "too many levels of symbolic links")]
+)
+def test_a_directory_that_can_never_be_read_is_refused(tmp_path: Path, directory: str, reason: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("link")
+
+    with pytest.raises(ConfigError, match=f"Unable to access root path '{tmp_path}/{directory}': {reason}"):
+        auto.setup(args(f"auto {{\n directory {tmp_path}/{directory}\n}}"))
 
 
 @pytest.mark.parametrize(

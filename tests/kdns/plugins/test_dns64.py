@@ -147,7 +147,13 @@ def test_every_address_can_be_read_back(octets: int, prefix: bytes, address: byt
 
 @pytest.mark.parametrize(
     "text",
-    ["dns64 2001:db8::/64", "dns64 {\n prefix 2001:db8::/64\n}", "dns64 2001:db8::1/64", "dns64\ndns64 2001:db8::/64"],
+    [
+        "dns64 2001:db8::/64",
+        "dns64 {\n prefix 2001:db8::/64\n}",
+        "dns64 2001:db8::1/64",
+        "dns64\ndns64 2001:db8::/64",
+        "dns64 {\n translate_all prefix 2001:db8::/64\n}",
+    ],
 )
 def test_the_prefix_may_stand_in_the_line_or_in_the_block(text: str) -> None:
     (rr,) = texts(translated(text, NO_DATA, of("www.example.org. 60 IN A 192.0.2.33")).answer)
@@ -165,6 +171,7 @@ def test_the_prefix_may_stand_in_the_line_or_in_the_block(text: str) -> None:
         ("dns64 8.8.8.8/24", 'invalid netmask 32 IPv6 address: "8.8.8.0/24"'),
         ("dns64 64:ff9b::/52", 'invalid prefix length "64:ff9b::/52"'),
         ("dns64 64:ff9b::/104", 'invalid prefix length "64:ff9b::/104"'),
+        ("dns64 {\n translate_all yes\n}", "unknown property 'yes'"),
         ("dns64 {\n whatever\n}", "unknown property 'whatever'"),
     ],
 )

@@ -78,6 +78,7 @@ def test_without_a_block_identity_and_version_are_the_host_s_and_kdns_s() -> Non
         ("dnstap /s {\nextra\n}", "Wrong argument count"),
         ("dnstap /s {\ntls a b\n}", "tls directive only valid for listeners"),
         ("dnstap listen tls://127.0.0.1:6000 {\ntls a\n}", "tls requires cert and key file paths"),
+        ("dnstap /s {\nidentity two words\n}", "unknown property 'words'"),
         ("dnstap /s {\ncolour red\n}", "unknown property 'colour'"),
     ],
 )

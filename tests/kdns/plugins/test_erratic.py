@@ -123,6 +123,7 @@ def test_has_a_search_path() -> None:
         ("delay 3 bla", 'time: invalid duration "bla"'),
         ("truncate -1", 'illegal amount value given "-1"'),
         ("truncate 1 2", "Wrong argument count or unexpected line ending after '2'"),
+        ("large x", "unknown property 'x'"),
         ("anything", "unknown property 'anything'"),
     ],
 )

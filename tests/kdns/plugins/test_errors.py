@@ -160,6 +160,7 @@ def test_says_whether_faults_are_wanted_with_their_stack(block: str, wanted: boo
         ("errors errors.txt", "invalid log file: errors.txt"),
         ("errors a b", "Wrong argument count or unexpected line ending after 'b'"),
         ("errors\nerrors", "this plugin can only be used once per Server Block"),
+        ("errors {\n stacktrace visible\n}", "Unknown field visible"),
         ("errors {\n log visible\n}", "Unknown field log"),
         ("errors {\n consolidate 1m\n}", "Wrong argument count or unexpected line ending after '1m'"),
         ("errors {\n consolidate 1m a error show_first b\n}", "Wrong argument count"),

@@ -200,6 +200,7 @@ async def test_a_store_may_ask_for_a_password(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("etcd {\n path a b\n}", "unknown property 'b'"),
         ("etcd {\n endpoints localhost:300\n}", "unknown property 'endpoints'"),
         ("etcd {\n endpoint\n}", "Wrong argument count"),
         ("etcd {\n endpoint ftp://localhost\n}", "invalid endpoint 'ftp://localhost'"),

@@ -100,6 +100,7 @@ async def test_does_not_start_with_a_bad_file(tmp_path: Path, text: str, content
     [
         ("file", "Wrong argument count"),
         ("file db {\n reload\n}", "reload duration value is expected"),
+        ("file db {\n reload_by_mtime yes\n}", "unknown property 'yes'"),
         ("file db {\n no_reload\n}", "unknown property 'no_reload'"),
     ],
 )

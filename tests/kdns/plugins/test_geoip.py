@@ -123,6 +123,7 @@ def test_it_answers_nothing_itself(tmp_path: Path) -> None:
     [
         ("geoip", "Wrong argument count"),
         ("geoip a b", "Wrong argument count"),
+        ("geoip {db} {{\n edns-subnet yes\n}}", 'unknown property "yes"'),
         ("geoip {db} {{\n languages en\n}}", 'unknown property "languages"'),
         ("geoip {db}\ngeoip {db}", "configuring multiple databases is not supported"),
         ("geoip nowhere.mmdb", "failed to open database file"),

@@ -237,6 +237,7 @@ async def test_upstreams_may_stand_in_a_file(tmp_path: Path) -> None:
         ("grpc . 192.0.2.1 {\n tls a b c d\n}", "Wrong argument count"),
         ("grpc . 192.0.2.1 {\n tls nowhere.pem\n}", "could not load"),
         ("grpc . 192.0.2.1 {\n except\n}", "Wrong argument count"),
+        ("grpc . 192.0.2.1 {\n policy random sequential\n}", "unknown property 'sequential'"),
         ("grpc . 192.0.2.1 {\n health_check\n}", "unknown property 'health_check'"),
         ("grpc . 192.0.2.1\ngrpc . 192.0.2.2", "once per Server Block"),
     ],
