@@ -267,6 +267,16 @@ class Departure(NamedTuple):
     spared: tuple[Name, ...] = ()
 
 
+class SearchPath(NamedTuple):
+    """Where a client looks for names: the domains in the order in which it tries them, or none.
+
+    `keys` are the index keys that this was made from; None if another client would have another path.
+    """
+
+    domains: tuple[Name, ...] = ()
+    keys: tuple[Name, ...] | None = ()
+
+
 def repeatable(plugin: P) -> P:
     """Mark a plugin whose result depends on the packet and the reply from below only: see the module's head."""
     plugin.repeatable = True  # type: ignore[attr-defined]

@@ -11,7 +11,28 @@ from kdns.cluster.pods import Pods
 from kdns.wire.names import Name
 
 
-def path(namespace: Label, zone: Name) -> tuple[Name, ...]:
+def path(
+    zone: Name,
+    labels: list[Label],
+    pods: Pods,
+    client: str | None,
+    namespaces: Namespaces | None,
+    own: tuple[Name, ...] = (),
+) -> tuple[tuple[Name, ...], tuple[Label, ...] | None]:
+    """Where the client looks that asks for a name of a zone (its labels in front of that), then the server's `own`.
+
+    And the index keys that this was made from, None if another client would look elsewhere.
+    `client` is its address, where `pods` are watched; `namespaces` tell where a client is that is no known pod.
+    """
+    namespace = None if client is None else of_client(pods, client)
+    named = of_name(labels) if namespaces is not None else None
+    if namespace is None and namespaces is not None and named in namespaces.exposed:
+        namespace = named
+    keys = None if client is not None else () if named is None else (named,)
+    return () if namespace is None else (*below(namespace, zone), *own), keys
+
+
+def below(namespace: Label, zone: Name) -> tuple[Name, ...]:
     """The names below which a pod of the namespace looks, in its order."""
     services = SVC + zone
     return namespace + services, services, zone
@@ -23,9 +44,9 @@ def of_client(pods: Pods, address: str) -> Label | None:
     return where and where[0]
 
 
-def of_name(labels: list[Label], namespaces: Namespaces) -> Label | None:
-    """The namespace that a name is below, by its labels in front of the zone; None for one that is not exposed."""
+def of_name(labels: list[Label]) -> Label | None:
+    """The namespace that a name is below, by its labels in front of the zone, whether it exists or not."""
     match labels:
-        case [_, *_, namespace, branch] if branch == SVC and namespace in namespaces.exposed:
+        case [_, *_, namespace, branch] if branch == SVC:
             return namespace
     return None

@@ -10,14 +10,15 @@ there is the answer, with an alias in front that leads from the name that was as
 is the first denial. The search path is a resolv.conf's, or a plugin's that knows each client's.
 
 Most names of a walk are denied, and all in the same way (chain.Alike): once that is known, the chain below is not asked
-for such a name any more, unless its denial is to be the answer.
+for such a name any more, unless its denial is to be the answer. An answer behind nothing but such denials may be
+repeated as it might be without a walk, where the search path is every client's.
 """
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from kdns.chain import Alike, Handler, Reply, Request, Step
+from kdns.chain import Alike, Handler, Keep, Member, Reply, Request, SearchPath, Step, nameblind
 from kdns.corefile import Args, Directive
 from kdns.errors import NoAnswer, StartError
 from kdns.metrics import Metrics
@@ -35,8 +36,8 @@ UNWRITTEN = frozenset({codes.FORMERR, codes.SERVFAIL, codes.NOTIMP, codes.REFUSE
 class Searcher(Protocol):
     """A plugin that knows where clients look for names."""
 
-    def search_path(self, request: Request, by_name: bool) -> tuple[Name, ...]:
-        """The domains in the order in which this client tries them, or none; `by_name`: see `namespace_of_name`."""
+    def search_path(self, request: Request, by_name: bool) -> SearchPath:
+        """Where this client looks; `by_name`: see `namespace_of_name`."""
 
 
 class Settings(NamedTuple):
@@ -55,6 +56,7 @@ class _Denial(NamedTuple):
     kind: Hashable
 
 
+@nameblind
 class Autopath:
     """The walker of one server block."""
 
@@ -86,21 +88,22 @@ class Autopath:
 
         What went wrong for a reason ends the walk: a name that could not be asked for may be there.
         """
-        asked = request.question
+        asked, path = request.question, self._path(request)
         first: Reply | NoAnswer | Name | None = None
-        denied = 0
-        for name in _walk(asked.qname, self._path(request)):
-            if self._is_denied(request, name):
+        denied, keys = 0, path.keys
+        for name in _walk(asked.qname, path.domains):
+            denial = self._denial(request, name)
+            if denial is not None:
                 denied += 1
+                keys = None if keys is None else (*keys, *denial.names)
                 first = first or name
                 continue
-            self._count_denied(request, denied)
-            denied = 0
-            found = await _tried(request.asking(name), rest)
+            found = await self._asked(request, name, denied, rest)
             if isinstance(found, Reply) and found.rcode != codes.NXDOMAIN:
                 self._successes.add((request.server,))
-                return found if name.lower() == asked.key else _aliased(asked.qname, found)
-            first = first or found
+                reply = found if name.lower() == asked.key else _aliased(asked.qname, found)
+                return _kept(reply, keys, self._tally(request, denied))
+            first, denied, keys = first or found, 0, None
             self._learn(request, name, found)
         if isinstance(first, Name):
             self._count_denied(request, denied - 1)  # the chain counts it itself
@@ -109,15 +112,32 @@ class Autopath:
             self._count_denied(request, denied)
         if isinstance(first, NoAnswer):
             raise first
-        return first or await rest(request)
+        return first.keeping(None) if first else _kept(await rest(request), keys)
 
-    def _is_denied(self, request: Request, name: Name) -> bool:
-        """Whether the chain below would deny a name just as the one that was learnt from: then it is counted so."""
+    async def _asked(self, request: Request, name: Name, denied: int, rest: Handler) -> Reply | NoAnswer:
+        """The chain is asked for a name, behind so many that it need not be asked for."""
+        self._count_denied(request, denied)
+        return await _tried(request.asking(name), rest)
+
+    def _denial(self, request: Request, name: Name) -> Member | None:
+        """How the chain below would deny a name, if it would just as the one that was learnt from: it is counted so."""
         denial = self._denials.get(request.server)
         if denial is None or not name.lower().endswith(denial.alike.zone):
-            return False
+            return None
         member = denial.alike.find(_about(request, name))
-        return member is not None and member.kind == denial.kind
+        return member if member is not None and member.kind == denial.kind else None
+
+    def _tally(self, request: Request, denied: int) -> Callable[[int], None]:
+        """What counts the repetitions of a walk with so many denials and an answer."""
+        server = request.server
+        tallies = self._denials[server].alike.tallies if denied else ()
+
+        def tally(times: int) -> None:
+            self._successes.add((server,), times)
+            for each in tallies:
+                each(times * denied)
+
+        return tally
 
     def _count_denied(self, request: Request, times: int) -> None:
         """Count so many names as the chain would count them."""
@@ -131,12 +151,12 @@ class Autopath:
             if member is not None and not member.answer:
                 self._denials[request.server] = _Denial(found.keep.alike, member.kind)
 
-    def _path(self, request: Request) -> tuple[Name, ...]:
+    def _path(self, request: Request) -> SearchPath:
         settings = self._settings
         if not any(names.is_below(request.question.key, zone) for zone in settings.zones):
-            return ()
+            return SearchPath()
         if self._searcher is None:
-            return settings.search
+            return SearchPath(settings.search)
         return self._searcher.search_path(request, settings.by_name)
 
 
@@ -188,6 +208,15 @@ async def _tried(request: Request, rest: Handler) -> Reply | NoAnswer:
         if unwritten.reason is not None:
             raise
         return unwritten
+
+
+def _kept(reply: Reply, keys: tuple[Name, ...] | None, *tallies: Callable[[int], None]) -> Reply:
+    """A reply that may be repeated as before, unless one of `keys` changes; `keys` are None if it may not."""
+    keep = reply.keep
+    if keep is None or keys is None:
+        return reply.keeping(None)
+    names, until, counted, variants, ageing, _ = keep
+    return reply.keeping(Keep((*names, *keys), until, (*counted, *tallies), variants, ageing))
 
 
 def _aliased(qname: Name, reply: Reply) -> Reply:

@@ -19,7 +19,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from kdns.chain import Handler, Reply, Request
+from kdns.chain import Handler, Reply, Request, SearchPath
 from kdns.corefile import Args, Line
 from kdns.corefile.durations import duration
 from kdns.corefile.numbers import integer
@@ -68,9 +68,9 @@ class Erratic:
         """Only after the third query and before the fifth: those who wait for it can be seen to wait."""
         return self._queries in READY
 
-    def search_path(self, request: Request, by_name: bool) -> tuple[Name, ...]:
-        """The domains of a search path for the autopath plugin."""
-        return names.parse("a.example.org."), names.parse("b.example.org.")
+    def search_path(self, request: Request, by_name: bool) -> SearchPath:
+        """A search path for the autopath plugin."""
+        return SearchPath((names.parse("a.example.org."), names.parse("b.example.org.")))
 
     def _answer(self, request: Request, is_cut: bool) -> Reply:
         asked = request.question

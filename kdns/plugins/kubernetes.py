@@ -34,7 +34,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kdns.chain import FOREVER, Alike, Handler, Keep, Member, Plugin, Reply, Request, Step, nameblind
+from kdns.chain import FOREVER, Alike, Handler, Keep, Member, Plugin, Reply, Request, SearchPath, Step, nameblind
 from kdns.cluster import metadata, objects, rows, search
 from kdns.cluster.address import Address
 from kdns.cluster.entries import IMPORT_NAME
@@ -164,18 +164,18 @@ class Kubernetes:
             return (self._zones.soa(place[0], zone),)
         return tuple(transfer(self._zones, place[0]))
 
-    def search_path(self, request: Request, by_name: bool) -> tuple[Name, ...]:
+    def search_path(self, request: Request, by_name: bool) -> SearchPath:
         """For autopath: where the pod that asks looks for names. Empty for other zones' names and unknown pods.
 
         With `by_name`, a client that is no known pod is in the namespace that its query names.
         """
         place = self._zones.holding(request.question.key)
         if place is None:
-            return ()
+            return SearchPath()
         zone, labels = place
-        known = search.of_client(self._state.pods, request.client.address)
-        namespace = known or (search.of_name(labels, self._state.namespaces) if by_name else None)
-        return () if namespace is None else (*search.path(namespace, zone.name), *self._search)
+        client = request.client.address if self._chosen.pods == VERIFIED else None
+        namespaces = self._state.namespaces if by_name else None
+        return SearchPath(*search.path(zone.name, labels, self._state.pods, client, namespaces, self._search))
 
     def follow(self, forget: Callable[[Keys], None]) -> None:
         """Tell `forget` the keys of what changes, in the same step."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec import to_builtins
 
-from kdns.chain import Keep, Reply, Request, link
+from kdns.chain import Keep, Reply, Request, SearchPath, link
 from kdns.errors import REFUSED, SERVFAIL, ConfigError, NoAnswer, StartError
 from kdns.metrics import Metrics
 from kdns.plugins import autopath
@@ -44,12 +44,13 @@ class World:
 class Knowing:
     """A plugin that knows one search path; whether it was told to go by names is in it."""
 
-    def __init__(self, *path: str) -> None:
+    def __init__(self, *path: str, keys: tuple[Name, ...] | None = ()) -> None:
         self._path = tuple(map(names.parse, path))
+        self._keys = keys
 
-    def search_path(self, _: Request, by_name: bool) -> tuple[Name, ...]:
+    def search_path(self, _: Request, by_name: bool) -> SearchPath:
         """The path, behind `by-name.` where that was asked for."""
-        return (names.parse("by-name."), *self._path) if by_name else self._path
+        return SearchPath((names.parse("by-name."), *self._path) if by_name else self._path, self._keys)
 
 
 @pytest.fixture
@@ -186,9 +187,27 @@ def test_answers_that_were_found_are_counted(made: Callable[..., Autopath]) -> N
     assert metrics.family("autopath_success_total").values == {("dns://:53",): 2}
 
 
-def test_an_answer_is_for_this_client_only(made: Callable[..., Autopath]) -> None:
-    handler = link([made(), canned(World("b.example.org. 5 IN A 192.0.2.1"))])
-    assert step(handler(request("b.example.org. A"))).keep is None
+def test_an_answer_is_for_this_client_only_if_its_search_path_is() -> None:
+    def kept(keys: tuple[Name, ...] | None) -> Keep | None:
+        plugin = autopath.setup(args("autopath @kubernetes"))
+        plugin.meet({"kubernetes": Knowing("lan", keys=keys)})
+        return step(link([plugin, canned(World("b.lan. 5 IN A 192.0.2.1"))])(request("b.lan. A"))).keep
+
+    assert kept(None) is None
+    found = kept((b"\x04shop",))
+    assert found is not None
+    assert found.names == (b"\x04shop",)
+
+
+def test_repetitions_are_counted_as_answers_that_were_found(made: Callable[..., Autopath]) -> None:
+    metrics = Metrics()
+    handler = link([made(metrics=metrics), canned(World("b.example.org. 5 IN A 192.0.2.1"))])
+    keep = step(handler(request("b.example.org. A"))).keep
+
+    assert keep is not None
+    for tally in keep.tallies:
+        tally(3)
+    assert metrics.family("autopath_success_total").values == {("dns://:53",): 4}
 
 
 @pytest.mark.parametrize(

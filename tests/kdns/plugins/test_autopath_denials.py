@@ -62,7 +62,11 @@ class Block:
 
     def ask(self, text: str, server: str) -> Reply:
         """The reply to `NAME TYPE`, without what only a server does with it."""
-        return step(self.chain(request(text, server=server, ask=_elsewhere))).keeping(None)
+        return self.reply(text, server).keeping(None)
+
+    def reply(self, text: str, server: str) -> Reply:
+        """The same with what the server does with it."""
+        return step(self.chain(request(text, server=server, ask=_elsewhere)))
 
     def counted(self) -> dict[str, Any]:
         """What every counter says."""
@@ -115,3 +119,45 @@ def test_a_new_service_is_found_by_the_next_walk() -> None:
     block.cluster._state.namespaces.put(namespace("nope"))
 
     assert block.ask("www.nope.ns.svc.cluster.local. A", "dns://:53").answer[1].endswith(bytes((10, 96, 0, 99)))
+
+
+NEW = [service("www", ["10.96.0.99"], HTTP, ns="ns"), service("www", ["10.96.0.98"], HTTP, ns="example")]
+CHANGES = st.one_of(
+    st.tuples(st.sampled_from(["put_service", "delete_service"]), st.sampled_from(NEW)),
+    st.tuples(st.sampled_from(["put", "delete"]), st.sampled_from([namespace("example"), namespace("default")])),
+)
+
+
+def _change(block: Block, how: str, what: Object) -> set[bytes]:
+    """Do it; the keys of what may be answered differently now."""
+    state = block.cluster._state
+    place = state.index if "service" in how else state.namespaces
+    meta = what.metadata
+    return set(getattr(place, how)(*((what,) if how.startswith("put") else (meta.namespace, meta.name))))
+
+
+@given(st.lists(st.one_of(NAMES.map(lambda name: f"{name} A"), CHANGES), max_size=30))
+def test_what_is_repeated_is_what_a_walk_would_find(steps: list[Any]) -> None:
+    block, kept = Block(learns=True), dict[str, Reply]()
+    for each in steps:
+        if not isinstance(each, str):
+            keys = _change(block, *each)
+            kept = {asked: reply for asked, reply in kept.items() if reply.keep and not keys & {*reply.keep.names}}
+            continue
+        found = block.reply(each, "dns://:53")
+        assert kept.get(each, found).keeping(None) == found.keeping(None)
+        if found.keep is not None:
+            kept[each] = found
+
+
+def test_a_repetition_is_counted_as_another_walk() -> None:
+    walking, repeating = Block(learns=True), Block(learns=True)
+    asked = "www.example.org.ns.svc.cluster.local. A", "dns://:53"
+    for _ in range(4):
+        walking.ask(*asked)
+    kept = [repeating.reply(*asked).keep for _ in range(3)][2]  # by then denials are learnt and the answer is cached
+
+    assert kept is not None
+    for tally in kept.tallies:
+        tally(1)
+    assert repeating.counted() == walking.counted()

@@ -109,7 +109,7 @@ def test_is_ready_for_a_while_only() -> None:
 
 def test_has_a_search_path() -> None:
     path = erratic.setup(args("erratic")).search_path(request("a.example.org. A"), False)
-    assert list(map(names.show, path)) == ["a.example.org.", "b.example.org."]
+    assert list(map(names.show, path.domains)) == ["a.example.org.", "b.example.org."]
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def test_tells_autopath_where_the_pod_that_asks_looks_for_names(
         take(made, pod("client", "10.1.0.1"))
 
     found = made.search_path(request(f"{asked} A", client=Client(client, 4000)), by_name)
-    assert [names.show(name) for name in found] == path
+    assert [names.show(name) for name in found.domains] == path
 
 
 def test_the_search_path_ends_with_the_server_s_own() -> None:
@@ -304,7 +304,7 @@ def test_the_search_path_ends_with_the_server_s_own() -> None:
 
     found = made.search_path(request(f"x.{SVC} A", client=Client("10.1.0.1", 4000)), False)
     own = Path("/etc/resolv.conf")
-    assert found[3:] == (search(own.read_text()) if own.is_file() else ())
+    assert found.domains[3:] == (search(own.read_text()) if own.is_file() else ())
 
 
 def test_the_time_that_a_change_took_is_counted_and_an_odd_time_told_of() -> None:
