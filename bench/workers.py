@@ -1,7 +1,9 @@
 """What a second process costs and brings: kdns with `multisocket 2` beside kdns with one process.
 
 On a machine of two cores the load generator has one of them, so both processes run on the other: what they could do
-with a core each follows from the processor time that the busier one of them uses.
+with a core each follows from the processor time that the busier one of them uses. What is asked is a flood that keeps
+that core busy: a server that waits for its client takes fewer queries at a wake-up, so that each of them costs more,
+and two that share the client's rate wait more often than one.
 """
 
 from contextlib import ExitStack
@@ -29,7 +31,7 @@ class Divided(NamedTuple):
 
 
 def measure(rounds: int, seconds: float) -> dict[str, Divided]:
-    """Hot names, in turns, on a cluster of full size; then the memory once others were asked for as well."""
+    """Names that are not there, in turns, on a cluster of full size; and the memory once others were asked for too."""
     cluster = Cluster()
     with (
         TemporaryDirectory() as directory,
@@ -41,13 +43,14 @@ def measure(rounds: int, seconds: float) -> dict[str, Divided]:
         }
         hot = slices(WORKLOADS["hot"], cluster, Path(directory))[0]
         fresh = slices(WORKLOADS["fresh"], cluster, Path(directory), 1)[1]
+        floods = slices(WORKLOADS["nxdomain"], cluster, Path(directory), rounds)[1:]
         taken: dict[str, list[tuple[float, float]]] = {title: [] for title in servers}
         for server in servers.values():
             _used(server, hot, seconds)
             _used(server, fresh, seconds)
-        for _ in range(rounds):
+        for flood in floods:
             for title, server in servers.items():
-                taken[title].append(_used(server, hot, seconds))
+                taken[title].append(_used(server, flood, seconds))
         return {
             title: Divided(
                 median(each for each, _ in taken[title]),
