@@ -38,6 +38,9 @@ class Outcome(Enum):
     TOO_LONG = "too long"
 
 
+_OUTCOMES = {codes.NXDOMAIN: Outcome.NXDOMAIN, codes.SERVFAIL: Outcome.FAILURE, YXDOMAIN: Outcome.TOO_LONG}
+
+
 class Found(NamedTuple):
     """What a zone knows. `target` (case as it stands in the zone) has to be asked for too, with the same type; see
     `joined`. `wildcard` is the name that stood in for the one that was asked for.
@@ -60,11 +63,8 @@ def joined(zone: Zone, found: Found, rcode: int, answer: tuple[RR, ...], do: boo
     """One answer of what was found and what the server itself said of `found.target`."""
     look = _Lookup(zone, codes.ANY, do)
     rrs = (*found.answer, *answer)
-    if rcode == codes.NXDOMAIN:
-        outcome = Outcome.NXDOMAIN
-    elif rcode == codes.SERVFAIL:
-        outcome = Outcome.FAILURE
-    else:
+    outcome = _OUTCOMES.get(rcode)
+    if outcome is None:
         outcome = Outcome.NODATA if rcode == codes.NOERROR and not answer else Outcome.ANSWER
     denied = outcome in (Outcome.NXDOMAIN, Outcome.NODATA)
     authority = look.soa() if denied else look.ns()

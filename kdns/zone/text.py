@@ -34,6 +34,8 @@ _LABEL = re.compile(r"[!-\-/-\[\]-~]{1,63}\Z")
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}\Z")  # what passes needs no IPv4Address, the slowest part of a record
 _ESCAPE = re.compile(rb"\\(\d{3}|.)", re.DOTALL)
+_BEFORE_VALUE = re.compile(r'(?<==) (?=")')  # between a parameter and its value in quotes, cut to two words
+_WITH_PARAMETERS = (codes.SVCB, codes.HTTPS)  # RFC 9460 section 2.1: `alpn="h2,h3"`
 _DURATION = re.compile(r"(?:\d+[smhdwSMHDW]?)+\Z", re.ASCII)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SOA_TIMES = Struct("!IIIII")
@@ -181,8 +183,11 @@ class _Reader:
         if make is not None:
             return make(self._name, *words)
         origin = dns.name.from_wire(self._origin, 0)[0]
+        text = " ".join(words)
+        if kind in _WITH_PARAMETERS:
+            text = _BEFORE_VALUE.sub("", text)
         made = dns.rdata.from_text(
-            codes.class_name(rclass), codes.type_name(kind), " ".join(words), origin, relativize=False
+            codes.class_name(rclass), codes.type_name(kind), text, origin, relativize=False
         ).to_wire()
         assert made is not None  # without a file to write to, the octets are returned
         return made

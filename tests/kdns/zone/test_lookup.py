@@ -148,6 +148,7 @@ def test_tells_which_wildcard_stood_in() -> None:
         (codes.NOERROR, "", Outcome.NODATA, [SOA]),
         (codes.NXDOMAIN, "", Outcome.NXDOMAIN, [SOA]),
         (codes.SERVFAIL, "", Outcome.FAILURE, [NS]),
+        (6, "", Outcome.TOO_LONG, [NS]),
         (codes.REFUSED, "", Outcome.ANSWER, [NS]),
     ],
 )

@@ -16,6 +16,7 @@ from kdns.zone.keys import Key
 from kdns.zone.signing import Period
 from tests.kdns.asking import records as rrs
 from tests.kdns.zone.signed import key
+from tests.kdns.zones import rrs as master
 
 ZONE = names.parse("example.org.")
 NOW = 1_800_000_000
@@ -101,6 +102,23 @@ def test_each_name_has_what_it_should(csk: Key) -> None:
     assert kinds(zone, "safe.example.org.") == ["DS", "NS", "NSEC", "RRSIG", "RRSIG"]
     assert kinds(zone, "ns.sub.example.org.") == ["A"]
     assert kinds(zone, "deep.example.org.") == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *('HTTPS 1 . alpn="h2,h3" port=8443 ipv6hint=2001:db8::1', 'SVCB 2 x. dohpath="/d{?dns}" key667="a b"'),
+        *('TXT "a;b" "" "\\"\\\\" "\\000\\255"', 'CAA 0 issue "ca.example; a=b"', 'URI 10 1 "ftp://example.org/"'),
+        *('NAPTR 100 10 "U" "E2U+sip" "!^\\\\+(.*)$!sip:\\\\1@x!" .', 'HINFO "a b" "c"', "SRV 1 2 3 X.example.org."),
+        *("LOC 52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000.00m 10.00m", "RP a\\.b.example.org. c.example.org."),
+        *("TLSA 3 1 1 " + "ab" * 32, "SSHFP 4 2 " + "cd" * 32, "DS 12345 13 2 " + "ef" * 32, "CERT PGP 0 0 AQID"),
+        *("APL 1:192.0.2.0/24 !2:2001:db8::/32", "EUI48 00-00-5e-00-53-2a", "L32 10 192.0.2.1", "OPENPGPKEY AQID"),
+        *("TYPE65280 \\# 3 010203", "CSYNC 66 3 A NS AAAA", "NSEC3PARAM 1 0 12 aabb", "DNAME x.example.org.", "MX 0 ."),
+    ],
+)
+def test_what_is_written_is_read_again(value: str) -> None:
+    (rr,) = master(f"@ 60 {value}")
+    assert master(signed.to_text(rr)) == [rr]
 
 
 def test_a_zone_needs_its_soa(csk: Key) -> None:

@@ -59,6 +59,22 @@ def test_reads_a_record(line: str, shows: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "octets"),
+    [
+        ('HTTPS 1 . alpn="h2,h3" ipv4hint=192.0.2.1', "0001 00 0001 0006 026832 026833 0004 0004 c0000201"),
+        ("HTTPS 1 . port=8443 alpn=h2", "0001 00 0001 0003 026832 0003 0002 20fb"),
+        ('SVCB 1 x. ( dohpath="/d{?dns}"\n)', "0001 0178 00 0007 0008 2f647b3f646e737d"),
+        ('SVCB 1 x. key667="a b" key668="=" key666', "0001 0178 00 029a 0000 029b 0003 612062 029c 0001 3d"),
+        ("SVCB 0 x", "0000 0178 076578616d706c65 036f7267 00"),
+    ],
+)
+def test_parameters_of_a_service_may_be_quoted(value: str, octets: str) -> None:
+    """RFC 9460 section 2.1."""
+    (rr,) = rrs(f"@ 1 {value}")
+    assert records.rdata(rr) == bytes.fromhex(octets)
+
+
+@pytest.mark.parametrize(
     ("lines", "complaint"),
     [
         ("\n@ 1 A 192.0.2", "db:2: Expected 4 octets in '192.0.2'"),
