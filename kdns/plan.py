@@ -7,6 +7,7 @@ none of this block's zones; of a block behind one that takes all of its queries.
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import NamedTuple
 
 from kdns.corefile import Key
@@ -60,17 +61,40 @@ def describe(instance: Instance) -> Iterator[str]:
     yield from (f"warning: {text}" for text in warnings(instance))
 
 
+class _Entrances:
+    """The server blocks behind each door, in the order of the Corefile, without those that a view makes choosy."""
+
+    def __init__(self, sites: Sequence[Site]) -> None:
+        self._behind: dict[Door, list[tuple[int, Site]]] = {}
+        for at, site in enumerate(sites):
+            for door in _doors(site) if site.value(View) is None else ():
+                self._behind.setdefault(door, []).append((at, site))
+
+    def before(self, at: int, door: Door) -> Site | None:
+        """The first block before that with the number `at` which takes every query that comes through the door."""
+        return next((site for other, site in self._behind.get(door, ()) if other < at), None)
+
+    def taker(self, zone: Name, door: Door, own: Site) -> tuple[Site, Name] | None:
+        """Another block than `own` that takes all of what is in `zone`, by a longer zone than the door's, and that."""
+        found: list[tuple[int, Site, Name]] = []
+        for name in names.ancestors(zone):
+            if len(name) > len(door.key.zone):
+                behind = self._behind.get(Door(door.key._replace(zone=name), door.address), ())
+                found += ((at, site, name) for at, site in behind if site is not own)
+        return min(found, key=itemgetter(0))[1:] if found else None
+
+
 def warnings(instance: Instance) -> Iterator[str]:
     """What can never be reached, a line each, in the order of the Corefile."""
+    entrances = _Entrances(instance.sites)
     for at, site in enumerate(instance.sites):
-        before = instance.sites[:at]
-        blocking = [next((other for other in before if _takes(other, door)), None) for door in _doors(site)]
+        blocking = [entrances.before(at, door) for door in _doors(site)]
         if blocking and all(blocking):
             first = next(other for other in blocking if other)
             zones = _shown(door.key.zone for door in _doors(site))
             yield f"{_place(site)} - the server block is never reached: {_place(first)} takes all queries for {zones}"
             continue
-        yield from _of_plugins(site, [other for other in instance.sites if other is not site])
+        yield from _of_plugins(site, entrances)
 
 
 def steps(site: Site) -> list[Step]:
@@ -94,18 +118,20 @@ def _together(told: Sequence[Reach]) -> Reach:
     return Reach(zones, ends, spared)
 
 
-def _of_plugins(site: Site, others: Sequence[Site]) -> Iterator[str]:
+def _of_plugins(site: Site, entrances: _Entrances) -> Iterator[str]:
     zones = tuple(dict.fromkeys(door.key.zone for door in _doors(site)))
     before: list[Step] = []
     schemes = {door.key.scheme for door in _doors(site)}
     for step in steps(site):
+        if before and step.reach is before[-1].reach:
+            continue  # directives that make one plugin stand together: a zone in one is not kept from the next
         if schemes.isdisjoint(SCHEMES.get(step.name, schemes)):
             keys = _either(step.name)
             yield f"{step.place} - {step.name} is never used: no key of the server block begins with {keys}"
         inside = [zone for zone in step.reach.zones if any(overlaps(zone, zones))]
         yield from (f"{step.place} - {step.name}: {text}" for text in _outside(step.reach.zones, inside, zones))
         if inside and step.answers:
-            reasons = _reasons(site, step, before, others)
+            reasons = _reasons(site, step, before, entrances)
             if all(reasons):
                 yield f"{step.place} - {step.name} is never reached: {'; '.join(filter(None, dict.fromkeys(reasons)))}"
         before.append(step)
@@ -122,10 +148,10 @@ def _outside(zones: Collection[Name], inside: Collection[Name], block: Collectio
             yield f"no query for {names.show(zone)} is ever seen: the server block is for {_shown(block)}"
 
 
-def _reasons(site: Site, step: Step, before: Sequence[Step], others: Sequence[Site]) -> list[str]:
+def _reasons(site: Site, step: Step, before: Sequence[Step], entrances: _Entrances) -> list[str]:
     """Why each part of what a step is for does not come to it; "" for a part that does."""
     return [
-        _taken(part, door, others) or _ended(part, before)
+        _taken(site, part, door, entrances) or _ended(part, before)
         for door in _doors(site)
         for zone in step.reach.zones
         for part in overlaps(zone, (door.key.zone,))
@@ -139,29 +165,10 @@ def _ended(zone: Name, before: Sequence[Step]) -> str:
     return ""
 
 
-def _taken(zone: Name, door: Door, others: Sequence[Site]) -> str:
+def _taken(site: Site, zone: Name, door: Door, entrances: _Entrances) -> str:
     """Whether another block with a longer zone takes all of what is in `zone` behind this door."""
-    for other in others:
-        for key, address in _doors(other):
-            longer = len(key.zone) > len(door.key.zone) and names.is_below(zone, key.zone)
-            if longer and _is_same_place(Door(key, address), door) and not _has_view(other):
-                return f"{_place(other)} takes all queries for {names.show(key.zone)}"
-    return ""
-
-
-def _takes(site: Site, door: Door) -> bool:
-    """Whether a block takes every query that comes through this door, if it stands before the door's own block."""
-    if _has_view(site):
-        return False
-    return any(mine.key.zone == door.key.zone and _is_same_place(mine, door) for mine in _doors(site))
-
-
-def _has_view(site: Site) -> bool:
-    return site.value(View) is not None
-
-
-def _is_same_place(one: Door, other: Door) -> bool:
-    return (one.key.scheme, one.key.port, one.address) == (other.key.scheme, other.key.port, other.address)
+    found = entrances.taker(zone, door, site)
+    return f"{_place(found[0])} takes all queries for {names.show(found[1])}" if found else ""
 
 
 def _doors(site: Site) -> list[Door]:

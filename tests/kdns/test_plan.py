@@ -120,6 +120,21 @@ UNREACHED = {
         "example.org {\n hosts {\n  192.0.2.1 x.example.org\n }\n whoami\n}\n",
         [],
     ),
+    "several files in a block": (
+        ". {\n file a a.example\n file b b.example sub.a.example\n forward . 192.0.2.1\n}\n",
+        [],
+    ),
+    "several files, of which one is outside the block": (
+        "a.example {\n file a\n file b b.example\n}\n",
+        ["Corefile:2 - file: no query for b.example. is ever seen: the server block is for a.example."],
+    ),
+    "behind several files": (
+        "a.example b.example {\n file a a.example\n file b b.example\n forward . 192.0.2.1\n}\n",
+        [
+            "Corefile:4 - forward is never reached: file (Corefile:2) lets nothing in a.example. through; "
+            "file (Corefile:2) lets nothing in b.example. through"
+        ],
+    ),
     "what another block takes": (
         f". {{\n {KUBERNETES % ('cluster.local', '')} forward . 192.0.2.1\n}}\ncluster.local {{\n whoami\n}}\n",
         ["Corefile:2 - kubernetes is never reached: Corefile:8 takes all queries for cluster.local."],
@@ -176,6 +191,13 @@ UNREACHED = {
         [],
     ),
 }
+
+
+def test_many_zones_are_looked_through_at_once() -> None:
+    """With a look at each pair of them, this would not end within the time that a test has."""
+    zones = [f"z{number}.example" for number in range(3000)]
+    assert warned(". {\n" + "".join(f"file db {zone}\n" for zone in zones) + "}\n") == []
+    assert warned("".join(f"{zone} {{\n file db\n}}\n" for zone in zones)) == []
 
 
 @pytest.mark.parametrize(("corefile", "expected"), UNREACHED.values(), ids=UNREACHED)
