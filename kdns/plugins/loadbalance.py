@@ -125,6 +125,8 @@ class Drawn:
         """Read the weights. A file that cannot be opened is tried again later; StartError for one with mistakes."""
         try:
             self._read()
+        except IsADirectoryError:  # that will not become better
+            raise StartError(f"plugin/loadbalance: read {self._settings.path}: is a directory") from None
         except OSError as error:
             if not self._settings.reload:
                 raise StartError(f"plugin/loadbalance: weight file open error: {error}") from None

@@ -32,7 +32,7 @@ HELP = "see https://coredns.io/plugins/loop#troubleshooting"
 
 def setup(args: Args) -> Plugin:
     """The plugin of one server block, for the block's first zone."""
-    args.once().expect(0)
+    args.once().alone(0)
     first = args.keys[0][0]
     return Loop(first.zone, first.port, args.log, secrets.randbits)
 

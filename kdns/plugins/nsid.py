@@ -13,8 +13,9 @@ from kdns.wire.edns import Edns
 
 
 def setup(args: Args) -> Plugin:
-    """The plugin of one server block. ConfigError for a second one."""
-    words = args.once().words
+    """The plugin of one server block. ConfigError for a second one, and for properties: it has none."""
+    directive = args.once()
+    words = directive.alone(0, len(directive.words))
     data = (" ".join(words) if words else platform.node() or "localhost").encode()
 
     @repeatable

@@ -132,6 +132,11 @@ async def test_a_weight_file_that_is_missing_for_good_is_an_error(tmp_path: Path
         await Drawn(Weighted(tmp_path / "gone", 0.0), (), Random(7), lambda level, text: None).start()
 
 
+async def test_a_directory_in_place_of_a_weight_file_is_not_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="is a directory"):
+        await Drawn(Weighted(tmp_path), (), Random(7), lambda level, text: None).start()
+
+
 async def test_a_weight_file_with_mistakes_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="missing domain name in weight file"):
         await drawn("192.0.2.1 3", tmp_path)

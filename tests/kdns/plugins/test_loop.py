@@ -121,7 +121,11 @@ async def test_closing_ends_the_probing() -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("loop\nloop", "this plugin can only be used once per Server Block"), ("loop now", "Wrong argument count")],
+    [
+        ("loop\nloop", "this plugin can only be used once per Server Block"),
+        ("loop now", "Wrong argument count"),
+        ("loop {\n}", "Unexpected token '{'"),
+    ],
 )
 def test_says_what_is_wrong_in_the_corefile(text: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):

@@ -54,6 +54,13 @@ def test_a_failure_passes() -> None:
         ask(nsid.setup(args("nsid a")), ASKING)
 
 
-def test_stands_once_in_a_block() -> None:
-    with pytest.raises(ConfigError, match="this plugin can only be used once per Server Block"):
-        nsid.setup(args("nsid a\nnsid b"))
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("nsid a\nnsid b", "this plugin can only be used once per Server Block"),
+        ("nsid a {\n b\n}", "Unexpected token '{'"),
+    ],
+)
+def test_stands_once_in_a_block_and_has_no_properties(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        nsid.setup(args(text))
