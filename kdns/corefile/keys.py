@@ -41,12 +41,15 @@ def read_key(text: str, dns_port: int = PORTS["dns"]) -> list[Key]:
     scheme = scheme.lower()
     if scheme not in PORTS:
         raise ConfigError(f"invalid protocol {scheme!r} in {text!r}: {', '.join(PORTS)} are known")
-    host, port = _split_port(rest, dns_port if scheme == "dns" else PORTS[scheme])
+    host, port = _split_port(rest or ".", dns_port if scheme == "dns" else PORTS[scheme])
     return [Key(scheme, zone, port) for zone in zones(host)]
 
 
 def zones(host: str) -> list[Name]:
-    """The zones, lower-cased, that a domain name or a CIDR stands for. ConfigError if it is neither."""
+    """The zones, lower-cased, that a domain name or a CIDR stands for. ConfigError if it is neither.
+
+    No name at all is none either, so that a variable that is not set does not make a zone of a port.
+    """
     if len(host) > 255:
         raise ConfigError(f"specified zone is too long: {len(host)} > 255")
     if "/" in host:
@@ -54,6 +57,8 @@ def zones(host: str) -> list[Name]:
         if reverse is not None:
             return reverse
     try:
+        if not host:
+            raise WireError("no name")
         return [names.parse(host).lower()]
     except WireError:
         raise ConfigError(f"zone is not a valid domain name: {host}") from None
@@ -63,7 +68,7 @@ def named(text: str) -> list[Name]:
     """The zones that an argument of a plugin names: it is read as a key. None for what is no zone."""
     scheme, _, rest = text.partition("://")
     try:
-        host, _ = _split_port(rest if scheme in PORTS else text, 0)
+        host, _ = _split_port((rest if scheme in PORTS else text) or ".", 0)
         return zones(host)
     except ConfigError:
         return []

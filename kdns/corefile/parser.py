@@ -65,6 +65,7 @@ class _Parser:
             if name is not None and self._at < len(self._tokens):
                 self._define(name, keys[0])
             elif keys or self._at < len(self._tokens):
+                keys = keys or [self._tokens[self._at]._replace(text="")]  # the brace stands for the root
                 found.append(ServerBlock(tuple(keys), self._contents()))
         return tuple(found)
 

@@ -18,7 +18,6 @@ from kdns.wire import names
     [
         (".", ["dns://.:1053"]),
         ("", ["dns://.:1053"]),
-        (":5353", ["dns://.:5353"]),
         ("Example.ORG", ["dns://example.org.:1053"]),
         ("example.org.:54", ["dns://example.org.:54"]),
         ("dns://example.org", ["dns://example.org.:1053"]),
@@ -56,6 +55,7 @@ def test_a_cidr_stands_for_reverse_zones(host: str, found: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
+        (":5353", "zone is not a valid domain name: $"),
         ("example.org:", 'expecting data after last colon: "example.org:"'),
         ("example.org:70000", "invalid port 70000"),
         ("gopher://example.org", "invalid protocol 'gopher'"),

@@ -77,6 +77,7 @@ def shape(found: tuple[ServerBlock, ...]) -> list[tuple[list[str], dict[str, str
         ),
         (". {\n log\n {\n  x\n }\n}", [(["."], {"log": "log { x }"})]),
         ('"a b" {\n}', [(["a b"], {})]),
+        ("{\nwhoami\n}", [([""], {"whoami": "whoami"})]),  # the root, on the port of the command line
     ],
 )
 def test_blocks_have_keys_and_directives(text: str, found: list[tuple[list[str], dict[str, str]]]) -> None:
