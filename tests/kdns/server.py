@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -97,6 +98,8 @@ def exchange(packet: bytes, where: tuple[str, int], *, tcp: bool = False, source
     family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as sock:
         sock.settimeout(PATIENCE)
+        if tcp:  # or ports run out where one asks again and again: each would be kept for a minute
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         if source:
             sock.bind((source, 0))
         sock.connect(where)

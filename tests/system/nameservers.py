@@ -1,6 +1,7 @@
-"""Name servers of Debian's in processes of their own: NSD and Knot, as primaries and as secondaries."""
+"""Name servers of Debian's in processes of their own: NSD, Knot and BIND, as primaries and as secondaries."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,6 +56,26 @@ acl:
     journal-content: changes
     semantic-checks: soft
 zone:
+{zones}
+"""
+BIND = """
+{key}options {{
+    directory "{directory}";
+    listen-on port {port} {{ 127.0.0.1; }};
+    listen-on-v6 {{ none; }};
+    pid-file none;
+    session-keyfile "{directory}/session.key";
+    recursion no;
+    dnssec-validation no;
+    allow-transfer {{ any; }};
+    allow-notify {{ any; }};
+    ixfr-from-differences yes;
+    notify explicit;
+    notify-delay 0;
+    startup-notify-rate 1000;
+    also-notify {{ 127.0.0.1 port {other}; }};
+}};
+controls {{ }};
 {zones}
 """
 
@@ -150,3 +171,27 @@ class Knot(NameServer):
             env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin"},
             capture_output=True,
         )
+
+
+class Bind(NameServer):
+    """A BIND."""
+
+    def command(self, zones: Mapping[str, str | None], other: int) -> list[str]:
+        """How it is started."""
+        config = self.directory / "named.conf"
+        key, uses = "", ""
+        if self.secret:
+            key, uses = f'key {KEY} {{ algorithm hmac-sha256; secret "{self.secret}"; }};\n', f" key {KEY}"
+        lines = []
+        for name, text in zones.items():
+            kind = "primary" if text is not None else "secondary"
+            lines.append(f'zone "{name}" {{ type {kind}; file "{name}.zone"; masterfile-format text;')
+            lines.append("};" if text is not None else f"primaries {{ 127.0.0.1 port {other}{uses}; }}; }};")
+        config.write_text(
+            BIND.format(key=key, port=self.port, directory=self.directory, other=other, zones="\n".join(lines))
+        )
+        return ["named", "-g", "-n", "1", "-c", str(config)]
+
+    def reload(self) -> None:
+        """Read the master files again."""
+        self.process.send_signal(signal.SIGHUP)

@@ -16,7 +16,7 @@ import pytest
 
 from kdns.wire import codes, records
 from tests.kdns.server import Kdns, free_port
-from tests.system.nameservers import Knot, NameServer, Nsd
+from tests.system.nameservers import Bind, Knot, NameServer, Nsd
 
 SECRET = base64.b64encode(b"the secret of the update key").decode()
 SEED = "$TTL 60\n@ SOA ns hostmaster 1 7200 1800 86400 30\n@ NS ns\nns A 192.0.2.53\n"
@@ -191,7 +191,7 @@ def test_what_the_cache_keeps_is_never_older_than_the_zone(tmp_path: Path, kdns:
     assert server.answers("www.example.test. A") == ["www.example.test. 60 IN A 192.0.2.1"]
 
 
-@pytest.mark.parametrize("kind", [Nsd, Knot])
+@pytest.mark.parametrize("kind", [Nsd, Knot, Bind])
 def test_secondaries_are_told_and_fetch_the_differences(
     kind: type[NameServer], tmp_path: Path, kdns: Callable[[str], Kdns]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Zones carried to and from NSD and Knot, and fetched by their and BIND's tools."""
+"""Zones carried to and from NSD, Knot and BIND, and fetched by their tools."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,9 +10,9 @@ import pytest
 from bench.ports import free_port
 from kdns.wire import codes, records
 from tests.kdns.server import Kdns, exchange, query
-from tests.system.nameservers import KEY, Knot, NameServer, Nsd
+from tests.system.nameservers import KEY, Bind, Knot, NameServer, Nsd
 
-SERVERS = pytest.mark.parametrize("kind", [Nsd, Knot])
+SERVERS = pytest.mark.parametrize("kind", [Nsd, Knot, Bind])
 NAMES = 2000  # more records than a message of a transfer holds
 MANY = 9000  # records of some messages
 SECRET = "c2VjcmV0IG9mIHRoZSB0cmFuc2ZlciBrZXkhISE="
@@ -135,14 +135,17 @@ def test_a_secondary_fetches_a_zone_from_them(
         assert sorted(fetched("dig", ours.port, "AXFR")[1:-1]) == sorted(fetched("dig", server.port, "AXFR")[1:-1])
 
 
-def test_a_notify_brings_the_differences_of_a_zone(tmp_path: Path, kdns: Callable[[str], Kdns]) -> None:
+@pytest.mark.parametrize("kind", [Knot, Bind])
+def test_a_notify_brings_the_differences_of_a_zone(
+    kind: type[NameServer], tmp_path: Path, kdns: Callable[[str], Kdns]
+) -> None:
     port = free_port()
-    with other(Knot, tmp_path / "other", {"example.test": master(1)}, port) as server:
+    with other(kind, tmp_path / "other", {"example.test": master(1)}, port) as server:
         lines = f"secondary {{\n transfer from 127.0.0.1:{server.port}\n}}"
         ours = kdns(f"example.test:{port} {{\nbind 127.0.0.1\n{lines}\n}}\n")
         ours.wait_for("Transferred: example.test.")
         server.write("example.test", master(2, NAMES + 1).replace("host1 A", "moved A"))
-        assert isinstance(server, Knot)
+        assert isinstance(server, Knot | Bind)
         server.reload()
         ours.wait_for("Notify from 127.0.0.1 for example.test.: checking transfer")
         ours.wait_for("Transferred: example.test.", times=2)
