@@ -43,7 +43,8 @@ def signed(rrs: Iterable[RR], origin: Name, by: Sequence[Key], period: Period, s
     sets[origin][codes.SOA] = [records.with_rdata(soa, rdata[:-20] + serial.to_bytes(4, "big") + rdata[-16:])]
     _publish(sets[origin], origin, by, records.ttl(soa))
     cuts = {name for name, kinds in sets.items() if codes.NS in kinds and name != origin}
-    owners = sorted((name for name in sets if not _is_occluded(name, origin, cuts)), key=canonical)
+    ends = cuts | {name for name, kinds in sets.items() if codes.DNAME in kinds}
+    owners = sorted((name for name in sets if not _is_occluded(name, origin, ends)), key=canonical)
     minimum = int.from_bytes(rdata[-4:], "big")
     for owner, after in pairwise((*owners, origin)):
         kinds = _signed_kinds(sets[owner], owner in cuts) | {codes.RRSIG, codes.NSEC} | _cut_kinds(sets[owner])
@@ -102,9 +103,9 @@ def _publish(apex: dict[int, list[RR]], origin: Name, by: Sequence[Key], ttl: in
         apex.setdefault(CDNSKEY, []).append(records.make(origin, CDNSKEY, ttl, key.rdata))
 
 
-def _is_occluded(name: Name, origin: Name, cuts: set[Name]) -> bool:
-    """Whether a name is below a delegation: glue, or nothing that anybody sees."""
-    return any(above in cuts for above in list(names.ancestors(name))[1:] if names.is_below(above, origin))
+def _is_occluded(name: Name, origin: Name, ends: set[Name]) -> bool:
+    """Whether a name is below a delegation or a DNAME: glue, or nothing that anybody sees."""
+    return any(above in ends for above in list(names.ancestors(name))[1:] if names.is_below(above, origin))
 
 
 def _signed_kinds(kinds: dict[int, list[RR]], is_cut: bool) -> set[int]:
