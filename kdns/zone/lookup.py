@@ -7,8 +7,9 @@ followed inside the zone; where it leads to a name that owns nothing here, the s
 
 CoreDNS's ways are: the apex's NS records with every answer, NODATA to ANY, the addresses of MX, SRV, SVCB and HTTPS
 targets that are in the zone, glue only for name servers below the cut, NOERROR without SOA for an alias that ends in
-the zone without the type, and that a wildcard stands in for an empty non-terminal beside it. With DO the proofs are
-whole (RFC 4035 section 3.1.3), where CoreDNS leaves some out.
+the zone without the type, and that a wildcard stands in for an empty non-terminal beside it; not where the zone is
+signed, since no validator would take it. With DO the proofs are whole (RFC 4035 section 3.1.3), where CoreDNS leaves
+some out.
 """
 
 from collections.abc import Iterable, Iterator
@@ -100,7 +101,8 @@ class _Lookup:
         if node:
             return self._of_node(key, key, node)
         star = _STAR + (encloser if node is None else key[1 + key[0] :])
-        if star in self._nodes and key != zone.origin:
+        is_open = node is None or (key != zone.origin and not zone.chain)  # where NSEC says that a name is, it is
+        if star in self._nodes and is_open:
             return self._of_node(key, star, self._nodes[star])
         return self._denied(key, encloser, Outcome.NXDOMAIN if node is None else Outcome.EMPTY)
 

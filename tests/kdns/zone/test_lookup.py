@@ -194,9 +194,11 @@ SIGNED = zone(
     sub NS ns.sub
     sub NSEC *.w NS RRSIG NSEC
     ns.sub A 192.0.2.1
+    a.b.w A 192.0.2.2
+    a.b.w NSEC @ A RRSIG NSEC
     *.w CNAME ns
     *.w RRSIG CNAME 8 3 60 20300101000000 20200101000000 1 @ AAAE
-    *.w NSEC @ CNAME RRSIG NSEC
+    *.w NSEC a.b.w CNAME RRSIG NSEC
     """
 )
 
@@ -209,10 +211,11 @@ SIGNED = zone(
         ("example.org. SOA", ["SOA", "RRSIG"], ["NS", "RRSIG"]),
         ("example.org. NS", ["NS", "RRSIG"], []),
         ("nn.example.org. A", [], ["SOA", "RRSIG", "@ NSEC", "RRSIG"]),
-        ("zz.example.org. A", [], ["SOA", "RRSIG", "*.w NSEC", "@ NSEC", "RRSIG"]),
+        ("zz.example.org. A", [], ["SOA", "RRSIG", "a.b.w NSEC", "@ NSEC", "RRSIG"]),
         ("x.sub.example.org. A", [], ["NS", "sub NSEC"]),
-        ("x.w.example.org. A", ["CNAME", "RRSIG", "A", "RRSIG"], ["NS", "RRSIG", "*.w NSEC"]),
-        ("x.w.example.org. CNAME", ["CNAME", "RRSIG"], ["NS", "RRSIG", "*.w NSEC"]),
+        ("x.w.example.org. A", ["CNAME", "RRSIG", "A", "RRSIG"], ["NS", "RRSIG", "a.b.w NSEC"]),
+        ("x.w.example.org. CNAME", ["CNAME", "RRSIG"], ["NS", "RRSIG", "a.b.w NSEC"]),
+        ("b.w.example.org. A", [], ["SOA", "RRSIG", "*.w NSEC"]),
         ("w.example.org. A", [], ["SOA", "RRSIG", "sub NSEC"]),
     ],
 )
