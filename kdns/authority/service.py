@@ -159,7 +159,7 @@ class Service:
         keep: Keep | None = Keep(keys, alike=Alike(zone.origin, partial(self._member, keys, asked.do)))
         if found.target is not None:
             reply = await request.ask(request, found.target, asked.qtype)
-            found = joined(zone, found, reply.rcode, reply.answer, asked.do)
+            found = joined(zone, found, reply.rcode, reply.answer, asked.do, reply.authority)
             keep = kept_by(reply, keys).keep
         if found.wildcard is not None and request.labels is not None:
             request.labels[WILDCARD] = names.show(found.wildcard)

@@ -24,6 +24,7 @@ from kdns.zone.zone import Node, Zone, of_type, signatures
 MOST_ALIASES = 8  # that are followed inside a zone
 YXDOMAIN = 6  # RFC 6672 section 2.2: the name that a DNAME makes is too long
 _STAR = b"\x01*"
+_PROOFS = (codes.NSEC, codes.NSEC3)
 _TARGET_AT = {codes.MX: 2, codes.SRV: 6, codes.SVCB: 2, codes.HTTPS: 2}  # octets of RDATA before the target
 
 
@@ -60,16 +61,16 @@ def lookup(zone: Zone, key: Name, qtype: int, do: bool = False) -> Found:
     return _Lookup(zone, qtype, do).find(key)
 
 
-def joined(zone: Zone, found: Found, rcode: int, answer: tuple[RR, ...], do: bool = False) -> Found:
-    """One answer of what was found and what the server itself said of `found.target`."""
+def joined(zone: Zone, found: Found, rcode: int, answer: Node, do: bool = False, authority: Node = ()) -> Found:
+    """One answer of what was found and what the server itself said of `found.target`; with `do` its proofs, too."""
     look = _Lookup(zone, codes.ANY, do)
     rrs = (*found.answer, *answer)
     outcome = _OUTCOMES.get(rcode)
     if outcome is None:
         outcome = Outcome.NODATA if rcode == codes.NOERROR and not answer else Outcome.ANSWER
-    denied = outcome in (Outcome.NXDOMAIN, Outcome.NODATA)
-    authority = look.soa() if denied else look.ns()
-    return Found(outcome, rrs, (*authority, *found.authority), look.beside(rrs), None, found.wildcard)
+    own = look.soa() if outcome in (Outcome.NXDOMAIN, Outcome.NODATA) else look.ns()
+    proofs = tuple(filter(_is_proof, authority)) if do else ()
+    return Found(outcome, rrs, _added((*own, *found.authority), proofs), look.beside(rrs), None, found.wildcard)
 
 
 class _Lookup:
@@ -191,8 +192,9 @@ class _Lookup:
                 return Found(Outcome.ANSWER, answer, target=target)
             aliases = self._signed(node, len(key), codes.CNAME)
             if not aliases:
-                answer = (*answer, *self._signed(node, len(key), self._qtype))
-                break
+                last = self._signed(node, len(key), self._qtype)
+                proof = self._proof(key) if self._do and not last else ()
+                return Found(Outcome.ANSWER, (*answer, *last), (*self.ns(), *proof), self.beside(last))
             answer = (*answer, *aliases)
             target = records.rdata(aliases[0])
         return Found(Outcome.ANSWER, answer, self.ns(), self.beside(answer))
@@ -246,6 +248,12 @@ class _Lookup:
 
     def _signatures(self, node: Node, at: int, covered: int) -> Node:
         return signatures(node, at, covered) if self._do else ()
+
+
+def _is_proof(rr: RR) -> bool:
+    """Whether a record says what is not there, or is the signature of one that does."""
+    kind = records.rtype(rr)
+    return kind in _PROOFS or (kind == codes.RRSIG and int.from_bytes(records.rdata(rr)[:2], "big") in _PROOFS)
 
 
 def _downwards(key: Name, origin: Name) -> Iterator[Name]:

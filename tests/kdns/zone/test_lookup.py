@@ -163,6 +163,19 @@ def test_an_alias_takes_over_what_its_target_comes_to(
     assert shown(whole.authority) == authority
 
 
+def test_an_alias_takes_over_the_proofs_of_its_target() -> None:
+    proofs = rrs("""
+    w 60 NSEC @ A
+    w 60 RRSIG NSEC 8 3 60 20300101000000 20200101000000 1 @ AAAA
+    """)
+    authority = (*rrs("@ 60 SOA ns h 1 2 3 4 5\n@ 60 RRSIG SOA 8 2 60 20300101000000 20200101000000 1 @ AAAA"), *proofs)
+    found = find("away A")
+
+    with_do = joined(ZONE, found, codes.NXDOMAIN, (), True, authority)
+    assert with_do.authority == (ZONE.soa, *proofs)
+    assert joined(ZONE, found, codes.NXDOMAIN, (), False, authority).authority == (ZONE.soa,)
+
+
 def test_a_dname_that_changes_nothing_is_a_failure() -> None:
     looping = zone("loop DNAME loop")
     found = lookup(looping, names.parse("x.loop.example.org."), codes.A)
@@ -214,6 +227,7 @@ SIGNED = zone(
         ("zz.example.org. A", [], ["SOA", "RRSIG", "a.b.w NSEC", "@ NSEC", "RRSIG"]),
         ("x.sub.example.org. A", [], ["NS", "sub NSEC"]),
         ("x.w.example.org. A", ["CNAME", "RRSIG", "A", "RRSIG"], ["NS", "RRSIG", "a.b.w NSEC"]),
+        ("x.w.example.org. TXT", ["CNAME", "RRSIG"], ["NS", "RRSIG", "ns NSEC", "a.b.w NSEC"]),
         ("x.w.example.org. CNAME", ["CNAME", "RRSIG"], ["NS", "RRSIG", "a.b.w NSEC"]),
         ("b.w.example.org. A", [], ["SOA", "RRSIG", "*.w NSEC"]),
         ("w.example.org. A", [], ["SOA", "RRSIG", "sub NSEC"]),
