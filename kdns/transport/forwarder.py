@@ -190,19 +190,20 @@ class Forwarder:
             upstream.begin(flight.question, packet, flight.began, self._route.read_timeout, flight.taps, done)
 
     def _arrive(self, flight: Flight, upstream: Upstream, outcome: Outcome) -> None:
-        """What became of the first try."""
+        """What became of the first try. Whatever goes wrong here or in who is told of it, the flight lands."""
         found: Message | UpstreamError | None = None
         try:
-            if isinstance(outcome, UpstreamError):
-                self._fail(flight, upstream, outcome)
-            else:
-                found = self._final(flight, self._read(outcome, flight.question))
-        except UpstreamError as error:
-            found = error
-        try:
-            if flight.told is not None:
-                flight.told(found if isinstance(found, Message) else None)
-        finally:  # whatever comes of that: others may wait
+            try:
+                if isinstance(outcome, UpstreamError):
+                    self._fail(flight, upstream, outcome)
+                else:
+                    found = self._final(flight, self._read(outcome, flight.question))
+            except UpstreamError as error:
+                found = error
+            finally:
+                if flight.told is not None:
+                    flight.told(found if isinstance(found, Message) else None)
+        finally:
             if found is None:
                 self._go_on(flight)
             else:

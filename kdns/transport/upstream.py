@@ -183,14 +183,16 @@ class Upstream:
         question, member, began, taps, done = asking
         loop = asyncio.get_running_loop()
         now, message = loop.time(), outcome if isinstance(outcome, bytes) else None
-        self._udp.give_back(member, now, message is not None)
-        if self._sweeping is None:
-            self._sweep_later(loop)
-        if taps:
-            self._tell(taps, Exchange(question, member.connection.local, self.address, "udp", now - began, message))
-        if message is not None:
-            self._observe(message, now - began)
-        done(outcome)
+        try:
+            self._udp.give_back(member, now, message is not None)
+            if self._sweeping is None:
+                self._sweep_later(loop)
+            if taps:
+                self._tell(taps, Exchange(question, member.connection.local, self.address, "udp", now - began, message))
+            if message is not None:
+                self._observe(message, now - began)
+        finally:  # a tap that fails keeps nobody from the reply
+            done(outcome)
 
     def _tell(self, taps: Sequence[Tap], exchange: Exchange) -> None:
         for tap in taps:

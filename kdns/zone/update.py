@@ -17,6 +17,7 @@ from kdns.zone.lookup import YXDOMAIN
 from kdns.zone.zone import Zone, normal
 
 YXRRSET, NXRRSET, NOTZONE = 7, 8, 10  # RFC 2136 section 2.2
+MAX_TTL = 0x7FFFFFFF  # seconds (RFC 2181 section 8)
 UNSIGNABLE = frozenset(map(codes.type_number, (
     "SIG", "KEY", "NXT", "DS", "RRSIG", "NSEC", "DNSKEY", "NSEC3", "NSEC3PARAM", "TALINK", "CDS", "CDNSKEY", "ZONEMD",
     "TA", "DLV",
@@ -202,9 +203,12 @@ class _Draft:
     def _add(self, node: dict[Identity, RR], key: Name, kind: int, rr: RR) -> None:
         """Section 3.4.2.2: an alias stands alone, and what is there already only gets the new TTL.
 
-        All of an RRset gets it: records of one with different TTLs may not be (RFC 2181 section 5.2).
+        All of an RRset gets it: records of one with different TTLs may not be (RFC 2181 section 5.2). A TTL with its
+        top bit set is none at all (section 8).
         """
         kept = normal(rr, kind, len(key))
+        if records.ttl(kept) > MAX_TTL:
+            kept = records.with_ttl(kept, 0)
         if kind == codes.SOA:
             if is_newer(records.soa_serial(rr), records.soa_serial(self._soa)):
                 self._soa = kept

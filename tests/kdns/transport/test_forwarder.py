@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import Random
 
 import pytest
@@ -173,6 +173,36 @@ async def test_an_exchange_without_a_reply_is_told_too() -> None:
             await forward.ask(WWW, "udp", told.append)
 
     assert [(exchange.to, exchange.reply) for exchange in told] == [(nobody, None)] * 2
+
+
+@pytest.mark.parametrize("proto", ["udp", "tcp"])
+async def test_a_fault_in_who_is_told_does_not_keep_a_flight_in_the_air(proto: str) -> None:
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context["exception"]))
+
+    def fails(exchange: Exchange) -> None:
+        raise RuntimeError("no disk")
+
+    async with upstream(address_of_name) as server, forwarder(server.address) as forward:
+        with suppress(UpstreamError):  # over TCP it is the asking Task that fails
+            assert addresses_in(await forward.ask(WWW, proto, fails)) == ["192.0.2.1"]
+        assert addresses_in(await forward.ask(WWW, proto)) == ["192.0.2.1"]
+
+    assert list(map(str, faults)) == ["no disk"]
+
+
+async def test_who_is_told_first_and_fails_does_not_keep_the_others_from_the_reply() -> None:
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context["exception"]))
+
+    def fails(reply: Message | None) -> None:
+        raise RuntimeError("no room")
+
+    async with upstream(address_of_name) as server, forwarder(server.address) as forward:
+        assert forward.depart(WWW, fails)
+        assert addresses_in(await forward.ask(WWW, "udp")) == ["192.0.2.1"]
+
+    assert list(map(str, faults)) == ["no room"]
 
 
 async def test_a_client_that_goes_away_does_not_end_the_flight_of_another() -> None:

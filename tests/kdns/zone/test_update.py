@@ -117,6 +117,13 @@ def test_all_records_of_an_rrset_have_the_ttl_that_came_last() -> None:
     assert shown(change.deleted) == BOTH
 
 
+@pytest.mark.parametrize(("sent", "kept"), [(2**31 - 1, 2**31 - 1), (2**31, 0), (2**32 - 1, 0)])
+def test_a_ttl_with_its_top_bit_set_counts_as_zero(sent: int, kept: int) -> None:
+    change = update.worked_out(ZONE, [updating(f"new.example.org. {sent} IN A 192.0.2.9")])
+    assert change is not None
+    assert list(map(records.ttl, change.added)) == [kept]
+
+
 @pytest.mark.parametrize(
     ("change", "deleted", "added"),
     [
