@@ -25,6 +25,8 @@ server:
     round-robin: no
     refuse-any: no
     xfrd-reload-timeout: 0
+    rrl-ratelimit: 0
+    rrl-whitelist-ratelimit: 0
 remote-control:
     control-enable: no
 {zones}
