@@ -1,6 +1,7 @@
 """The sockets of one place, by its transport: what speaks DNS, DNS over TLS, HTTPS, HTTP/3, QUIC or gRPC there."""
 
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -212,16 +213,17 @@ def _quic_sockets(
     tls = _certificates(behind, (), around)
     if tls is None:
         raise StartError(f"{place}: QUIC is always encrypted: the server block needs `tls CERT KEY`")
-    if VERIFY[tls.files.client_auth]:
-        raise StartError(f"{place}: clients' certificates are not asked for over QUIC; take client_auth away")
-    configuration = module.Configurations(tls, protocol, behind.timeouts.idle)
+    handshake = _module("kdns.web.handshake", place)
+    verify, authorities = VERIFY[tls.files.client_auth], tls.files.ca
+    clients = handshake.Clients(authorities, verify is ssl.CERT_REQUIRED) if verify else None
+    configuration = handshake.Configurations(tls, protocol, behind.timeouts.idle)
     sockets = _sockets(place, behind, around, socket.SOCK_DGRAM)
     count = _count(around.metrics, "quic", place, "0x{:x}")
     return [
         module.QuicListener(
             sock,
             configuration.current,
-            module.Served(around.answers, around.memo(), around.clock, limits, count),
+            module.Served(around.answers, around.memo(), around.clock, limits, count, clients),
             behind.timeouts,
             connection,
             behind.proxying(),

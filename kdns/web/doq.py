@@ -25,15 +25,16 @@ from aioquic.quic.events import (
     StreamDataReceived,
     StreamReset,
 )
+from aioquic.quic.packet import QuicErrorCode, QuicFrameType
 
 from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.errors import WireError
 from kdns.memo import Memo
-from kdns.transport.certificates import Certificates
 from kdns.transport.proxied import Proxying
 from kdns.transport.timeouts import Timeouts
 from kdns.web.exchange import Application, Response
+from kdns.web.handshake import Clients
 from kdns.web.http2 import plain
 from kdns.wire import edns, question
 from kdns.wire.frame import Frames, framed
@@ -54,16 +55,23 @@ class Limits:
 
 
 class Served:
-    """What the connections of one listener share: what answers, and how much is under way."""
+    """What the connections of one listener share: what answers, how much is under way, whose `clients` are served."""
 
     def __init__(
-        self, answers: Answers, memo: Memo, clock: Callable[[], float], limits: Limits, count: Callable[[int], None]
+        self,
+        answers: Answers,
+        memo: Memo,
+        clock: Callable[[], float],
+        limits: Limits,
+        count: Callable[[int], None],
+        clients: Clients | None = None,
     ) -> None:
         self.answers = answers
         self.memo = memo
         self.clock = clock
         self.limits = limits
         self.count = count
+        self.clients = clients
         self.connections: set[Connection] = set()
         self.proxied: End | None = None  # who, a proxy says, sent the datagram that is being looked at
         self._asking = 0
@@ -97,6 +105,7 @@ class Connection(QuicConnectionProtocol):
         self._local = local
         self._proxied: End | None = None
         self._client = Client("", 0)
+        self._is_admitted = False  # once the handshake is over, unless the client is refused
         self._open: dict[int, asyncio.TimerHandle] = {}  # streams whose query or reply is under way
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
@@ -110,12 +119,8 @@ class Connection(QuicConnectionProtocol):
         """Something happened on the connection."""
         match event:
             case HandshakeCompleted():
-                limit = self._served.limits.connections
-                if limit and len(self._served.connections) >= limit:
-                    self.close(NO_ERROR, "too many connections")
-                    return
-                self._served.connections.add(self)
-            case StreamDataReceived(stream_id=number) if number not in self._open and number % 4 == 0:
+                self._admit()
+            case StreamDataReceived(stream_id=number) if self._begins(number):
                 limit = self._served.limits.streams
                 if limit and len(self._open) >= limit:
                     self.close(self.full, "too many streams")
@@ -127,6 +132,22 @@ class Connection(QuicConnectionProtocol):
                 self._served.connections.discard(self)
                 for number in list(self._open):
                     self._forget(number)
+
+    def _admit(self) -> None:
+        clients, limit = self._served.clients, self._served.limits.connections
+        refusal = None if clients is None else clients.refusal(self._quic)
+        if refusal is not None:
+            self._quic.close(QuicErrorCode.CRYPTO_ERROR + refusal, QuicFrameType.CRYPTO, refusal.name)
+            self.transmit()
+        elif limit and len(self._served.connections) >= limit:
+            self.close(NO_ERROR, "too many connections")
+        else:
+            self._is_admitted = True
+            self._served.connections.add(self)
+
+    def _begins(self, number: int) -> bool:
+        """Whether octets of a stream are the first ones of a query."""
+        return self._is_admitted and number not in self._open and number % 4 == 0
 
     def finish(self) -> None:
         """Stop: the connection closes at once; a client asks again elsewhere."""
@@ -311,6 +332,8 @@ class QuicListener:
             self._sock.close()
 
     def _made(self, quic: Any, **_: object) -> Connection:
+        if self._served.clients is not None:
+            self._served.clients.ask(quic)
         return self._connection(quic, self._served, self._timeouts, self._sock.getsockname()[:2])
 
     def _admitted(self, datagram: bytes, peer: Any) -> bytes | None:
@@ -358,28 +381,3 @@ def _is_fit(packet: bytes) -> bool:
     except WireError:
         return False
     return asked.edns is None or edns.option(asked.edns.options, edns.KEEPALIVE) is None
-
-
-class Configurations:
-    """aioquic's configuration for new connections, made again when the certificate is another one."""
-
-    def __init__(self, certificates: Certificates, protocol: str, idle: float) -> None:
-        self._certificates = certificates
-        self._protocol = protocol
-        self._idle = idle
-        self._loaded = certificates.renewals
-        self._configuration = self._made()
-
-    def current(self) -> QuicConfiguration:
-        """The configuration for a connection that begins now."""
-        self._certificates.renew()
-        if self._loaded != self._certificates.renewals:
-            self._loaded = self._certificates.renewals
-            self._configuration = self._made()
-        return self._configuration
-
-    def _made(self) -> QuicConfiguration:
-        files = self._certificates.files
-        made = QuicConfiguration(is_client=False, alpn_protocols=[self._protocol], idle_timeout=self._idle)
-        made.load_cert_chain(files.cert, files.key)
-        return made

@@ -30,13 +30,6 @@ def test_quic_needs_a_certificate(scheme: str) -> None:
         opened(Place(scheme, "127.0.0.1", 0), Behind({}), around())
 
 
-def test_quic_asks_for_no_client_certificates(tmp_path: Path) -> None:
-    file = certificates.make(tmp_path)
-    tls = Tls(Files(file, file, client_auth="require_and_verify"), print)
-    with pytest.raises(StartError, match="not asked for over QUIC"):
-        opened(Place("quic", "127.0.0.1", 0), Behind({}, values=(tls,)), around())
-
-
 def test_a_certificate_that_went_away_since_the_set_up_is_told_of(tmp_path: Path) -> None:
     tls = Tls(Files(tmp_path / "gone.pem", tmp_path / "gone.pem"), print)
     with pytest.raises(StartError, match="could not load TLS cert"):

@@ -1,6 +1,7 @@
 """DNS over QUIC and HTTP/3 on real sockets: kdig and aioquic as clients, and what DoQ's rules end a connection for."""
 
 import asyncio
+import shutil
 import ssl
 import subprocess
 import time
@@ -17,6 +18,8 @@ from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamDataReceived
+from aioquic.quic.packet import QuicErrorCode
+from aioquic.tls import AlertDescription
 
 from kdns.answer import Answers
 from kdns.block import Block
@@ -27,8 +30,9 @@ from kdns.transport.certificates import Certificates, Files
 from kdns.transport.proxied import Mode, Proxying, Sessions
 from kdns.transport.sockets import Endpoint, open_udp
 from kdns.transport.timeouts import Timeouts
-from kdns.web import doq
+from kdns.web import doq, handshake
 from kdns.web.doh import Doh
+from kdns.web.handshake import Clients
 from kdns.wire import names, records
 from kdns.wire.frame import framed
 from tests.kdns.asking import records as rrs
@@ -56,7 +60,9 @@ class Zone:
 class Listening:
     """A QUIC listener, its plugin and what it counted."""
 
-    def __init__(self, directory: Path, protocol: str, limits: doq.Limits, timeouts: Timeouts) -> None:
+    def __init__(
+        self, directory: Path, protocol: str, limits: doq.Limits, timeouts: Timeouts, clients: Clients | None
+    ) -> None:
         self.file = certificates.make(directory)
         self.zone, self.counted = Zone(), list[int]()
         tls = Certificates(Files(self.file, self.file), (), time.monotonic, print)
@@ -64,20 +70,27 @@ class Listening:
         answers = Answers("quic://:853", {names.ROOT: (block,)}, False, Metrics(), self.fault)
         (sock,) = open_udp(Endpoint("127.0.0.1", 0))
         self.port = sock.getsockname()[1]
-        served = doq.Served(answers, Memo(1 << 20), time.monotonic, limits, self.counted.append)
+        served = doq.Served(answers, Memo(1 << 20), time.monotonic, limits, self.counted.append, clients)
         speaks = doq.DoqConnection if protocol == doq.DOQ else partial(doq.H3DnsConnection, application=Doh([].append))
-        configuration = doq.Configurations(tls, protocol, timeouts.idle).current
+        configuration = handshake.Configurations(tls, protocol, timeouts.idle).current
         self.listener = doq.QuicListener(sock, configuration, served, timeouts, speaks)
         self.protocol = protocol
 
     def fault(self, label: str, fault: Exception) -> None:
         raise fault
 
-    def client(self, through: Callable[[Any], Any] = lambda transport: transport, idle: float = 60.0) -> Any:
+    def client(
+        self,
+        through: Callable[[Any], Any] = lambda transport: transport,
+        idle: float = 60.0,
+        shown: Path | None = None,
+    ) -> Any:
         made = QuicConfiguration(
             is_client=True, alpn_protocols=[self.protocol], server_name="dns.example", idle_timeout=idle
         )
         made.load_verify_locations(cafile=str(self.file))
+        if shown is not None:
+            made.load_cert_chain(shown, shown.with_suffix(".key"))
         speaks = partial(Client, through=through)
         return connect("127.0.0.1", self.port, configuration=made, create_protocol=speaks)
 
@@ -122,8 +135,9 @@ def listen(tmp_path: Path) -> Listen:
         protocol: str = doq.DOQ,
         limits: doq.Limits = doq.Limits(),  # noqa: B008
         timeouts: Timeouts = Timeouts(),  # noqa: B008
+        clients: Clients | None = None,
     ) -> AsyncIterator[Listening]:
-        made = Listening(tmp_path, protocol, limits, timeouts)
+        made = Listening(tmp_path, protocol, limits, timeouts, clients)
         await made.listener.start()
         try:
             yield made
@@ -276,3 +290,68 @@ async def test_a_client_that_trusts_another_authority_gets_nothing(listen: Liste
         with pytest.raises(ConnectionError):
             async with connect("127.0.0.1", server.port, configuration=made):
                 pass
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path | None]:
+    """What clients may show: certificates by what is the matter with them; `ca` is who signs the good ones."""
+    place = tmp_path_factory.mktemp("clients")
+    found: dict[str, Path | None] = {"nothing": None, "ca": certificates.authority(place, "ca")}
+    certificates.authority(place, "stranger")
+    found["good"] = certificates.certificate(place, "good", "ca")
+    found["for clients"] = certificates.certificate(place, "client", "ca", "clientAuth,serverAuth")
+    found["for servers"] = certificates.certificate(place, "server", "ca", "serverAuth")
+    found["a stranger's"] = certificates.certificate(place, "strange", "stranger")
+    found["its own"] = certificates.authority(place, "self")
+    found["over"] = certificates.expired(place, "over", "ca")
+    found["another's"] = Path(shutil.copy(place / "good.crt", place / "stolen.crt"))
+    shutil.copy(place / "strange.key", place / "stolen.key")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("what", "required", "alert"),
+    [
+        ("good", True, None),
+        ("good", False, None),
+        ("for clients", True, None),
+        ("nothing", False, None),
+        ("nothing", True, AlertDescription.certificate_required),
+        ("for servers", True, AlertDescription.unsupported_certificate),
+        ("a stranger's", True, AlertDescription.bad_certificate),
+        ("a stranger's", False, AlertDescription.bad_certificate),
+        ("its own", False, AlertDescription.bad_certificate),
+        ("over", True, AlertDescription.certificate_expired),
+        ("another's", False, AlertDescription.decrypt_error),  # whose key the client does not have
+    ],
+)
+@pytest.mark.parametrize("protocol", [doq.DOQ, doq.H3])
+async def test_clients_are_served_by_their_certificates(
+    listen: Listen,
+    shown: dict[str, Path | None],
+    protocol: str,
+    what: str,
+    required: bool,
+    alert: AlertDescription | None,
+) -> None:
+    async with listen(protocol, clients=Clients(shown["ca"], required)) as server:
+        async with server.client(shown=shown[what]) as client:
+            waiting = client.send(framed(QUERY)) if protocol == doq.DOQ else _posted(client)
+            done, _ = await asyncio.wait({waiting, client.code}, return_when=asyncio.FIRST_COMPLETED)
+            assert done == ({waiting} if alert is None else {client.code})
+            if alert is not None:
+                assert client.code.result() == QuicErrorCode.CRYPTO_ERROR + alert
+        assert bool(server.zone.asked) is (alert is None)
+
+
+def _posted(client: Client) -> "asyncio.Future[bytes]":
+    """A query over HTTP/3, whose response's octets come."""
+    http = H3Connection(client._quic)
+    number = client._quic.get_next_available_stream_id()
+    client.whole[number] = asyncio.get_running_loop().create_future()
+    head = {":method": "POST", ":scheme": "https", ":authority": "a", ":path": "/dns-query"}
+    head["content-type"] = "application/dns-message"
+    http.send_headers(number, [(name.encode(), value.encode()) for name, value in head.items()])
+    http.send_data(number, QUERY, end_stream=True)
+    client.transmit()
+    return client.whole[number]
