@@ -30,12 +30,23 @@ class Journal:
     def __init__(self, path: Path, file: int, size: int, first: int) -> None:
         self._path = path
         self._file = file
+        self._is_settled = True  # its name would outlive a power cut
         self.size = size
         self.first = first
 
     @classmethod
     def create(cls, path: Path, rrs: Iterable[RR]) -> "Journal":
         """A journal that begins with these records, in the place of any before. OSError if it cannot be written."""
+        made = cls._placed(path, rrs)
+        try:
+            made._settle()
+        except OSError:
+            made.close()
+            raise
+        return made
+
+    @classmethod
+    def _placed(cls, path: Path, rrs: Iterable[RR]) -> "Journal":
         beside = path.with_name(path.name + ".new")
         octets = MAGIC + _entry(rrs)
         file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -45,12 +56,13 @@ class Journal:
             _write(file, octets, 0)
             os.fsync(file)
             beside.rename(path)
-            _sync_directory(path.parent)
         except OSError as fault:
             os.close(file)
             fault.filename = fault.filename or str(beside)  # a full disk and a lock have no names
             raise
-        return cls(path, file, len(octets), len(octets))
+        made = cls(path, file, len(octets), len(octets))
+        made._is_settled = False
+        return made
 
     @classmethod
     def open(cls, path: Path) -> tuple["Journal", list[tuple[RR, ...]]]:
@@ -78,6 +90,7 @@ class Journal:
 
         A file without a name is one that no start would find: nothing more is promised on it.
         """
+        self._settle()
         if not os.fstat(self._file).st_nlink:
             raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
         octets = _entry(rrs)
@@ -92,14 +105,24 @@ class Journal:
         self.size += len(octets)
 
     def remade(self, rrs: Iterable[RR]) -> "Journal":
-        """A journal that begins with these records, in the place of this one. OSError if it cannot be written."""
-        made = Journal.create(self._path, rrs)
+        """A journal that begins with these records, in the place of this one. OSError if it cannot be written.
+
+        Should only its name not be on disk yet, the next `append` sees to that before it promises anything.
+        """
+        made = self._placed(self._path, rrs)
         self.close()
+        with suppress(OSError):
+            made._settle()
         return made
 
     def close(self) -> None:
         """Let others have it."""
         os.close(self._file)
+
+    def _settle(self) -> None:
+        if not self._is_settled:
+            _sync_directory(self._path.parent)
+            self._is_settled = True
 
 
 def _entry(rrs: Iterable[RR]) -> bytes:

@@ -1,6 +1,9 @@
 """Journals of zones, on real files: whole, cut short, damaged, in use."""
 
+import errno
 import fcntl
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -101,6 +104,32 @@ def test_a_journal_that_another_process_is_about_to_begin_is_named(tmp_path: Pat
         with pytest.raises(BlockingIOError) as raised:
             Journal.create(tmp_path / "journal", ZONE)
     assert raised.value.filename == str(path)
+
+
+def test_a_journal_made_anew_promises_nothing_until_its_name_is_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync = os.fsync
+
+    def of_files_only(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        sync(file)
+
+    made = Journal.create(tmp_path / "zone.journal", ZONE)
+    monkeypatch.setattr(os, "fsync", of_files_only)
+    with pytest.raises(OSError, match="Input/output error"):
+        Journal.create(tmp_path / "other.journal", ZONE)
+    remade = made.remade(ZONE)
+    with pytest.raises(OSError, match="Input/output error"):
+        remade.append(CHANGES[0])
+    monkeypatch.setattr(os, "fsync", sync)
+    remade.append(CHANGES[0])
+    remade.close()
+
+    reopened, entries = Journal.open(tmp_path / "zone.journal")
+    reopened.close()
+    assert entries == [ZONE, CHANGES[0]]
 
 
 def test_a_journal_that_no_start_would_find_promises_nothing(tmp_path: Path) -> None:
