@@ -47,11 +47,13 @@ def _read(args: Args, directive: Directive, text: str) -> tuple[Address, ...]:
 
 
 def _is_host_name(text: str) -> bool:
+    """Whether this is one: no address in a form of old either, which would be found under another number."""
     try:
         names.parse(text)
     except WireError:
         return False
-    return True
+    last = text.rstrip(".").rpartition(".")[2].lower()
+    return not (last.isdigit() or last.startswith("0x"))
 
 
 def _named(directive: Directive, address: Address, server_name: str) -> Address:

@@ -2,6 +2,8 @@
 
     10.0.0.1   10.0.0.1:5353   [2001:db8::1]:53   dns://10.0.0.1   tls://10.0.0.1%name.example:853   https://10.0.0.1
 
+The name may stand behind the port as well.
+
 What is neither an IP address nor a resolv.conf-like file is a host name, to be resolved at start. Nothing here does
 I/O: what stands in files is given as text.
 """
@@ -34,8 +36,12 @@ def parse(text: str) -> Address:
     """The address that a TO argument spells. ValueError if its port is none or nothing is left for the host."""
     scheme, found, rest = text.partition("://")
     scheme, rest = (scheme.lower(), rest) if found else ("dns", text)
-    host, port = split(rest)
-    host, _, name = host.partition("%")
+    bare, percent, name = rest.rpartition("%")
+    if percent and ":" not in name and "]" not in name:  # behind the port, or without one
+        host, port = split(bare)
+    else:
+        host, port = split(rest)
+        host, _, name = host.partition("%")
     if not host:
         raise ValueError(f'invalid address: "{text}"')
     return Address(scheme, host, PORTS.get(scheme, 53) if port is None else port, name)
@@ -64,10 +70,9 @@ def join(host: str, port: int) -> str:
 def is_ip(text: str) -> bool:
     """Whether this is an IP address (without zone)."""
     try:
-        ip_address(text)
+        return bool(ip_address(text).packed) and "%" not in text
     except ValueError:
         return False
-    return True
 
 
 def nameservers(resolv_conf: str) -> Iterator[Address]:
@@ -87,7 +92,6 @@ def unique(addresses: Iterable[Address]) -> tuple[Address, ...]:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 < number <= 0xFFFF:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 0xFFFF):
         raise ValueError(f"invalid port {text}")
-    return number
+    return int(text)

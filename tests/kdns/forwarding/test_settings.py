@@ -113,6 +113,7 @@ def test_the_name_of_the_certificate_goes_to_all_encrypted_upstreams() -> None:
     [
         ("other", "unknown property 'other'"),
         ("except", "Wrong argument count or unexpected line ending after 'except'"),
+        ("source_address fe80::1%eth0", "invalid IP address: fe80::1%eth0"),
         ("max_fails 1 or so", "unknown property 'or'"),
         ("force_tcp yes", "Wrong argument count"),
         ("policy best", "unknown policy 'best'"),

@@ -55,7 +55,11 @@ def test_a_certificates_name_may_stand_behind_the_address() -> None:
         (" ".join(f"10.0.0.{number}" for number in range(16)), "more than 15 TOs configured: 16"),
         ("https://10.0.0.1/dns-query", "paths are not allowed in HTTPS upstream addresses"),
         ("grpc://10.0.0.1", "'grpc' is not supported as a destination protocol in forward: grpc://10.0.0.1"),
-        ("10.0.0.1:dns", "invalid"),
+        ("10.0.0.1:dns", "invalid port dns"),
+        ("10.0.0.1:65536", "invalid port 65536"),
+        ("1.2.3", 'not an IP address, file, or valid domain: "1.2.3"'),
+        ("010.0.0.1", 'not an IP address, file, or valid domain: "010.0.0.1"'),
+        ("0x7f000001", 'not an IP address, file, or valid domain: "0x7f000001"'),
         ("a..b", 'not an IP address, file, or valid domain: "a..b"'),
     ],
 )

@@ -18,6 +18,8 @@ from kdns.transport.address import Address, is_ip, nameservers, parse, split, un
         ("tls://10.0.0.1%dns.example", Address("tls", "10.0.0.1", 853, "dns.example")),
         ("tls://10.0.0.1%dns.example:854", Address("tls", "10.0.0.1", 854, "dns.example")),
         ("tls://[2001:db8::1%dns.example]:854", Address("tls", "2001:db8::1", 854, "dns.example")),
+        ("tls://10.0.0.1:854%dns.example", Address("tls", "10.0.0.1", 854, "dns.example")),
+        ("tls://[2001:db8::1]:854%dns.example", Address("tls", "2001:db8::1", 854, "dns.example")),
         ("tls://fe80::1%dns.example", Address("tls", "fe80::1", 853, "dns.example")),
         ("https://10.0.0.1", Address("https", "10.0.0.1", 443)),
         ("dns.example:53", Address("dns", "dns.example", 53)),
