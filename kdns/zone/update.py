@@ -99,7 +99,7 @@ def _scanned(origin: Name, rr: RR) -> int:
     if not names.is_below(key, origin):
         return NOTZONE
     if class_ == codes.IN:
-        is_wrong = kind in META or not is_whole(rr) or (kind == codes.SOA and not _is_apex_soa(rr, origin))
+        is_wrong = kind in META or not is_whole(rr)
     elif class_ == codes.ANY_CLASS:
         is_wrong = bool(records.ttl(rr) or records.rdata(rr) or kind in META - {codes.ANY})
     else:
@@ -107,11 +107,6 @@ def _scanned(origin: Name, rr: RR) -> int:
     if is_wrong:
         return codes.FORMERR
     return codes.NOTIMP if kind in UNSIGNABLE else codes.NOERROR
-
-
-def _is_apex_soa(rr: RR, origin: Name) -> bool:
-    """Whether an SOA may become the zone's: sections 4.2 and 7.11 keep clear of the serial 0."""
-    return records.owner(rr).lower() == origin and records.soa_serial(rr) != 0
 
 
 def is_whole(rr: RR) -> bool:
@@ -203,6 +198,8 @@ class _Draft:
     def _add(self, node: dict[Identity, RR], key: Name, kind: int, rr: RR) -> None:
         """Section 3.4.2.2: an alias stands alone, and what is there already only gets the new TTL.
 
+        An SOA that is no newer, or stands elsewhere, is passed over; so is the serial 0 (sections 4.2 and 7.11).
+
         All of an RRset gets it: records of one with different TTLs may not be (RFC 2181 section 5.2). A TTL with its
         top bit set is none at all (section 8).
         """
@@ -210,7 +207,8 @@ class _Draft:
         if records.ttl(kept) > MAX_TTL:
             kept = records.with_ttl(kept, 0)
         if kind == codes.SOA:
-            if is_newer(records.soa_serial(rr), records.soa_serial(self._soa)):
+            serial = records.soa_serial(rr)
+            if key == self._zone.origin and serial and is_newer(serial, records.soa_serial(self._soa)):
                 self._soa = kept
             return
         is_alias = kind == codes.CNAME

@@ -197,3 +197,15 @@ class Bind(NameServer):
     def reload(self) -> None:
         """Read the master files again."""
         self.process.send_signal(signal.SIGHUP)
+
+
+class DynamicBind(Bind):
+    """A BIND whose zones anybody may update."""
+
+    def command(self, zones: Mapping[str, str | None], other: int) -> list[str]:
+        """How it is started."""
+        command = super().command(zones, other)
+        config = Path(command[-1])
+        text = config.read_text().replace("ixfr-from-differences yes;", "allow-update { 127.0.0.0/8; };")
+        config.write_text(text)
+        return command

@@ -5,18 +5,22 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import dns.message
+import dns.name
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import dns.tsig
 import dns.tsigkeyring
 import dns.update
+import dns.zone
 import pytest
 
 from kdns.wire import codes, records
 from tests.kdns.server import Kdns, free_port
-from tests.system.nameservers import Bind, Knot, NameServer, Nsd
+from tests.system.nameservers import Bind, DynamicBind, Knot, NameServer, Nsd
 
 SECRET = base64.b64encode(b"the secret of the update key").decode()
 SEED = "$TTL 60\n@ SOA ns hostmaster 1 7200 1800 86400 30\n@ NS ns\nns A 192.0.2.53\n"
@@ -246,3 +250,67 @@ def fetched(server: Kdns, kind: str) -> list[str]:
     command = ["dig", "@127.0.0.1", "-p", str(server.port), "example.test", kind, *flags]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
     return [" ".join(line.split()) for line in printed.splitlines() if line and not line.startswith(";")]
+
+
+# No names by which BIND's own policy could refuse a zone: its name server keeps its address, no wildcard is delegated.
+OWNERS = ["example.test.", *(f"{name}.example.test." for name in ("a", "A", "x.y", "y", "www", "*.w", "sub", "h.sub"))]
+RECORDS = [
+    *(("A", "192.0.2.1"), ("A", "192.0.2.2"), ("AAAA", "2001:db8::1"), ("TXT", '"x"'), ("TXT", '"x" "y"')),
+    *(("CNAME", "www.example.test."), ("CNAME", "a.example.test."), ("CNAME", "A.example.test.")),
+    *(("MX", "10 ns.example.test."), ("MX", "10 NS.example.test."), ("SRV", "0 0 1 ns.example.test.")),
+    *(("NS", "ns.example.test."), ("NS", "out.example."), ("PTR", "a.example.test."), ("CAA", '0 issue "ca"')),
+    *(("SOA", f"ns.example.test. h.example.test. {serial} 1 1 9 1") for serial in (3, 50, 2**31 + 5, 2**32 - 1)),
+]
+
+
+def random_update(chance: Random) -> list[tuple[str, ...]]:
+    """The sections of an update, as the names of UpdateMessage's methods and what they are given."""
+    wanted = []
+    for how in chance.choices(["present", "absent"], k=chance.randint(0, 2)):
+        kind, rdata = chance.choice(RECORDS)
+        wanted.append(
+            (how, chance.choice(OWNERS), *chance.choice([(), (kind,), (kind, rdata)][: 2 + (how == "present")]))
+        )
+    changes = []
+    for how in chance.choices(["add", "add", "delete"], k=chance.randint(1, 4)):
+        kind, rdata = chance.choice(RECORDS)
+        owner = chance.choice(OWNERS[:-2] if kind == "NS" else OWNERS)
+        given = (
+            (chance.choice(["30", "60"]), kind, rdata) if how == "add" else chance.choice([(), (kind,), (kind, rdata)])
+        )
+        if not (owner.startswith("*") and kind == "NS"):
+            changes.append((how, owner, *given))
+    return wanted + changes
+
+
+def updated(
+    port: int, sections: list[tuple[str, ...]], keyring: dict[dns.name.Name, dns.tsig.Key] | None = None
+) -> str:
+    """The RCODE that a server has for an update."""
+    message = dns.update.UpdateMessage("example.test.", keyring=keyring)
+    for how, *given in sections:
+        getattr(message, how)(*given)
+    return dns.rcode.to_text(dns.query.tcp(message, "127.0.0.1", port=port, timeout=10).rcode())
+
+
+def zone_of(port: int) -> set[str]:
+    """What a server transfers, but for the serial."""
+    found = dns.zone.Zone("example.test.", relativize=False)
+    dns.query.inbound_xfr("127.0.0.1", found, port=port, timeout=10)
+    rows = ((f"{name} {ttl}", rdata) for name, ttl, rdata in found.iterate_rdatas())
+    return {f"{row} {rdata.rdtype.name} {rdata}".lower() for row, rdata in rows if rdata.rdtype != dns.rdatatype.SOA}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_any_updates_leave_the_zone_that_bind_has(tmp_path: Path, kdns: Callable[[str], Kdns], seed: int) -> None:
+    chance, keyring = Random(seed), dns.tsigkeyring.from_text({"update-key.": ("hmac-sha256", SECRET)})
+    ours = kdns(corefile(tmp_path, more="transfer {\nto *\n}\n"))
+    theirs = DynamicBind(tmp_path / "bind", {"example.test": SEED})
+    try:
+        for number in range(60):
+            update = random_update(chance)
+            assert updated(ours.port, update, keyring) == updated(theirs.port, update), update
+            if number % 5 == 4:
+                assert zone_of(ours.port) == zone_of(theirs.port)
+    finally:
+        theirs.stop()
