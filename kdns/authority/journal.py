@@ -110,9 +110,9 @@ class Journal:
         Should only its name not be on disk yet, the next `append` sees to that before it promises anything.
         """
         made = self._placed(self._path, rrs)
-        self.close()
         with suppress(OSError):
             made._settle()
+        self.close()
         return made
 
     def close(self) -> None:

@@ -1,9 +1,10 @@
 """Journals of zones, on real files: whole, cut short, damaged, in use."""
 
-import errno
 import fcntl
 import os
-import stat
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -106,30 +107,36 @@ def test_a_journal_that_another_process_is_about_to_begin_is_named(tmp_path: Pat
     assert raised.value.filename == str(path)
 
 
-def test_a_journal_made_anew_promises_nothing_until_its_name_is_on_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sync = os.fsync
+@contextmanager
+def one_descriptor_more() -> Iterator[None]:
+    """Within it one more file can be opened; a directory has to be opened to have what is in it on disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_ = os.open("/", os.O_RDONLY)
+    os.close(next_)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_ + 1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    def of_files_only(file: int) -> None:
-        if stat.S_ISDIR(os.fstat(file).st_mode):
-            raise OSError(errno.EIO, "Input/output error")
-        sync(file)
 
-    made = Journal.create(tmp_path / "zone.journal", ZONE)
-    monkeypatch.setattr(os, "fsync", of_files_only)
-    with pytest.raises(OSError, match="Input/output error"):
-        Journal.create(tmp_path / "other.journal", ZONE)
-    remade = made.remade(ZONE)
-    with pytest.raises(OSError, match="Input/output error"):
-        remade.append(CHANGES[0])
-    monkeypatch.setattr(os, "fsync", sync)
-    remade.append(CHANGES[0])
+def test_a_journal_made_anew_promises_nothing_until_its_name_is_on_disk(tmp_path: Path) -> None:
+    made = Journal.create(tmp_path / "journal", ZONE)
+    with one_descriptor_more():
+        remade = made.remade(ZONE)
+        with (tmp_path / "other").open("w"), pytest.raises(OSError, match="Too many open files"):
+            remade.append(CHANGES[0])
+        remade.append(CHANGES[1])
     remade.close()
 
-    reopened, entries = Journal.open(tmp_path / "zone.journal")
+    reopened, entries = Journal.open(tmp_path / "journal")
     reopened.close()
-    assert entries == [ZONE, CHANGES[0]]
+    assert entries == [ZONE, CHANGES[1]]
+
+
+def test_a_journal_whose_name_cannot_be_put_on_disk_is_not_begun(tmp_path: Path) -> None:
+    with one_descriptor_more(), pytest.raises(OSError, match="Too many open files"):
+        Journal.create(tmp_path / "journal", ZONE)
 
 
 def test_a_journal_that_no_start_would_find_promises_nothing(tmp_path: Path) -> None:
