@@ -162,12 +162,12 @@ def _reply(answer: tuple[RR, ...], keys: tuple[Name, ...]) -> Reply:
 
 def _look_at(path: Path, args: Args) -> None:
     try:
-        is_directory = path.is_dir()
-        if not path.exists():
-            args.warn(f"File does not exist: {path}")
-    except OSError as error:
-        raise args.once().error(f"unable to access hosts file '{path}': {error}") from None
-    if is_directory:
+        path.stat()
+    except FileNotFoundError:
+        args.warn(f"File does not exist: {path}")
+    except OSError as fault:
+        raise args.once().error(f"unable to access hosts file '{path}': {str(fault.strerror).lower()}") from None
+    if path.is_dir():
         args.warn(f'Hosts file "{path}" is a directory')
 
 

@@ -130,6 +130,8 @@ def _context(pages: Sequence[Page]) -> SSLContext | None:
 async def _endpoint(address: str) -> Endpoint:
     """What a host:port means. A name is its first IPv4 address if it has one, as in Go."""
     host, port = hostport.split(address)
+    if port.isdigit() and int(port) > 0xFFFF:  # of which the system would take the last 16 bits
+        raise StartError(f"listen tcp {address}: invalid port")
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
             host or None, port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

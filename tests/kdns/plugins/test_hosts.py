@@ -169,6 +169,13 @@ def test_says_what_is_wrong_in_the_corefile(text: str, complaint: str) -> None:
         hosts.setup(args(text))
 
 
+def test_a_file_that_can_never_be_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ConfigError, match=f"unable to access hosts file '{tmp_path}/file/hosts': not a directory"):
+        hosts.setup(args("hosts file/hosts", directory=tmp_path))
+
+
 def test_a_missing_file_or_a_directory_is_only_a_warning(tmp_path: Path) -> None:
     said: list[tuple[str, str]] = []
     hosts.setup(args("hosts gone", directory=tmp_path, log=lambda level, text: said.append((level, text))))

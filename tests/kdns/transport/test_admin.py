@@ -157,6 +157,7 @@ async def test_an_address_in_use_fails_and_changes_nothing(admin: Admin) -> None
 @pytest.mark.parametrize(
     ("address", "complaint"),
     [
+        ("localhost:65536", "listen tcp localhost:65536: invalid port"),
         ("localhost:nonsense", "listen tcp localhost:nonsense: "),
         ("192.0.2.1:0", "listen tcp 192.0.2.1:0: bind: cannot assign requested address"),
     ],
