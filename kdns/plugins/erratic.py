@@ -15,6 +15,7 @@ truncated zone lacks its last SOA.
 """
 
 import asyncio
+import struct
 from functools import partial
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -25,14 +26,14 @@ from kdns.corefile.durations import duration
 from kdns.corefile.numbers import integer
 from kdns.errors import SERVFAIL, Dropped, NoAnswer
 from kdns.reach import final
-from kdns.wire import build, codes, names
+from kdns.wire import build, codes, names, records
 from kdns.wire.names import Name
 from kdns.wire.records import RR
 
 ADDRESSES = {codes.A: ip_address("192.0.2.53").packed, codes.AAAA: ip_address("2001:db8::53").packed}
 LARGE = 30  # records
 READY = range(3, 5)  # queries so far with which it says that it is ready
-_SERIAL = 2018050825
+_NUMBERS = struct.pack("!5I", 2018050825, 7200, 3600, 1209600, 3600)  # of the SOA: serial and times
 
 
 class Settings(NamedTuple):
@@ -90,7 +91,7 @@ def _zone(origin: Name) -> tuple[RR, ...]:
     hosts = [(b"a", "2001:bd8::53"), (b"b", "2001:500::54")]
     fitting = [(names.join([label], origin), text) for label, text in hosts if len(origin) + 2 <= names.MAX_NAME]
     mname, rname = names.parse("sns.dns.icann.org."), names.parse("noc.dns.icann.org.")
-    soa = build.soa(origin, 0, mname, rname, _SERIAL, minimum=3600)
+    soa = records.make(origin, codes.SOA, 0, mname + rname + _NUMBERS)
     servers = [build.to_name(origin, codes.NS, 0, name) for name, _ in reversed(fitting)]
     return (soa, *servers, *(build.address(name, 0, ip_address(text).packed) for name, text in fitting))
 

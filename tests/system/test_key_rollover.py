@@ -1,4 +1,4 @@
-"""A zone's keys change while it is served: old key, both, new key (RFC 6781 section 4.1.2), and delv holds all for valid."""
+"""A zone's keys change while it is served: old key, both, new key (RFC 6781 section 4.1.2); to delv all is valid."""
 
 import signal
 import subprocess
