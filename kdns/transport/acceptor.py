@@ -1,12 +1,15 @@
 """Connections accepted from a listening socket: whose they are, TLS begun, no more than so many at a time.
 
 asyncio's own server can neither wait with accepting nor look at what comes before TLS. While the most connections are
-open, others wait in the kernel.
+open, others wait in the kernel. Whatever clients do, a quarter of the files that the process may have open is kept from
+them: for what is asked of upstreams, and for zone files.
 """
 
 import asyncio
+import resource
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -17,7 +20,7 @@ from kdns.transport.timeouts import Timeouts
 from kdns.wire.proxy import Ends
 
 BATCH = 100  # connections accepted at one wake-up: what is under way gets its turn
-RELIEF = 0.1  # seconds until the next look when the process has no more files
+RELIEF = 0.1  # seconds until the next look when there are no more files for clients
 HANDSHAKE = 10.0  # seconds that TLS may take to begin
 
 
@@ -49,6 +52,7 @@ class Acceptor:
         self._tls = tls
         self._proxying = proxying
         self._most = most
+        self._ceiling = _ceiling()
         self._connections: set[Connection] = set()
         self._welcoming: set[asyncio.Task[None]] = set()
         self._taken = 0  # connections, from when they are accepted until they have ended
@@ -88,6 +92,11 @@ class Acceptor:
             self._listening = False
             asyncio.get_running_loop().remove_reader(self._sock)
 
+    def _wait(self) -> None:
+        """Accept no more for a while."""
+        self._pause()
+        asyncio.get_running_loop().call_later(RELIEF, self._listen)
+
     def _accept(self) -> None:
         """Take the connections that wait."""
         loop = asyncio.get_running_loop()
@@ -100,8 +109,11 @@ class Acceptor:
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError:  # too many files are open: others may be closed soon
-                self._pause()
-                loop.call_later(RELIEF, self._listen)
+                self._wait()
+                return
+            if sock.fileno() >= self._ceiling:
+                sock.close()
+                self._wait()
                 return
             sock.setblocking(False)
             self._taken += 1
@@ -133,3 +145,9 @@ class Acceptor:
         self._taken -= 1
         if not self._listening:
             self._listen()
+
+
+def _ceiling() -> int:
+    """The number from which on files are none for clients; the system always gives the least that is free."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return files // 4 * 3 if files != resource.RLIM_INFINITY else sys.maxsize

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from kdns.wire import codes
 from tests.kdns.server import PATIENCE, Kdns
 
@@ -16,7 +17,12 @@ FILES = 64
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Kdns]:
     """A kdns that may have few files open, and takes its time with clients."""
-    made = Kdns(tmp_path, ".:@PORT@ {\n bind 127.0.0.1\n timeouts {\n  read 1h\n }\n whoami\n}\n")
+    upstream = free_port()
+    made = Kdns(
+        tmp_path,
+        ".:@PORT@ {\n bind 127.0.0.1\n timeouts {\n  read 1h\n }\n whoami\n"
+        f" forward example.net 127.0.0.1:{upstream}\n}}\n.:{upstream} {{\n bind 127.0.0.1\n whoami\n}}\n",
+    )
     made.prefix = ["prlimit", f"--nofile={FILES}:{FILES}"]
     made.start()
     yield made
@@ -29,6 +35,7 @@ def test_a_server_without_files_left_answers_who_is_there_and_takes_others_when_
         for _ in range(2 * FILES):
             stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE))
         assert server.ask("x. A").rcode == codes.NOERROR
+        assert server.ask("www.example.net. A").rcode == codes.NOERROR
     assert server.ask("x. A", tcp=True).rcode == codes.NOERROR
 
 
