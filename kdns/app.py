@@ -30,6 +30,7 @@ from kdns.plugins import ORDER
 from kdns.plugins.reload import Reload
 from kdns.transport.admin import Admin
 from kdns.transport.sockets import Shares
+from kdns.transport.udp import UNUSED
 from kdns.worker import Legacy
 from kdns.workers import Workers
 
@@ -71,6 +72,8 @@ class App:
         self._stopped = stopped
         _raise_file_limit()
         gc.set_threshold(*COLLECT_AFTER)
+        if UNUSED:
+            log("WARNING", f"UDP is served without the C module: {UNUSED}")
         await self._replace(self._source.parse())
         self._listen_to_signals(stopped)
         self._greet()

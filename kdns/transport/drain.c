@@ -19,6 +19,7 @@
 #include <time.h>
 
 enum {
+    INTERFACE = 1, /* as udp.INTERFACE: up by one when what Python calls, gives or gets here becomes another */
     BATCH = 64,
     MORE = 4,       /* queries of a batch behind which there is probably another one: under load they come meanwhile */
     MANY = 24,      /* of a batch behind which another one waits already */
@@ -383,7 +384,8 @@ PyMODINIT_FUNC PyInit_drain(void)
     UNTIL = slot_of("until");
     HITS = slot_of("hits");
     TAILS = slot_of("tails");
-    if (module == NULL || UNTIL < 0 || HITS < 0 || TAILS < 0 || PyModule_AddType(module, &DrainType) < 0) {
+    if (module == NULL || UNTIL < 0 || HITS < 0 || TAILS < 0 || PyModule_AddType(module, &DrainType) < 0 ||
+        PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

@@ -2,6 +2,8 @@ from collections.abc import Callable
 
 from kdns.memo import Entry
 
+INTERFACE: int
+
 class Drain:
     """The batches of one non-blocking UDP socket, which stays its owner's."""
 

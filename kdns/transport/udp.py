@@ -26,12 +26,22 @@ from kdns.transport.proxied import Proxying
 from kdns.transport.sockets import IP_PKTINFO, IPV6_PKTINFO
 from kdns.wire import proxy
 
+INTERFACE = 1  # of the module `drain`: one that was compiled from another version's source is not called
+NATIVE: "type[Drain] | None" = None
+UNUSED = ""  # why `drain` is not called although it is there
+
 try:
+    from kdns.transport import drain
     from kdns.transport.drain import Drain
-except ImportError:  # no compiler was there, or none that could
-    NATIVE: "type[Drain] | None" = None
+except ModuleNotFoundError:  # no compiler was there, or none that could
+    pass
+except ImportError as fault:
+    UNUSED = str(fault)
 else:
-    NATIVE = Drain
+    if getattr(drain, "INTERFACE", None) == INTERFACE:
+        NATIVE = Drain
+    else:
+        UNUSED = f"{drain.__file__} was compiled from the source of another version; install kdns anew"
 
 BATCH = 64
 MAX_QUERY = 4096  # octets read of a query: more than any client sends, less than a flood wants

@@ -12,11 +12,11 @@ SOURCE = Path(kdns.transport.__file__).with_name("drain.c")
 STRICT = ("-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Werror")
 
 
-def compiled(directory: Path, *flags: str) -> Path:
+def compiled(directory: Path, *flags: str, source: Path = SOURCE) -> Path:
     """The module's file in `directory`. AssertionError, with what the compiler says, if it warns of anything."""
     target = directory / f"drain{sysconfig.get_config_var('EXT_SUFFIX')}"
     include = f"-I{sysconfig.get_paths()['include']}"
-    command = ["cc", "-shared", "-fPIC", *STRICT, *flags, include, str(SOURCE), "-o", str(target)]
+    command = ["cc", "-shared", "-fPIC", *STRICT, *flags, include, str(source), "-o", str(target)]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     return target

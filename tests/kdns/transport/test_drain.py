@@ -12,7 +12,10 @@ import pytest
 from kdns.chain import Keep
 from kdns.memo import Memo
 from kdns.transport.sockets import IP_PKTINFO
-from tests.kdns.transport.native import compiled, loaded
+from kdns.transport.udp import INTERFACE
+from kdns.wire import codes
+from tests.kdns.server import Kdns
+from tests.kdns.transport.native import SOURCE, compiled, loaded
 
 QUERY = b"\x12\x34" + b"\x01\x00\x00\x01" + bytes(6) + b"\x01a\x00\x00\x01\x00\x01"
 
@@ -213,6 +216,38 @@ def test_what_no_batch_gave_is_not_sent(drain: ModuleType, replies: Any, complai
             pair.drain.send([(way, "no octets")])
         with pytest.raises(ValueError, match="not a way"):
             pair.drain.send([(b"\xff" * len(way), b"reply")])
+
+
+BESIDE = """
+import sys
+import kdns.transport
+
+kdns.transport.__path__.insert(0, {directory!r})
+sys.argv = ["kdns", *sys.argv[4:]]
+from kdns.__main__ import main
+
+main()
+"""
+
+
+@pytest.mark.parametrize(("interface", "warnings"), [(INTERFACE, 0), (INTERFACE - 1, 1)])
+def test_one_that_another_versions_source_was_compiled_to_is_not_called_and_that_is_told(
+    tmp_path: Path, interface: int, warnings: int
+) -> None:
+    source = tmp_path / "drain.c"
+    source.write_text(SOURCE.read_text().replace(f" INTERFACE = {INTERFACE},", f" INTERFACE = {interface},"))
+    compiled(tmp_path, source=source)
+    script = tmp_path / "beside.py"
+    script.write_text(BESIDE.format(directory=str(tmp_path)))
+    server = Kdns(tmp_path, ".:@PORT@ {\n bind 127.0.0.1\n whoami\n}\n")
+    server.prefix = [sys.executable, str(script)]
+    server.start()
+
+    rcode = server.ask("a. A").rcode
+
+    server.stop()
+    assert rcode == codes.NOERROR
+    assert server.output.read_text().count(f"[WARNING] UDP is served without the C module: {tmp_path}") == warnings
 
 
 FUZZ = """
