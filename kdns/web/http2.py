@@ -35,7 +35,8 @@ class _Stream:
 class Http2:
     """One connection: `feed` octets, and `write` is called with others. `ask` may call back now or later.
 
-    `max_streams` requests may be under way at a time; 0 for as many as the client likes.
+    `max_streams` requests may be under way at a time; 0 for as many as the client likes. A query that was asked counts
+    until its reply is there, whatever becomes of its stream: who opens and resets one after the other gains nothing.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Http2:
         self._write = write
         self._http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._streams: dict[int, _Stream] = {}
+        self._most = max_streams
+        self._asked = 0  # queries under way, with those that nobody waits for any more
         self.answered = 0
         self.closing = False
         self._http.initiate_connection()
@@ -64,8 +67,11 @@ class Http2:
             self.closing = True
             return
         try:
-            for event in self._http.receive_data(octets):
-                self._take(event)
+            events = self._http.receive_data(octets)
+            reset = {event.stream_id for event in events if isinstance(event, StreamReset)}
+            for event in events:
+                if isinstance(event, StreamReset) or getattr(event, "stream_id", None) not in reset:
+                    self._take(event)
         except (ProtocolError, UnicodeDecodeError):  # h2 has the GOAWAY ready
             self.closing = True
         self._flush()
@@ -113,10 +119,15 @@ class Http2:
         found = self._application.packet(request)
         if isinstance(found, Response):
             self._respond(number, found)
+        elif self._most and self._asked >= self._most:
+            del self._streams[number]
+            self._http.reset_stream(number, ErrorCodes.REFUSED_STREAM)
         else:
+            self._asked += 1
             self._ask(found, request.within, lambda reply: self._reply(number, reply))
 
     def _reply(self, number: int, reply: bytes | None) -> None:
+        self._asked -= 1
         response = self._application.response(reply)
         if number in self._streams:
             self._respond(number, response)

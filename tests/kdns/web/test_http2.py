@@ -140,6 +140,35 @@ def test_no_more_streams_than_allowed() -> None:
     assert talk.client.remote_settings.max_concurrent_streams == 2
 
 
+def test_queries_that_nobody_waits_for_any_more_count_until_they_are_answered() -> None:
+    talk = Talk(max_streams=2)
+    for _ in range(2):
+        talk.client.reset_stream(talk.post(QUERY))
+        talk.exchange()
+    refused = talk.post(QUERY)
+    assert refused in talk.ended
+    assert refused not in talk.statuses
+    talk.asked[0][1](QUERY)
+    talk.post(QUERY)
+    assert len(talk.asked) == 3
+    assert not talk.is_over
+
+
+def test_a_request_that_is_taken_back_at_once_is_not_asked_and_harms_no_other() -> None:
+    talk = Talk()
+    other = talk.post(QUERY)
+    number = talk.client.get_next_available_stream_id()
+    talk.client.send_headers(number, [(":method", "PUT"), *HEADERS[1:]], end_stream=True)
+    talk.client.reset_stream(number)
+    talk.exchange()
+    assert len(talk.asked) == 1
+    talk.asked[0][1](QUERY)
+    talk.exchange()
+    assert talk.bodies[other] == QUERY
+    talk.post(QUERY)
+    assert len(talk.asked) == 2
+
+
 def test_after_goodbye_what_is_under_way_is_answered() -> None:
     talk = Talk()
     number = talk.post(QUERY)
