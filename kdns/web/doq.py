@@ -107,6 +107,7 @@ class Connection(QuicConnectionProtocol):
         self._client = Client("", 0)
         self._is_admitted = False  # once the handshake is over, unless the client is refused
         self._open: dict[int, asyncio.TimerHandle] = {}  # streams whose query or reply is under way
+        self._asked = 0  # queries under way, with those whose streams were reset
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """Octets of the client, which may have moved to another address (RFC 9000 section 9)."""
@@ -122,7 +123,7 @@ class Connection(QuicConnectionProtocol):
                 self._admit()
             case StreamDataReceived(stream_id=number) if self._begins(number):
                 limit = self._served.limits.streams
-                if limit and len(self._open) >= limit:
+                if limit and max(len(self._open), self._asked) >= limit:
                     self.close(self.full, "too many streams")
                     return
                 self._open[number] = self._loop.call_later(self._timeouts.read, self._too_slow, number)
@@ -148,6 +149,14 @@ class Connection(QuicConnectionProtocol):
     def _begins(self, number: int) -> bool:
         """Whether octets of a stream are the first ones of a query."""
         return self._is_admitted and number not in self._open and number % 4 == 0
+
+    def _ask(self, packet: bytes, client: Client, done: Callable[[Sent], None]) -> None:
+        self._asked += 1
+        self._served.ask(packet, client, partial(self._answered, done))
+
+    def _answered(self, done: Callable[[Sent], None], sent: Sent) -> None:
+        self._asked -= 1
+        done(sent)
 
     def finish(self) -> None:
         """Stop: the connection closes at once; a client asks again elsewhere."""
@@ -195,7 +204,7 @@ class DoqConnection(Connection):
             return
         self._octets.pop(number, None)
         self._open[number].cancel()
-        self._served.ask(packet, self._client, partial(self._reply, number))
+        self._ask(packet, self._client, partial(self._reply, number))
 
     def _reply(self, number: int, sent: Sent) -> None:
         if number not in self._open:
@@ -272,7 +281,7 @@ class H3DnsConnection(Connection):
             self._respond(number, found)
         else:
             client = self._client._replace(within=request.within)
-            self._served.ask(found, client, partial(self._reply, number))
+            self._ask(found, client, partial(self._reply, number))
 
     def _reply(self, number: int, sent: Sent) -> None:
         response = self._application.response(sent if isinstance(sent, bytes) else None)

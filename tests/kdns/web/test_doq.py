@@ -248,6 +248,20 @@ async def test_more_streams_than_allowed_end_the_connection(listen: Listen) -> N
         assert await asyncio.wait_for(client.code, 5) == doq.EXCESSIVE_LOAD
 
 
+async def test_queries_whose_streams_were_reset_count_until_they_are_answered(listen: Listen) -> None:
+    async with listen(limits=doq.Limits(streams=2)) as server, server.client() as client:
+        server.zone.gate = asyncio.Event()
+        for number in range(2):
+            client.send(framed(QUERY))
+            while len(server.zone.asked) <= number:
+                await asyncio.wait_for(client.ping(), 5)
+            client._quic.stop_stream(4 * number, doq.NO_ERROR)
+            client.transmit()
+        await asyncio.wait_for(client.ping(), 5)
+        client.send(framed(QUERY))
+        assert await asyncio.wait_for(client.code, 5) == doq.EXCESSIVE_LOAD
+
+
 async def test_more_connections_than_allowed_are_closed(listen: Listen) -> None:
     async with listen(limits=doq.Limits(connections=1)) as server, server.client() as first:
         await first.send(framed(QUERY))
