@@ -12,6 +12,7 @@ more words, is text with placeholders:
     {>id} {>opcode} {>do} {>bufsize}                                  of its header and OPT
     {rcode} {>rflags} {rsize} {duration}                              of the reply; octets before compression, seconds
     {/LABEL}                                                          of metadata, `-` without such a label
+    {/log/type} {/log/class}                                          what the reply is, and its class (with *metadata*)
     {common} {combined}                                               short for the usual formats
 """
 
@@ -32,12 +33,15 @@ from kdns.wire.verdict import Verdict
 SUCCESS, DENIAL, ERROR, ALL = "success", "denial", "error", "all"
 CLASSES = {SUCCESS, DENIAL, ERROR, ALL}
 
-_CLASS_OF = {
-    Verdict.ANSWER: SUCCESS,
-    Verdict.REFERRAL: SUCCESS,
-    Verdict.NODATA: DENIAL,
-    Verdict.NXDOMAIN: DENIAL,
+_TYPE_OF = {
+    Verdict.ANSWER: "NOERROR",
+    Verdict.REFERRAL: "DELEGATION",
+    Verdict.NODATA: "NODATA",
+    Verdict.NXDOMAIN: "NXDOMAIN",
+    Verdict.FAILURE: "SERVERERROR",
+    Verdict.UNFIT: "OTHERERROR",
 }
+_CLASS_OF = {"NOERROR": SUCCESS, "DELEGATION": SUCCESS, "NODATA": DENIAL, "NXDOMAIN": DENIAL}  # the others: ERROR
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,9 @@ class Log:
         return reply.keeping(None) if noted and reply.keep is not None else reply
 
     def _note(self, rule: Rule, request: Request, reply: Reply | None) -> bool:
+        if request.labels is not None:
+            made = typify(request, reply, self._clocks.unix())
+            request.labels.update({"log/type": made, "log/class": _CLASS_OF.get(made, ERROR)})
         if ALL not in rule.classes and classify(request, reply, self._clocks.unix()) not in rule.classes:
             return False
         seen = Seen(request, reply, max(0.0, self._clocks.monotonic() - request.now))
@@ -117,12 +124,22 @@ def logging(args: Args, clocks: Clocks) -> Log:
 
 def classify(request: Request, reply: Reply | None, unix: float) -> str:
     """The class of a reply. No reply, a transfer, and expired signatures that were wanted are errors."""
+    return _CLASS_OF.get(typify(request, reply, unix), ERROR)
+
+
+def typify(request: Request, reply: Reply | None, unix: float) -> str:
+    """What a reply is, in CoreDNS's words; `unix`: seconds since 1970, by which signatures expire."""
     asked = request.question
-    if reply is None or asked.qtype in (codes.AXFR, codes.IXFR) or asked.flags & codes.OPCODE_MASK:
-        return ERROR
+    opcode = asked.flags & codes.OPCODE_MASK
+    if opcode == codes.UPDATE << 11:
+        return "UPDATE"
+    if opcode or asked.qtype in (codes.AXFR, codes.IXFR):
+        return "META"
+    if reply is None:
+        return "OTHERERROR"
     if asked.do and not verdict.signatures_hold((*reply.answer, *reply.authority, *reply.additional), unix):
-        return ERROR
-    return _CLASS_OF.get(verdict.at_sight(reply.rcode, reply.answer, reply.authority), ERROR)
+        return "OTHERERROR"
+    return _TYPE_OF[verdict.at_sight(reply.rcode, reply.answer, reply.authority)]
 
 
 def _rules(directive: Directive) -> list[Rule]:

@@ -148,6 +148,27 @@ def test_only_replies_of_the_wanted_classes_are_logged(kind: str, wanted: str) -
     assert bool(lines) == (found == wanted)
 
 
+TYPES: dict[str, tuple[str, Rest, str]] = {
+    "an answer": ("www.example.org. A", ANSWER, "NOERROR success"),
+    "nothing at all": ("www.example.org. A", Reply(), "NOERROR success"),
+    "a referral": ("www.example.org. A", Reply(authority=NS), "DELEGATION success"),
+    "no such type": ("www.example.org. A", Reply(authority=SOA), "NODATA denial"),
+    "no such name": ("www.example.org. A", Reply(codes.NXDOMAIN, authority=SOA), "NXDOMAIN denial"),
+    "a failure": ("www.example.org. A", NoAnswer(codes.SERVFAIL), "SERVERERROR error"),
+    "a refusal": ("www.example.org. A", NoAnswer(codes.REFUSED), "OTHERERROR error"),
+    "no reply": ("www.example.org. A", Dropped(), "OTHERERROR error"),
+    "a transfer": ("example.org. AXFR", Reply(answer=SOA), "META error"),
+}
+
+
+@pytest.mark.parametrize(("asked", "rest", "found"), TYPES.values(), ids=TYPES)
+def test_what_a_reply_is_becomes_metadata(asked: str, rest: Rest, found: str) -> None:
+    labels: dict[str, str] = {}
+    lines = logged('log . "{/log/type} {/log/class}"', asked, rest=rest, fields={"labels": labels})
+    assert lines == [f"LINE {found}"]
+    assert labels == dict(zip(("log/type", "log/class"), found.split(), strict=True))
+
+
 @pytest.mark.parametrize("classes", ["all", "success denial error", "denial\n class error\n class success"])
 def test_classes_add_up(classes: str) -> None:
     rests: Sequence[Rest] = [ANSWER, Reply(authority=SOA), NoAnswer()]
