@@ -70,6 +70,8 @@ def _carried(request: Request) -> bytes | None:
 
 def _decoded(text: str) -> bytes | None:
     """Base64url without padding (section 6)."""
+    if "=" in text:
+        return None
     try:
         return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, UnicodeEncodeError):

@@ -278,7 +278,7 @@ class H3DnsConnection(Connection):
         request = plain(self._headers.pop(number), bytes(self._bodies.pop(number, b"")))
         found = self._application.packet(request)
         if isinstance(found, Response):
-            self._respond(number, found)
+            self._respond(number, found, has_body=request.method != "HEAD")
         else:
             client = self._client._replace(within=request.within)
             self._ask(found, client, partial(self._reply, number))
@@ -288,12 +288,13 @@ class H3DnsConnection(Connection):
         if number in self._open:
             self._respond(number, response)
 
-    def _respond(self, number: int, response: Response) -> None:
+    def _respond(self, number: int, response: Response, *, has_body: bool = True) -> None:
         self._forget(number)
-        length = ("content-length", str(len(response.body)))
-        head = [(":status", str(response.status)), *response.headers, length]
+        head = [(":status", str(response.status)), *response.headers]
+        if has_body:
+            head.append(("content-length", str(len(response.body))))
         self._http.send_headers(number, [(name.encode(), value.encode()) for name, value in head])
-        self._http.send_data(number, response.body, end_stream=True)
+        self._http.send_data(number, response.body if has_body else b"", end_stream=True)
         self.transmit()
 
 

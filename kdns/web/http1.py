@@ -1,6 +1,7 @@
 """HTTP/1.1 on one connection, without I/O: h11 reads and writes, an Application says what about."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 import h11
 
@@ -80,7 +81,7 @@ class Http1:
         headers = [*response.headers, ("content-length", str(len(response.body)))]
         if self.closing:
             headers.append(("connection", "close"))
-        self._send(h11.Response(status_code=response.status, headers=headers))
+        self._send(h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status)))
         self._send(h11.Data(data=response.body))
         self._send(h11.EndOfMessage())
         if self._http.states[h11.SERVER] is h11.DONE and self._http.states[h11.CLIENT] is h11.DONE:
@@ -92,13 +93,19 @@ class Http1:
     def _refuse(self, status: int) -> None:
         self.closing = True
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self._send(h11.Response(status_code=status, headers=[("content-length", "0"), ("connection", "close")]))
+            headers = [("content-length", "0"), ("connection", "close")]
+            self._send(h11.Response(status_code=status, headers=headers, reason=_reason(status)))
             self._send(h11.EndOfMessage())
 
     def _send(self, event: h11.Event) -> None:
         octets = self._http.send(event)
         if octets:
             self._write(octets)
+
+
+def _reason(status: int) -> str:
+    """`OK`, `Not Found`, ...: HTTP/1.1 has it behind the number, and some clients show it."""
+    return HTTPStatus(status).phrase
 
 
 def _plain(request: h11.Request, body: bytes) -> Request:

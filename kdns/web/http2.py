@@ -138,9 +138,10 @@ class Http2:
         head = [(":status", str(response.status)), *response.headers]
         if not response.trailers:
             head.append(("content-length", str(len(response.body))))
-        is_whole = not response.body and not response.trailers
+        body = b"" if stream.headers.get(":method") == "HEAD" else response.body  # RFC 9110 section 9.3.2
+        is_whole = not body and not response.trailers
         self._http.send_headers(number, head, end_stream=is_whole)
-        stream.rest, stream.trailers = response.body, response.trailers
+        stream.rest, stream.trailers = body, response.trailers
         if is_whole:
             self._end(number)
         else:

@@ -49,6 +49,7 @@ def test_get_and_post_carry_a_query(request_: Request) -> None:
         (get(""), 400),
         (get("dns="), 400),
         (get("dns=%21%21"), 400),
+        (get(f"dns={encoded(QUERY)}="), 400),  # padded
         (get(f"dns={encoded(QUERY)}&dns={encoded(QUERY)}"), 400),
         (get("dns=" + "A" * 90_000), 400),
         (post(b""), 400),

@@ -280,19 +280,31 @@ async def test_queries_wait_while_as_many_as_allowed_are_under_way(listen: Liste
         assert len(await asyncio.gather(*replies)) == 3
 
 
-async def test_http_3_carries_queries_too(listen: Listen) -> None:
+async def over_http_3(listen: Listen, method: str, body: bytes) -> tuple[dict[bytes, bytes], bytes]:
+    """The headers and the body of a response."""
     async with listen(doq.H3) as server, server.client() as client:
         http = H3Connection(client._quic)
         number = client._quic.get_next_available_stream_id()
         client.whole[number] = asyncio.get_running_loop().create_future()
-        head = {":method": "POST", ":scheme": "https", ":authority": "dns.example", ":path": "/dns-query"}
+        head = {":method": method, ":scheme": "https", ":authority": "dns.example", ":path": "/dns-query"}
         http.send_headers(number, [(name.encode(), value.encode()) for name, value in head.items()])
-        http.send_data(number, QUERY, end_stream=True)
+        http.send_data(number, body, end_stream=True)
         client.transmit()
         octets = await asyncio.wait_for(client.whole[number], 5)
         events = http.handle_event(StreamDataReceived(data=octets, end_stream=True, stream_id=number))
     (headers,) = [dict(event.headers) for event in events if isinstance(event, HeadersReceived)]
-    body = b"".join(event.data for event in events if isinstance(event, DataReceived))
+    return headers, b"".join(event.data for event in events if isinstance(event, DataReceived))
+
+
+async def test_a_response_over_http_3_to_head_has_no_body(listen: Listen) -> None:
+    headers, body = await over_http_3(listen, "HEAD", b"")
+
+    assert (headers[b":status"], body) == (b"400", b"")
+
+
+async def test_http_3_carries_queries_too(listen: Listen) -> None:
+    headers, body = await over_http_3(listen, "POST", QUERY)
+
     assert headers[b":status"] == b"200"
     assert headers[b"cache-control"] == b"max-age=60"
     assert len(records.read_message(body).answer) == 250

@@ -51,6 +51,17 @@ def test_requests_come_in_any_pieces(cuts: list[int]) -> None:
     assert not talk.http.closing
 
 
+def test_a_status_has_its_words() -> None:
+    found, lost, broken = Talk(), Talk(), Talk()
+    found.http.feed(POST)
+    lost.http.feed(POST.replace(b"/dns-query", b"/"))
+    broken.http.feed(b"no HTTP\r\n\r\n")
+
+    assert found.written.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert lost.written.startswith(b"HTTP/1.1 404 Not Found\r\n")
+    assert broken.written.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
 def test_a_second_request_waits_for_the_first_reply() -> None:
     talk = Talk(late=True)
     talk.http.feed(POST + POST)

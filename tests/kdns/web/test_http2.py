@@ -35,6 +35,7 @@ class Talk:
         self.trailers: dict[int, list[Any]] = {}
         self.bodies: dict[int, bytes] = {}
         self.ended: set[int] = set()
+        self.reset: set[int] = set()
         self.is_over = False
         self.exchange()
 
@@ -71,7 +72,10 @@ class Talk:
             case DataReceived():
                 self.bodies[event.stream_id] = self.bodies.get(event.stream_id, b"") + event.data
                 self.client.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            case StreamEnded() | StreamReset():
+            case StreamReset():
+                self.reset.add(event.stream_id)
+                self.ended.add(event.stream_id)
+            case StreamEnded():
                 self.ended.add(event.stream_id)
             case ConnectionTerminated():
                 self.is_over = True
@@ -88,6 +92,14 @@ def test_replies_come_in_any_order() -> None:
     assert set(talk.statuses.values()) == {"200"}
     assert not talk.server.busy
     assert talk.server.answered == 3
+
+
+def test_a_response_to_head_has_no_body_but_its_length() -> None:
+    talk = Talk()
+    number = talk.post(b"", [(":method", "HEAD"), *HEADERS[1:]])
+
+    assert (talk.statuses[number], talk.bodies.get(number), number in talk.ended) == ("400", None, True)
+    assert number not in talk.reset
 
 
 def test_a_reply_waits_for_the_clients_window() -> None:
