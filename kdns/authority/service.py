@@ -5,11 +5,11 @@ it is its origin, so that one `forget` ends them all in the same step.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from kdns.chain import Alike, Handler, Keep, Member, Reply, Request
 from kdns.corefile import Fall
@@ -67,6 +67,7 @@ class Service:
         self._tell: Callable[[bytes], int] = lambda change: 0
         self._is_last = False
         self._notifier: Notifier | None = None
+        self._reading: set[asyncio.Task[Any]] = set()
 
     def meet(self, peers: Mapping[str, object]) -> None:
         """Look for the plugin that sends NOTIFY, and whether any comes behind this one."""
@@ -74,6 +75,12 @@ class Service:
         self._notifier = notifier if isinstance(notifier, Notifier) else None
         behind = list(peers)[list(peers).index(self._by) + 1 :]
         self._is_last = not any(callable(peers[name]) for name in behind)
+
+    def begin(self, reading: Coroutine[Any, Any, Any]) -> None:
+        """Have zones read while others are answered from."""
+        task = asyncio.get_running_loop().create_task(reading)
+        self._reading.add(task)
+        task.add_done_callback(self._reading.discard)
 
     def cell(self, key: Name) -> Cell | None:
         """The zone that a name is in: the longest."""

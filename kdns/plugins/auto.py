@@ -66,7 +66,6 @@ class Auto:
         self.meet = self._service.meet
         self.transfer = self._service.transfer
         self.share = self._service.share
-        self._reading: set[asyncio.Task[tuple[Name, ...]]] = set()
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from a zone, or hand on."""
@@ -92,9 +91,7 @@ class Auto:
     def take(self, change: bytes) -> None:
         """Look at the directory: the first process has seen other zones, and has told of them."""
         self._log = _silent
-        task = asyncio.get_running_loop().create_task(self._look())
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+        self._service.begin(self._look())
 
     async def start(self) -> None:
         """Read every file."""

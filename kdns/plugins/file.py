@@ -70,7 +70,6 @@ class File:
         self.meet = self._service.meet
         self.transfer = self._service.transfer
         self.share = self._service.share
-        self._reading: set[asyncio.Task[None]] = set()
 
     async def __call__(self, request: Request, rest: Handler) -> Reply:
         """Answer from a zone, or hand on."""
@@ -101,9 +100,7 @@ class File:
 
     def take(self, change: bytes) -> None:
         """Read the file of a zone again: the first process has."""
-        task = asyncio.get_running_loop().create_task(self._read_again(self._sources[change]))
-        self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+        self._service.begin(self._read_again(self._sources[change]))
 
     async def start(self) -> None:
         """Read every file. StartError for one with a mistake, or that is missing for good."""
