@@ -29,8 +29,8 @@ from kdns.metrics import Metrics
 from kdns.plugins import ORDER
 from kdns.plugins.reload import Reload
 from kdns.transport.admin import Admin
+from kdns.transport.native import UNUSED
 from kdns.transport.sockets import Shares
-from kdns.transport.udp import UNUSED
 from kdns.worker import Legacy
 from kdns.workers import Workers
 

@@ -2,7 +2,7 @@
  *
  * One job: what a batch asks is looked up in the memo's dict of whole answers, or handed to a callable that may know
  * the answer at once, and the replies leave together. Whatever remains goes back to Python with its addresses; replies
- * that are made of it later leave together as well. Without this module `udp` does the same, a datagram at a time.
+ * that are made of it later leave together as well. Without this module `batches` does the same.
  *
  * Everything that is sent is either a reply that Python made (the ID of the query in front of a kept answer, or what
  * the callable returned) or nothing at all; no octet of a packet is interpreted here.
@@ -19,7 +19,7 @@
 #include <time.h>
 
 enum {
-    INTERFACE = 1, /* as udp.INTERFACE: up by one when what Python calls, gives or gets here becomes another */
+    INTERFACE = 1, /* as native.INTERFACE: up by one when what Python calls, gives or gets here becomes another */
     BATCH = 64,
     MORE = 4,       /* queries of a batch behind which there is probably another one: under load they come meanwhile */
     MANY = 24,      /* of a batch behind which another one waits already */

@@ -3,7 +3,7 @@
 asyncio's datagram endpoint makes a call and an address object for each packet and costs five times as much as this
 loop. Up to BATCH datagrams are taken at a wake-up, then the event loop gets its turn.
 
-Where the package was installed with a C compiler at hand, the module `drain` does a whole batch in two system calls.
+Where `native` has something that does a whole batch in two system calls, that is called.
 Replies that take their time are sent together too, when the event loop has seen to all that was there to be read.
 
 With a backlog (*shed*), replies that the socket cannot take wait there, and queries are not taken while it is full.
@@ -22,26 +22,10 @@ from kdns.answer import Answers, Sent
 from kdns.chain import Client
 from kdns.memo import Memo
 from kdns.transport.backlog import Backlog, Waiting
+from kdns.transport.native import NATIVE, Drain
 from kdns.transport.proxied import Proxying
 from kdns.transport.sockets import IP_PKTINFO, IPV6_PKTINFO
 from kdns.wire import proxy
-
-INTERFACE = 1  # of the module `drain`: one that was compiled from another version's source is not called
-NATIVE: "type[Drain] | None" = None
-UNUSED = ""  # why `drain` is not called although it is there
-
-try:
-    from kdns.transport import drain
-    from kdns.transport.drain import Drain
-except ModuleNotFoundError:  # no compiler was there, or none that could
-    pass
-except ImportError as fault:
-    UNUSED = str(fault)
-else:
-    if getattr(drain, "INTERFACE", None) == INTERFACE:
-        NATIVE = Drain
-    else:
-        UNUSED = f"{drain.__file__} was compiled from the source of another version; install kdns anew"
 
 BATCH = 64
 MAX_QUERY = 4096  # octets read of a query: more than any client sends, less than a flood wants
@@ -62,7 +46,7 @@ class UdpListener:
         answers: Answers,
         memo: Memo,
         clock: Callable[[], float],
-        native: "type[Drain] | None" = NATIVE,
+        native: Callable[[int], Drain] | None = NATIVE,
         backlog: Backlog | None = None,
         proxying: Proxying | None = None,
     ) -> None:
@@ -108,7 +92,7 @@ class UdpListener:
             return partial(self._drain_batch, self._native)
         return self._drain_any if self._wildcard else self._drain
 
-    def _drain_batch(self, native: "Drain") -> None:
+    def _drain_batch(self, native: Drain) -> None:
         self._now = now = self._clock()
         consider, memo, (address, here) = self._answers.consider, self._memo, self._local
         for packet, host, port, local, way in native.batch(memo.hot, now, self._known):

@@ -1,4 +1,6 @@
-"""The C module `drain`: a batch at a time on real sockets, whatever the octets, and under the address sanitizer."""
+"""The C module `drain`, and `batches` in its place: a batch at a time on real sockets, whatever the octets, and under
+the address sanitizer.
+"""
 
 import socket
 import subprocess
@@ -11,8 +13,9 @@ import pytest
 
 from kdns.chain import Keep
 from kdns.memo import Memo
+from kdns.transport import batches
+from kdns.transport.native import INTERFACE
 from kdns.transport.sockets import IP_PKTINFO
-from kdns.transport.udp import INTERFACE
 from kdns.wire import codes
 from tests.kdns.server import Kdns
 from tests.kdns.transport.native import SOURCE, compiled, loaded
@@ -21,8 +24,13 @@ QUERY = b"\x12\x34" + b"\x01\x00\x00\x01" + bytes(6) + b"\x01a\x00\x00\x01\x00\x
 
 
 @pytest.fixture(scope="module")
-def drain(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+def native(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return loaded(compiled(tmp_path_factory.mktemp("native"), "-O2"))
+
+
+@pytest.fixture(scope="module", params=["compiled", "by ctypes"])
+def drain(request: pytest.FixtureRequest, native: ModuleType) -> ModuleType:
+    return native if request.param == "compiled" else batches
 
 
 class Pair:
@@ -125,9 +133,9 @@ def test_behind_a_batch_with_something_else_the_event_loop_has_its_turn(drain: M
         assert memo.hot[QUERY[2:]].hits == 64
 
 
-def test_what_is_in_the_dict_but_no_entry_is_not_sent(drain: ModuleType) -> None:
+def test_what_is_in_the_dict_but_no_entry_is_not_sent(native: ModuleType) -> None:
     hot: dict[bytes, Any] = {QUERY[2:]: "no entry"}
-    with Pair(drain) as pair:
+    with Pair(native) as pair:
         pair.client.send(QUERY)
         assert [packet for packet, *_ in pair.drain.batch(hot, 1.0, lambda packet: None)] == [QUERY]
 
@@ -159,8 +167,8 @@ def test_a_failure_of_the_callable_is_raised_after_what_went_before_is_sent(drai
 
 
 @pytest.mark.parametrize("arguments", [(), ({}, 1.0), ([], 1.0, print), ({}, "now", print)])
-def test_wrong_arguments_are_refused(drain: ModuleType, arguments: tuple[Any, ...]) -> None:
-    with Pair(drain) as pair, pytest.raises(TypeError):
+def test_wrong_arguments_are_refused(native: ModuleType, arguments: tuple[Any, ...]) -> None:
+    with Pair(native) as pair, pytest.raises(TypeError):
         pair.drain.batch(*arguments)
 
 
@@ -206,8 +214,8 @@ def test_a_late_reply_comes_from_the_address_that_was_asked(drain: ModuleType, f
         (["way", "reply"], "not a way"),
     ],
 )
-def test_what_no_batch_gave_is_not_sent(drain: ModuleType, replies: Any, complaint: str) -> None:
-    with Pair(drain) as pair:
+def test_what_no_batch_gave_is_not_sent(native: ModuleType, replies: Any, complaint: str) -> None:
+    with Pair(native) as pair:
         pair.client.send(QUERY)
         ((*_, way),) = pair.batch(Memo(1 << 20))
         with pytest.raises(TypeError, match=complaint):
@@ -256,10 +264,11 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from kdns.chain import Keep
 from kdns.memo import Memo
+from kdns.transport import batches
 from kdns.transport.sockets import IP_PKTINFO
 from tests.kdns.transport.native import loaded
 
-module = loaded(Path({module!r}))
+module = {module}
 rng, memo = random.Random(4711), Memo(1 << 20)
 for number in range(200):
     key = rng.randbytes(rng.randrange(10, 300))
@@ -295,11 +304,12 @@ print("answered", answered, "returned", returned)
 """
 
 
-def test_octets_of_all_kinds_under_the_address_sanitizer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["loaded(Path({!r}))", "batches"])
+def test_octets_of_all_kinds_under_the_address_sanitizer(tmp_path: Path, name: str) -> None:
     module = compiled(tmp_path, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     library = subprocess.run(["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
     script = tmp_path / "fuzz.py"
-    script.write_text(FUZZ.format(tests=str(Path(__file__).parents[3]), module=str(module)))
+    script.write_text(FUZZ.format(tests=str(Path(__file__).parents[3]), module=name.format(str(module))))
     environment = {"LD_PRELOAD": library.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}
 
     said = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)

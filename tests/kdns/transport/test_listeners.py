@@ -15,6 +15,7 @@ from kdns.chain import Keep, Reply, Request, link, repeatable
 from kdns.errors import StartError
 from kdns.memo import Memo
 from kdns.metrics import Metrics
+from kdns.transport import batches
 from kdns.transport.proxied import Mode, Proxying, Sessions
 from kdns.transport.sockets import Endpoint, open_tcp, open_udp
 from kdns.transport.tcp import TcpListener
@@ -83,11 +84,11 @@ def drain(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return loaded(compiled(tmp_path_factory.mktemp("native"), "-O2")).Drain
 
 
-@pytest.fixture(params=["C", "Python"])
+@pytest.fixture(params=["C", "ctypes", "Python"])
 async def listening(request: pytest.FixtureRequest, drain: Any) -> AsyncIterator[Callable[..., Any]]:
-    """A function that starts servers, whose UDP batches C or Python takes."""
+    """A function that starts servers, whose UDP batches C, ctypes or Python takes."""
     running: list[Running] = []
-    native = drain if request.param == "C" else None
+    native = {"C": drain, "ctypes": batches.Drain, "Python": None}[request.param]
 
     async def make(address: str = "127.0.0.1", timeouts: Timeouts = Timeouts()) -> Running:  # noqa: B008
         running.append(Running(address, timeouts, native))
