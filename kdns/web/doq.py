@@ -75,12 +75,12 @@ class Served:
         self.connections: set[Connection] = set()
         self.proxied: End | None = None  # who, a proxy says, sent the datagram that is being looked at
         self._asking = 0
-        self._waiting: deque[tuple[bytes, Client, Callable[[Sent], None]]] = deque()
+        self._waiting: deque[tuple[bytes, Client, Callable[[Sent], None], Callable[[], bool]]] = deque()
 
-    def ask(self, packet: bytes, client: Client, done: Callable[[Sent], None]) -> None:
-        """Ask the chain, or wait until fewer queries are under way."""
+    def ask(self, packet: bytes, client: Client, done: Callable[[Sent], None], is_wanted: Callable[[], bool]) -> None:
+        """Ask the chain, or wait until fewer queries are under way; what is not wanted any more by then is not asked."""
         if self.limits.queries and self._asking >= self.limits.queries:
-            self._waiting.append((packet, client, done))
+            self._waiting.append((packet, client, done, is_wanted))
             return
         self._asking += 1
         self.answers.respond(packet, client, self.clock(), self.memo, partial(self._answered, done))
@@ -88,8 +88,12 @@ class Served:
     def _answered(self, done: Callable[[Sent], None], sent: Sent) -> None:
         self._asking -= 1
         done(sent)
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self.ask, *self._waiting.popleft())
+        while self._waiting:
+            packet, client, tell, is_wanted = self._waiting.popleft()
+            if is_wanted():
+                asyncio.get_running_loop().call_soon(self.ask, packet, client, tell, is_wanted)
+                return
+            tell(None)
 
 
 class Connection(QuicConnectionProtocol):
@@ -150,9 +154,9 @@ class Connection(QuicConnectionProtocol):
         """Whether octets of a stream are the first ones of a query."""
         return self._is_admitted and number not in self._open and number % 4 == 0
 
-    def _ask(self, packet: bytes, client: Client, done: Callable[[Sent], None]) -> None:
+    def _ask(self, number: int, packet: bytes, client: Client, done: Callable[[Sent], None]) -> None:
         self._asked += 1
-        self._served.ask(packet, client, partial(self._answered, done))
+        self._served.ask(packet, client, partial(self._answered, done), lambda: number in self._open)
 
     def _answered(self, done: Callable[[Sent], None], sent: Sent) -> None:
         self._asked -= 1
@@ -204,7 +208,7 @@ class DoqConnection(Connection):
             return
         self._octets.pop(number, None)
         self._open[number].cancel()
-        self._ask(packet, self._client, partial(self._reply, number))
+        self._ask(number, packet, self._client, partial(self._reply, number))
 
     def _reply(self, number: int, sent: Sent) -> None:
         if number not in self._open:
@@ -281,7 +285,7 @@ class H3DnsConnection(Connection):
             self._respond(number, found, has_body=request.method != "HEAD")
         else:
             client = self._client._replace(within=request.within)
-            self._ask(found, client, partial(self._reply, number))
+            self._ask(number, found, client, partial(self._reply, number))
 
     def _reply(self, number: int, sent: Sent) -> None:
         response = self._application.response(sent if isinstance(sent, bytes) else None)

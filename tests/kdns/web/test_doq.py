@@ -280,6 +280,19 @@ async def test_queries_wait_while_as_many_as_allowed_are_under_way(listen: Liste
         assert len(await asyncio.gather(*replies)) == 3
 
 
+async def test_a_query_that_waits_and_is_taken_back_is_not_asked(listen: Listen) -> None:
+    async with listen(limits=doq.Limits(queries=1)) as server, server.client() as client:
+        server.zone.gate = asyncio.Event()
+        first, _, last = (client.send(framed(QUERY)) for _ in range(3))
+        while not server.zone.asked:
+            await asyncio.wait_for(client.ping(), 5)
+        client._quic.stop_stream(4, doq.NO_ERROR)
+        await asyncio.wait_for(client.ping(), 5)
+        server.zone.gate.set()
+        await asyncio.gather(first, last)
+        assert len(server.zone.asked) == 2
+
+
 async def over_http_3(listen: Listen, method: str, body: bytes) -> tuple[dict[bytes, bytes], bytes]:
     """The headers and the body of a response."""
     async with listen(doq.H3) as server, server.client() as client:
