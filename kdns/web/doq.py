@@ -78,7 +78,7 @@ class Served:
         self._waiting: deque[tuple[bytes, Client, Callable[[Sent], None], Callable[[], bool]]] = deque()
 
     def ask(self, packet: bytes, client: Client, done: Callable[[Sent], None], is_wanted: Callable[[], bool]) -> None:
-        """Ask the chain, or wait until fewer queries are under way; what is not wanted any more by then is not asked."""
+        """Ask the chain, or wait until fewer queries are under way; what is no more wanted by then is not asked."""
         if self.limits.queries and self._asking >= self.limits.queries:
             self._waiting.append((packet, client, done, is_wanted))
             return
