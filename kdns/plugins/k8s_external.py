@@ -87,7 +87,7 @@ class External:
         asked = request.question
         zones = self._zones
         place = zones.holding(asked.key) if zones else None
-        if zones is None or place is None:
+        if zones is None or place is None or asked.is_update:
             return await rest(request)
         answer = zones.answer(asked, *place)
         if answer.lookups:

@@ -185,7 +185,7 @@ class Kubernetes:
         """Answer from the cluster, or hand on what is not in its zones."""
         asked = request.question
         place = self._zones.holding(asked.key)
-        if place is None:
+        if place is None or asked.is_update:
             return (await rest(request)).apart_from(each.name for each in self._zones.zones)
         if asked.qtype in (codes.AXFR, codes.IXFR):
             raise NoAnswer(codes.REFUSED)
