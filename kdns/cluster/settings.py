@@ -101,7 +101,7 @@ def _endpoint(chosen: Settings, args: Args, line: Line) -> Settings:
 
 def _kubeconfig(chosen: Settings, args: Args, line: Line) -> Settings:
     file, *context = line.expect(1, 2)
-    return replace(chosen, kubeconfig=(args.directory / file, "".join(context)))
+    return replace(chosen, kubeconfig=(Path(file), "".join(context)))
 
 
 def _limit(chosen: Settings, _: Args, line: Line) -> Settings:
@@ -156,7 +156,7 @@ def _startup_timeout(chosen: Settings, _: Args, line: Line) -> Settings:
 
 _PROPERTIES: dict[str, Reader] = {
     "endpoint": _endpoint,
-    "tls": lambda chosen, args, line: replace(chosen, tls=tuple(args.directory / word for word in line.expect(3))),
+    "tls": lambda chosen, args, line: replace(chosen, tls=tuple(map(Path, line.expect(3)))),
     "kubeconfig": _kubeconfig,
     "apiserver_qps": _limit,
     "apiserver_burst": _limit,

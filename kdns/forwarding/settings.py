@@ -79,7 +79,7 @@ def read(args: Args, directive: Directive) -> Settings:
     if 0 < limits.max_age < limits.expire:
         text = f"max_age ({limits.max_age:g}s) must not be less than expire ({limits.expire:g}s)"
         raise directive.error(text)
-    addresses = read_targets(args, directive, settings.server_name)
+    addresses = read_targets(directive, settings.server_name)
     return _with_tls(replace(settings, addresses=addresses), args, directive)
 
 

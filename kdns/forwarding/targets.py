@@ -1,6 +1,8 @@
 """What the TO arguments of forward stand for: IP addresses as they are, files read, host names left for later."""
 
-from kdns.corefile import Args, Directive
+from pathlib import Path
+
+from kdns.corefile import Directive
 from kdns.errors import ConfigError, WireError
 from kdns.transport.address import Address, nameservers, parse, unique
 from kdns.wire import names
@@ -9,7 +11,7 @@ MOST = 15  # TO arguments
 SCHEMES = ("dns", "tls", "https")
 
 
-def read_targets(args: Args, directive: Directive, server_name: str) -> tuple[Address, ...]:
+def read_targets(directive: Directive, server_name: str) -> tuple[Address, ...]:
     """The addresses of all TO arguments, each once. `server_name` is what tls_servername says, or "".
 
     ConfigError in CoreDNS's words for what is neither IP address, file nor host name, and if none is left.
@@ -20,7 +22,7 @@ def read_targets(args: Args, directive: Directive, server_name: str) -> tuple[Ad
         if scheme and "/" in rest:
             hint = "paths are not allowed in HTTPS upstream addresses (the /dns-query path is used by default)"
             raise directive.error(f"{hint}: {text}")
-    found = unique(address for text in words for address in _read(args, directive, text))
+    found = unique(address for text in words for address in _read(directive, text))
     if len(words) > MOST:
         raise directive.error(f"more than {MOST} TOs configured: {len(words)}")
     if not found:
@@ -28,8 +30,8 @@ def read_targets(args: Args, directive: Directive, server_name: str) -> tuple[Ad
     return tuple(_named(directive, address, server_name) for address in found)
 
 
-def _read(args: Args, directive: Directive, text: str) -> tuple[Address, ...]:
-    file = args.directory / text
+def _read(directive: Directive, text: str) -> tuple[Address, ...]:
+    file = Path(text)  # relative to the working directory, whatever `root` says
     try:
         address = parse(text)
         if not address.is_resolved and file.is_file():

@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from kdns import VERSION, tapping
@@ -142,7 +141,7 @@ def _tap(args: Args, directive: Directive) -> Tap:
     place = _place(directive, settings.socket)
     sink: Incoming | Outgoing
     if settings.listens:
-        sink = Incoming(partial(_served, args.directory, settings, place), CONTENT_TYPE, args.log)
+        sink = Incoming(partial(_served, settings, place), CONTENT_TYPE, args.log)
     else:
         place = place._replace(tls=_trusting(settings)) if _is_tls(settings) else place
         sink = Outgoing(place, CONTENT_TYPE, settings.queue, settings.buffer, args.log)
@@ -217,13 +216,13 @@ def _trusting(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _served(directory: Path, settings: Settings, place: Place) -> Place:
+def _served(settings: Settings, place: Place) -> Place:
     """Where we listen, with our side of TLS. OSError and ValueError if its files cannot be used."""
     if not _is_tls(settings):
         return place
     if not settings.files:
         raise ValueError("TLS listener requires cert and key files")
-    cert, key, *authority = (directory / file for file in settings.files)
+    cert, key, *authority = settings.files
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
     for file in authority:

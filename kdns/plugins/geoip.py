@@ -99,7 +99,7 @@ def setup(args: Args) -> Geoip:
     for line in directive.properties({"edns-subnet": 0}):
         if line.name != "edns-subnet":
             raise line.error(f'unknown property "{line.name}"')
-    path = Path(args.directory / word)
+    path = Path(word)
     try:
         database = maxminddb.open_database(path)
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:

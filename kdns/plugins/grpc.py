@@ -161,7 +161,7 @@ def setup(args: Args) -> GrpcForward:
     if not origin:
         raise directive.error(f"unable to normalize '{directive.words[0]}'")
     settings = Settings(origin[0])
-    addresses = [found for text in directive.words[1:] for found in _addresses(args, directive, text)]
+    addresses = [found for text in directive.words[1:] for found in _addresses(directive, text)]
     for line in directive.properties(SIZES):
         settings = _with(settings, line, args)
     if len(addresses) > MOST:
@@ -189,7 +189,7 @@ def _with(settings: Settings, line: Line, args: Args) -> Settings:
     raise line.error(f"unknown property '{line.name}'")
 
 
-def _addresses(args: Args, directive: Directive, text: str) -> Sequence[Address]:
+def _addresses(directive: Directive, text: str) -> Sequence[Address]:
     """What a TO argument stands for."""
     scheme, _, path = text.partition("://")
     if scheme.lower() == "unix":
@@ -197,7 +197,7 @@ def _addresses(args: Args, directive: Directive, text: str) -> Sequence[Address]
     try:
         address = parse(text)
         if not address.is_resolved:
-            return [*nameservers((args.directory / text).read_text(errors="replace"))]
+            return [*nameservers(Path(text).read_text(errors="replace"))]
     except (ValueError, OSError) as fault:
         raise directive.error(f'not an IP address or file "{text}": {fault}') from None
     if address.scheme not in SCHEMES:

@@ -154,7 +154,7 @@ def setup(args: Args) -> Prometheus:
                 line.expect(0)
                 _register(args, MoreRuntime())
             case "tls":
-                web_config = args.directory / _once(line, web_config)
+                web_config = Path(_once(line, web_config))
             case _:
                 raise line.error(f"unknown option: {line.name}")
     _register(args, Runtime())

@@ -3,7 +3,9 @@
 Syntax:
     root PATH     # itself relative to the working directory; of several the last counts
 
-A directory that is not there yet only earns a warning: it may come later.
+As in CoreDNS this is not so of the files of *geoip*, *dnstap* and *prometheus*, of kubeconfigs and the certificates of
+*kubernetes*, and of resolv.conf files: they are relative to the working directory. A directory that is not there yet
+only earns a warning: it may come later.
 """
 
 from dataclasses import dataclass

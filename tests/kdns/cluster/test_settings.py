@@ -22,9 +22,9 @@ def settings(properties: str, zones: str = "cluster.local", **more: object) -> S
     [
         ("", {}),
         ("endpoint http://a:1", {"endpoint": "http://a:1"}),
-        ("tls c.pem k.pem /ca.pem", {"tls": (Path("/etc/k/c.pem"), Path("/etc/k/k.pem"), Path("/ca.pem"))}),
-        ("kubeconfig config", {"kubeconfig": (Path("/etc/k/config"), "")}),
-        ("kubeconfig config here", {"kubeconfig": (Path("/etc/k/config"), "here")}),
+        ("tls c.pem k.pem /ca.pem", {"tls": (Path("c.pem"), Path("k.pem"), Path("/ca.pem"))}),
+        ("kubeconfig config", {"kubeconfig": (Path("config"), "")}),
+        ("kubeconfig config here", {"kubeconfig": (Path("config"), "here")}),
         ("apiserver_qps 50.5\napiserver_burst 100\napiserver_max_inflight 25", {}),
         ("namespaces a B\nnamespaces c", {"namespaces": (b"\x01a", b"\x01b", b"\x01c")}),
         ("namespace_labels a=b", {"namespace_labels": "a=b"}),

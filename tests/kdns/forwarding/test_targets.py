@@ -10,10 +10,9 @@ from kdns.transport.address import Address
 from tests.kdns.asking import args
 
 
-def targets(to: str, server_name: str = "", directory: Path = Path("/nowhere")) -> tuple[Address, ...]:
+def targets(to: str, server_name: str = "") -> tuple[Address, ...]:
     """The addresses of TO arguments."""
-    made = args(f"forward . {to}", directory=directory)
-    return read_targets(made, made.directives[0], server_name)
+    return read_targets(args(f"forward . {to}").directives[0], server_name)
 
 
 def test_addresses_keep_their_order_and_count_once() -> None:
@@ -30,7 +29,7 @@ def test_a_file_gives_its_name_servers(tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_text("search example.org\nnameserver 10.0.0.2\nnameserver fd00::2\n")
     (tmp_path / "empty.conf").write_text("# nameserver 10.0.0.9\n")
 
-    found = targets("empty.conf resolv.conf 10.0.0.1", directory=tmp_path)
+    found = targets(f"{tmp_path}/empty.conf {tmp_path}/resolv.conf 10.0.0.1")
 
     assert [str(address) for address in found] == ["10.0.0.2:53", "[fd00::2]:53", "10.0.0.1:53"]
 
@@ -71,7 +70,7 @@ def test_says_what_is_wrong_with_to(to: str, complaint: str) -> None:
 def test_files_without_name_servers_leave_nobody_to_ask(tmp_path: Path) -> None:
     (tmp_path / "empty.conf").write_text("")
     with pytest.raises(ConfigError, match="no valid upstream addresses found"):
-        targets("empty.conf", directory=tmp_path)
+        targets(f"{tmp_path}/empty.conf")
 
 
 def test_two_names_for_one_certificate_are_one_too_many() -> None:

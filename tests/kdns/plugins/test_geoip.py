@@ -137,3 +137,12 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, words: str) 
     (tmp_path / "text").write_text("no database")
     with pytest.raises(ConfigError, match=words):
         geoip.setup(args(text.format(db=found, other=other, text=tmp_path / "text")))
+
+
+def test_a_relative_database_is_relative_to_the_working_directory_whatever_root_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    assert geoip.setup(args("geoip places.mmdb", directory=tmp_path / "root")).has_places

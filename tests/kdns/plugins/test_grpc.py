@@ -220,7 +220,7 @@ async def test_the_policy_says_who_is_asked() -> None:
 
 async def test_upstreams_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\nnameserver 192.0.2.2\n")
-    forward = plugin.setup(args("grpc . resolv.conf", directory=tmp_path))
+    forward = plugin.setup(args(f"grpc . {tmp_path}/resolv.conf"))
     await forward.start()
     assert [upstream.to for upstream in forward._upstreams] == ["192.0.2.1:53", "192.0.2.2:53"]
     await forward.close()

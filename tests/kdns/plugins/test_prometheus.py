@@ -181,7 +181,7 @@ async def test_tells_which_plugins_are_enabled_while_a_configuration_runs(metric
     [
         ("prometheus", "localhost:9153", None),
         ("prometheus localhost:53", "localhost:53", None),
-        ("prometheus :9153 {\n runtime_metrics\n tls web.yml\n}", ":9153", Path("/etc/coredns/web.yml")),
+        ("prometheus :9153 {\n runtime_metrics\n tls web.yml\n}", ":9153", Path("web.yml")),
         ("prometheus {\n tls /run/web.yml\n}", "localhost:9153", Path("/run/web.yml")),
     ],
 )
