@@ -35,6 +35,7 @@ OnFault = Callable[[str, Exception], None]
 def places(instance: Instance) -> dict[Place, Behind]:
     """Every place that a configuration listens on. StartError for a transport that is not there."""
     found: dict[Place, Behind] = {}
+    is_divisible = instance.is_divisible
     for site, place, block in chain.from_iterable(map(_placed, instance.sites)):
         before = found.get(place) or Behind({})
         own = before.blocks.get(block.zone, ())
@@ -43,7 +44,7 @@ def places(instance: Instance) -> dict[Place, Behind]:
             before.any_class or any(name in site.plugins for name in OTHER_CLASSES),
             _timeouts(site, before.timeouts),
             sockets := max(before.sockets, multiple.sockets if (multiple := site.value(Multisocket)) else 1),
-            _processes(sockets) if instance.is_divisible else 1,
+            _processes(sockets) if is_divisible else 1,
             (*site.values, *before.values),
         )
     return found
