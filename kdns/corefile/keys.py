@@ -68,7 +68,7 @@ def named(text: str) -> list[Name]:
     """The zones that an argument of a plugin names: it is read as a key. None for what is no zone."""
     scheme, _, rest = text.partition("://")
     try:
-        host, _ = _split_port((rest if scheme in PORTS else text) or ".", 0)
+        host, _ = _split_port(rest if scheme in PORTS else text, 0)
         return zones(host)
     except ConfigError:
         return []

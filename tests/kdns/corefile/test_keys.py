@@ -82,6 +82,8 @@ def test_says_what_is_wrong_with_a_key(text: str, complaint: str) -> None:
         ("a..b", []),
         ("10.0.0.0/33", []),
         ("a.test:", []),
+        ("", []),  # of a variable that is not set: it must not become the root
+        ("dns://", []),
     ],
 )
 def test_an_argument_names_zones_whatever_port_and_transport_it_has(text: str, found: list[str]) -> None:
