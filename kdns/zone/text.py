@@ -179,7 +179,7 @@ class _Reader:
         return self._ttl
 
     def _rdata(self, kind: int, words: list[str], rclass: int) -> bytes:
-        make = _MAKERS.get(kind) if rclass == codes.IN and words[:1] != ["\\#"] else None
+        make = _ALL_MAKERS.get(kind) if rclass == codes.IN and words[:1] != ["\\#"] else None
         if make is not None:
             return make(self._name, *words)
         origin = dns.name.from_wire(self._origin, 0)[0]
@@ -187,7 +187,7 @@ class _Reader:
         if kind in _WITH_PARAMETERS:
             text = _BEFORE_VALUE.sub("", text)
         made = dns.rdata.from_text(
-            codes.class_name(rclass), codes.type_name(kind), text, origin, relativize=False
+            codes.class_name(rclass), codes.type_name(_LIKE.get(kind, kind)), text, origin, relativize=False
         ).to_wire()
         assert made is not None  # without a file to write to, the octets are returned
         return made
@@ -246,6 +246,16 @@ _MAKERS: dict[int, Callable[..., bytes]] = {
     codes.SOA: _soa,
     codes.TXT: _txt,
 }
+_RARE: dict[int, Callable[..., bytes]] = {  # that CoreDNS reads and dnspython does not
+    **dict.fromkeys((3, 4, 7, 8, 9), _MAKERS[codes.NS]),  # MD, MF, MB, MG, MR
+    **dict.fromkeys((14, 58), lambda to_name, one, other: to_name(one) + to_name(other)),  # MINFO, TALINK
+    **dict.fromkeys((31, 32), lambda _, *words: bytes.fromhex("".join(words))),  # EID, NIMLOC
+    **dict.fromkeys((101, 102), lambda _, number: _number(number, 4)),  # UID, GID
+    100: lambda to_name, text: _txt(to_name, text),  # UINFO
+    128: lambda _: b"",  # NXNAME (RFC 9824 section 3.3)
+}
+_LIKE = {57: codes.DNSKEY, 32768: codes.DS}  # RKEY and TA are written as these are
+_ALL_MAKERS = _MAKERS | _RARE
 _KINDS = {codes.type_name(kind): kind for kind in _MAKERS}
 _CLASSES = frozenset(codes.CLASSES.values())
 

@@ -61,6 +61,29 @@ def test_reads_a_record(line: str, shows: str) -> None:
 @pytest.mark.parametrize(
     ("value", "octets"),
     [
+        *(
+            ("MB x.", "0178 00"),
+            ("MINFO x. y.", "0178 00 0179 00"),
+            ("TALINK x. .", "0178 00 00"),
+            ("UID 7", "00000007"),
+        ),
+        *(("EID 00 aB", "00ab"), ("UINFO x", "0178"), ("RESINFO qnamemin x=1", "08 716e616d656d696e 03 783d31")),
+        *(
+            ("NXNAME", ""),
+            ("RKEY 0 3 8 AQID", "0000 03 08 010203"),
+            (f"TA 1 8 1 {'ab' * 20}", f"0001 08 01 {'ab' * 20}"),
+        ),
+        *(("MD \\# 3 017800", "0178 00"), ("TYPE261 \\# 2 0178", "0178")),
+    ],
+)
+def test_types_that_hardly_anybody_has_are_read_too(value: str, octets: str) -> None:
+    (rr,) = rrs(f"@ 1 {value}")
+    assert records.rdata(rr) == bytes.fromhex(octets)
+
+
+@pytest.mark.parametrize(
+    ("value", "octets"),
+    [
         ('HTTPS 1 . alpn="h2,h3" ipv4hint=192.0.2.1', "0001 00 0001 0006 026832 026833 0004 0004 c0000201"),
         ("HTTPS 1 . port=8443 alpn=h2", "0001 00 0001 0003 026832 0003 0002 20fb"),
         ('SVCB 1 x. ( dohpath="/d{?dns}"\n)', "0001 0178 00 0007 0008 2f647b3f646e737d"),
