@@ -1,7 +1,7 @@
 """Connections accepted from a listening socket: whose they are, TLS begun, no more than so many at a time.
 
 asyncio's own server can neither wait with accepting nor look at what comes before TLS. While the most connections are
-open, others wait in the kernel. Whatever clients do, a quarter of the files that the process may have open is kept from
+open, others wait in the kernel. Whatever clients do, a quarter of the files that the process may still open is kept from
 them: for what is asked of upstreams, and for zone files.
 """
 
@@ -52,7 +52,7 @@ class Acceptor:
         self._tls = tls
         self._proxying = proxying
         self._most = most
-        self._ceiling = _ceiling()
+        self._ceiling = _ceiling(sock.fileno())
         self._connections: set[Connection] = set()
         self._welcoming: set[asyncio.Task[None]] = set()
         self._taken = 0  # connections, from when they are accepted until they have ended
@@ -147,7 +147,10 @@ class Acceptor:
             self._listen()
 
 
-def _ceiling() -> int:
-    """The number from which on files are none for clients; the system always gives the least that is free."""
+def _ceiling(own: int) -> int:
+    """The number from which on files are none for clients, a quarter of those behind the listening socket's `own`.
+
+    The system always gives the least that is free.
+    """
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return files // 4 * 3 if files != resource.RLIM_INFINITY else sys.maxsize
+    return files - (files - own) // 4 if files != resource.RLIM_INFINITY else sys.maxsize
