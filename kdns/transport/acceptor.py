@@ -1,8 +1,8 @@
 """Connections accepted from a listening socket: whose they are, TLS begun, no more than so many at a time.
 
 asyncio's own server can neither wait with accepting nor look at what comes before TLS. While the most connections are
-open, others wait in the kernel. Whatever clients do, a quarter of the files that the process may still open is kept from
-them: for what is asked of upstreams, and for zone files.
+open, others wait in the kernel. Whatever clients do, a quarter of the files that the process may still open is kept
+from them: for what is asked of upstreams, and for zone files.
 """
 
 import asyncio
