@@ -4,14 +4,16 @@ import re
 from collections.abc import Mapping
 
 from kdns.chain import Request
-from kdns.errors import WireError
+from kdns.errors import WireError, ZoneError
 from kdns.expression.values import Value
 from kdns.templating.functions import Struct
 from kdns.wire import codes, message, names
 from kdns.wire.records import RR
+from kdns.zone.text import read
 
 _OUTSIDE_QUOTES = re.compile(r'"(?:\\.|[^"\\])*"|;[^\n]*|[()\n]')
 _TTL_WITH_UNITS = re.compile(r"(?:\d+[smhdwSMHDW])+\Z")
+DEFAULT_TTL = 3600  # seconds
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -35,7 +37,20 @@ def record(text: str) -> RR:
     if not words:
         raise WireError(f"not a record: {text!r}")
     spelled = [str(_seconds(word)) if _TTL_WITH_UNITS.match(word) else word for word in words[:2]]
-    return message.from_text(" ".join([owner, *spelled, *words[2:]]))
+    line = " ".join([owner, *spelled, *words[2:]])
+    try:
+        return message.from_text(line)
+    except WireError as fault:
+        return _of_master_file(line, fault)
+
+
+def _of_master_file(line: str, fault: WireError) -> RR:
+    """The record of a type that dnslib does not know; `fault` if it is none for the reader of zones either."""
+    try:
+        (rr,) = read("", names.ROOT, lambda path: (f"$TTL {DEFAULT_TTL}", line))
+    except (ZoneError, ValueError):
+        raise fault from None
+    return rr
 
 
 def _seconds(text: str) -> int:

@@ -62,7 +62,7 @@ DIRECTIONS = [
     ),
     (
         "kdns.templating*",
-        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.expression*", "kdns.wire*", "kdns.templating*"),
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.expression*", "kdns.wire*", "kdns.zone.text", "kdns.templating*"),
         "another language",
     ),
     (

@@ -252,6 +252,12 @@ def test_a_query_is_seen_as_go_sees_it() -> None:
             "example.org. 60 IN SOA ns.example.org. root.example.org. (1 60 60\n60 60)",
             "example.org. 60 IN SOA ns.example.org. root.example.org. 1 60 60 60 60",
         ),
+        (
+            "a.example.org. 60 IN DNAME b.example.org",
+            "a.example.org. 60 IN DNAME \\# 15 0162076578616d706c65036f726700",
+        ),
+        ('a. IN URI 10 1 "ftp://x/"', "a. 3600 IN URI \\# 12 000a00016674703a2f2f782f"),
+        ("a. CDS 1 13 0 00", "a. 3600 IN CDS \\# 5 00010d0000"),
         ('example.org. 60 CH TXT "a (b); \\"c"', 'example.org. 60 CH TXT "a (b); \\"c"'),
     ],
 )
