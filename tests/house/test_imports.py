@@ -62,7 +62,8 @@ DIRECTIONS = [
     ),
     (
         "kdns.templating*",
-        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.expression*", "kdns.wire*", "kdns.zone.text", "kdns.templating*"),
+        ("kdns.errors", "kdns.chain", "kdns.corefile*", "kdns.expression*", "kdns.wire*", "kdns.zone.text",
+         "kdns.templating*"),
         "another language",
     ),
     (
