@@ -54,8 +54,8 @@ def _is_host_name(text: str) -> bool:
         names.parse(text)
     except WireError:
         return False
-    last = text.rstrip(".").rpartition(".")[2].lower()
-    return not (last.isdigit() or last.startswith("0x"))
+    labels = text.rstrip(".").lower().split(".")
+    return not all(label.isdigit() or label.startswith("0x") for label in labels)
 
 
 def _named(directive: Directive, address: Address, server_name: str) -> Address:

@@ -5,6 +5,7 @@ What kdns can only find out at its start, such as that a host name does not reso
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def _run(vector: Vector, directory: Path) -> Iterator[str]:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    yield from _of_corefile(vector.server, vector.case["expect"], directory)
+    with chdir(directory):
+        yield from _of_corefile(vector.server, vector.case["expect"], directory)
 
 
 def _of_corefile(server: Json, expect: Json, directory: Path) -> Iterator[str]:

@@ -34,10 +34,11 @@ def test_a_file_gives_its_name_servers(tmp_path: Path) -> None:
     assert [str(address) for address in found] == ["10.0.0.2:53", "[fd00::2]:53", "10.0.0.1:53"]
 
 
-def test_a_host_name_is_left_for_later() -> None:
-    (found,) = targets("tls://dns.example:8853")
+@pytest.mark.parametrize("name", ["dns.example", "a10.0.0.1", "10.0.0.x", "dns"])
+def test_a_host_name_is_left_for_later(name: str) -> None:
+    (found,) = targets(f"tls://{name}:8853")
 
-    assert found == Address("tls", "dns.example", 8853)
+    assert found == Address("tls", name, 8853)
     assert not found.is_resolved
 
 
