@@ -11,7 +11,7 @@ a port must either all be bound or none.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from kdns.corefile import Args, Directive, Line
 from kdns.transport.interfaces import Held, addresses
@@ -63,14 +63,15 @@ def _resolved(line: Line, held: Sequence[Held]) -> list[str]:
     found: list[str] = []
     for word in line.args:
         of_interface = [each.address for each in held if each.interface == word]
-        if not of_interface and not _is_address(word):
-            raise line.error(f'not a valid IP address or interface name: "{word}"')
-        found += of_interface or [word]
+        found += of_interface or [_address(line, word)]
     return found
 
 
-def _is_address(word: str) -> bool:
+def _address(line: Line, word: str) -> str:
+    """An address as it was written; one of IPv4 in IPv6's form (RFC 4291 section 2.5.5.2) is the IPv4 one."""
     try:
-        return "%" not in word and bool(ip_address(word).packed)
+        found = ip_address(word if "%" not in word else "")
     except ValueError:
-        return False
+        raise line.error(f'not a valid IP address or interface name: "{word}"') from None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return word if mapped is None else str(mapped)
