@@ -30,16 +30,21 @@ def key_of(question: Question) -> Key:
 class Entry:
     """A kept reply. `lifetime` in seconds from `stored`; `hits` counts how often it was asked for without a long gap.
 
+    Its records lie one behind the other in one string of octets: a full cache drops an entry for each that comes, and
+    what lies in many places takes long to be dropped.
+
     At most one refresh of it is under way, and after a failed one none before `retry_at`.
     """
 
     __slots__ = (
-        "answering", "hits", "known_good", "last", "lifetime", "next", "place", "refreshing", "reply", "retry_at",
-        "stored",
+        "answering", "answers", "authorities", "flags", "hits", "known_good", "last", "lifetime", "next", "place",
+        "rcode", "records", "refreshing", "retry_at", "stored",
     )  # fmt: skip
 
     def __init__(self, reply: Reply, stored: float, lifetime: int, answering: bool) -> None:
-        self.reply = reply
+        self.rcode, answer, authority, additional, self.flags, *_ = reply
+        self.answers, self.authorities = len(answer), len(authority)
+        self.records = b"".join((*answer, *authority, *additional))
         self.stored = stored
         self.lifetime = lifetime
         self.answering = answering
@@ -94,16 +99,9 @@ class Entry:
 
         AA is always set: old stub resolvers throw away whole answers without it.
         """
-        kept = self.reply
-        flags = codes.AA | kept.flags & (codes.RA | (codes.AD if authenticated else 0))
-        return Reply(
-            kept.rcode,
-            ttl.each(kept.answer, seconds),
-            ttl.each(kept.authority, seconds),
-            ttl.each(kept.additional, seconds),
-            flags,
-            by="cache",
-        )
+        flags = codes.AA | self.flags & (codes.RA | (codes.AD if authenticated else 0))
+        rrs, rest = ttl.each_in(self.records, seconds), self.answers + self.authorities
+        return Reply(self.rcode, rrs[: self.answers], rrs[self.answers : rest], rrs[rest:], flags, by="cache")
 
 
 class Store:

@@ -62,7 +62,7 @@ class Shelves:
             if known is not None and known.is_within(now, self._settings.stale):
                 return Found(SUCCESS, known)
         denied = self._stands(DENIAL, key, now)
-        if denied is None or (denied.reply.rcode == codes.SERVFAIL and good is not None):
+        if denied is None or (denied.rcode == codes.SERVFAIL and good is not None):
             return Found(SUCCESS, good) if good is not None else None
         return Found(DENIAL, denied)
 

@@ -24,9 +24,19 @@ def least(rrs: Iterable[RR], most: int) -> int:
     return min((most, *map(records.ttl, rrs)))
 
 
-def each(rrs: Iterable[RR], seconds: int) -> tuple[RR, ...]:
-    """The records with the TTL `seconds` (0 to 2**32-1)."""
-    return tuple([records.with_ttl(rr, seconds) for rr in rrs])
+def each_in(octets: bytes, seconds: int) -> tuple[RR, ...]:
+    """The records that lie one behind the other, with the TTL `seconds` (0 to 2**32-1)."""
+    packed = _TTL.pack(seconds)
+    found = []
+    at = 0
+    while at < len(octets):
+        start = at
+        while length := octets[at]:
+            at += 1 + length
+        end = at + 11 + (octets[at + 9] << 8 | octets[at + 10])
+        found.append(octets[start : at + 5] + packed + octets[at + 9 : end])
+        at = end
+    return tuple(found)
 
 
 def parted(rrs: Iterable[RR], likely: Name) -> list[Parted]:
@@ -53,7 +63,7 @@ def least_of(parts: Iterable[Parted], most: int) -> int:
 
 
 def each_of(parts: Iterable[Parted], seconds: int) -> tuple[RR, ...]:
-    """`each` of records that are `parted`."""
+    """The records that are `parted`, with the TTL `seconds` (0 to 2**32-1)."""
     packed = _TTL.pack(seconds)
     return tuple([before + packed + behind for before, _, behind in parts])
 

@@ -91,7 +91,7 @@ def test_with_prefer_positive_an_answer_outlives_what_took_its_place() -> None:
     found = kept.find(KEY, 180.0)
 
     assert found is not None
-    assert found.entry.reply.answer == ANSWER.answer
+    assert found.entry.to_reply(60, authenticated=False).answer == ANSWER.answer
 
 
 def test_an_entry_too_old_answers_nothing() -> None:

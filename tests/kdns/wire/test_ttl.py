@@ -1,14 +1,18 @@
 """The least TTL of a reply, and one TTL for all of its records."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kdns.wire import codes, edns, fit, ttl
+from kdns.wire import records as rr_
 from tests.kdns.asking import question, records
 
 RRS = records("""
     www.example.org. 300 IN A 192.0.2.1
     www.example.org. 60 IN A 192.0.2.2
 """)
+OTHERS = records(". 5 IN NS ns.example.org.\na.b.example.org. 4294967295 IN TXT a b")
 
 
 @pytest.mark.parametrize(("most", "least"), [(3600, 60), (30, 30), (0, 0)])
@@ -20,11 +24,11 @@ def test_no_records_count_as_the_bound() -> None:
     assert ttl.least((), 3600) == 3600
 
 
-def test_all_records_get_the_same_ttl() -> None:
-    assert ttl.each(RRS, 7) == records("""
-        www.example.org. 7 IN A 192.0.2.1
-        www.example.org. 7 IN A 192.0.2.2
-    """)
+@given(st.lists(st.sampled_from([*RRS, *OTHERS]), max_size=5), st.integers(0, 2**32 - 1))
+def test_all_records_get_the_same_ttl(rrs: list[bytes], seconds: int) -> None:
+    found = tuple(rr_.with_ttl(rr, seconds) for rr in rrs)
+    assert ttl.each_of(ttl.parted(rrs, b"\3www\7example\3org\0"), seconds) == found
+    assert ttl.each_in(b"".join(rrs), seconds) == found
 
 
 @pytest.mark.parametrize(
@@ -38,10 +42,8 @@ def test_the_upper_bound_counts_where_the_bounds_cross(seconds: int, low: int, h
 def test_a_message_gets_other_ttls_where_its_records_stand(limit: int) -> None:
     asked = question("www.example.org. A")
     opt = edns.to_record(edns.Edns(1232, b"", edns.DO, 0, 1))
-    before, after = (
-        fit.fit(asked, codes.QR, (ttl.each(RRS, seconds), ttl.each(RRS, seconds), ()), opt, limit, limit)[2:]
-        for seconds in (70_000, 9)
-    )
+    sections = (ttl.each_in(b"".join(RRS), seconds) for seconds in (70_000, 9))
+    before, after = (fit.fit(asked, codes.QR, (rrs, rrs, ()), opt, limit, limit)[2:] for rrs in sections)
 
     assert ttl.aged(before, 70_000, 9) == after
     assert ttl.aged(before, 70_001, 9) is None
