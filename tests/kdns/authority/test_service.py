@@ -320,3 +320,14 @@ def test_names_never_asked_for_before_are_answered_without_the_chain() -> None:
     server.answers.blocks = {}
     replies = [server.ask(packet([label], "example.org.", "A", False))[0] for label in ("ab", "zb")]
     assert [reply[3] & 15 for reply in replies] == [codes.NOERROR, codes.NXDOMAIN]
+
+
+def test_after_a_change_a_name_never_asked_for_is_denied_by_the_new_zone() -> None:
+    drawing, chained = Server(cuts=True, falls=False), Server(cuts=False, falls=False)
+    for server in (drawing, chained):
+        change(server.service, 0)
+        for label in ("za", "zb"):
+            server.ask(packet([label], "example.org.", "A", False))
+        change(server.service, 1)
+    never = packet(["zc"], "example.org.", "A", False)
+    assert drawing.ask(never) == chained.ask(never)

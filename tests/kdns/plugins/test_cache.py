@@ -392,9 +392,14 @@ class TestBackground:
         rest.land.set()
         await rest.ask(plugin, WWW)
         rest.land.clear()
+        rest.came.clear()
         await rest.ask(plugin, WWW, now=1100.0)
+        await rest.came.wait()
+        assert rest.under_way == 1
 
         await plugin.close()  # type: ignore[attr-defined]
+
+        assert rest.under_way == 0
 
     async def test_closing_during_a_verification_leaves_the_stale_answer(self) -> None:
         plugin, rest = cache.setup(args("cache {\n serve_stale 1h verify 10s\n}")), Slow(positive(60))
@@ -411,19 +416,24 @@ class TestBackground:
 
 
 class Slow:
-    """What is below, replying when `land` is set; `came` says that it was asked."""
+    """What is below, replying when `land` is set; `came` says that it was asked, `under_way` how many wait."""
 
     def __init__(self, reply: Reply) -> None:
         self.reply = reply
         self.asked: list[Request] = []
         self.came = asyncio.Event()
         self.land = asyncio.Event()
+        self.under_way = 0
         self._replied = asyncio.Event()
 
     async def __call__(self, asked: Request) -> Reply:
         self.asked.append(asked)
+        self.under_way += 1
         self.came.set()
-        await self.land.wait()
+        try:
+            await self.land.wait()
+        finally:
+            self.under_way -= 1
         self._replied.set()
         return self.reply
 

@@ -67,10 +67,14 @@ async def test_nobody_waits_for_what_runs_in_the_background_and_it_lives_on(tmp_
 
 
 async def test_what_ended_in_the_background_is_forgotten() -> None:
-    hooks = plugin("on startup true &\non startup true", [])
+    hooks = plugin("on startup true &", [])
     await hooks.serving()
-    await hooks.serving()
-    await hooks.close()
+    assert len(hooks._background) == 1
+
+    await asyncio.gather(*hooks._background)
+    await asyncio.sleep(0)  # what is called back at its end has its turn
+
+    assert not hooks._background
 
 
 def test_a_server_says_when_it_answers_and_when_it_stops(tmp_path: Path) -> None:
