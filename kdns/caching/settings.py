@@ -90,13 +90,6 @@ def _check_policy(directive: Directive) -> None:
         raise directive.error("serve_stale_policy requires serve_stale")
 
 
-def _seconds(line: Line, text: str, what: str = "") -> float:
-    try:
-        return duration(text)
-    except ValueError as fault:
-        raise line.error(f"{what}{fault}") from None
-
-
 def _shelf(line: Line, shelf: Shelf) -> Shelf:
     if not line.args:
         raise line.wrong_count()
@@ -124,7 +117,7 @@ def _prefetch(line: Line, settings: Settings) -> Settings:
     amount = line.read(words[0], integer)
     if amount < 0:
         raise line.error(f"prefetch amount should be positive: {amount}")
-    gap = _seconds(line, words[1]) if len(words) > 1 else settings.gap
+    gap = line.read(words[1], duration) if len(words) > 1 else settings.gap
     percentage = _percentage(line, words[2]) if len(words) > 2 else settings.percentage
     return replace(settings, prefetch=amount, gap=gap, percentage=percentage)
 
@@ -140,7 +133,7 @@ def _percentage(line: Line, text: str) -> int:
 
 def _serve_stale(line: Line, settings: Settings) -> Settings:
     words = line.expect(0, 5)
-    stale = _seconds(line, words[0]) if words else 3600.0
+    stale = line.read(words[0], duration) if words else 3600.0
     if stale < 0:
         raise line.error("invalid negative duration for serve_stale")
     mode = words[1].lower() if len(words) > 1 else "immediate"
@@ -163,14 +156,14 @@ def _serve_stale(line: Line, settings: Settings) -> Settings:
 
 
 def _verify_timeout(line: Line, text: str) -> float:
-    found = _seconds(line, text, "invalid serve_stale verify timeout: ")
+    found = line.read(text, duration, "invalid serve_stale verify timeout: ")
     if found < 0:
         raise line.error("invalid negative timeout for serve_stale verify")
     return found
 
 
 def _stale_ttl(line: Line, text: str) -> int:
-    found = _seconds(line, text, "invalid serve_stale response TTL: ")
+    found = line.read(text, duration, "invalid serve_stale response TTL: ")
     if found < 0:
         raise line.error("invalid negative response TTL for serve_stale")
     if found != int(found):
@@ -181,7 +174,7 @@ def _stale_ttl(line: Line, text: str) -> int:
 
 
 def _recheck(line: Line, text: str) -> float:
-    found = _seconds(line, text, "invalid serve_stale failure recheck: ")
+    found = line.read(text, duration, "invalid serve_stale failure recheck: ")
     if found < 0:
         raise line.error("invalid negative failure recheck for serve_stale")
     if found > MAX_RECHECK:
@@ -198,7 +191,7 @@ def _policy(line: Line, settings: Settings) -> Settings:
 
 def _servfail(line: Line, settings: Settings) -> Settings:
     (text,) = line.expect(1)
-    found = _seconds(line, text)
+    found = line.read(text, duration)
     if found < 0:
         raise line.error("invalid negative ttl for servfail")
     if found > MAX_SERVFAIL:

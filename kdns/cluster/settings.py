@@ -106,10 +106,7 @@ def _kubeconfig(chosen: Settings, args: Args, line: Line) -> Settings:
 
 def _limit(chosen: Settings, _: Args, line: Line) -> Settings:
     (word,) = line.expect(1)
-    try:
-        number = real(word) if line.name == "apiserver_qps" else integer(word)
-    except ValueError as fault:
-        raise line.error(f'invalid {line.name} "{word}": {fault}') from None
+    number = line.read(word, real if line.name == "apiserver_qps" else integer, f'invalid {line.name} "{word}": ')
     if number < 0:
         raise line.error(f"{line.name} must be >= 0")
     return chosen
@@ -148,10 +145,8 @@ def _ignore(chosen: Settings, _: Args, line: Line) -> Settings:
 
 def _startup_timeout(chosen: Settings, _: Args, line: Line) -> Settings:
     word = _some(line)[0]
-    try:
-        return replace(chosen, startup_timeout=duration(word))
-    except ValueError as fault:
-        raise line.error(f"failed to parse startup_timeout: {word}, {fault}") from None
+    timeout = line.read(word, duration, f"failed to parse startup_timeout: {word}, ")
+    return replace(chosen, startup_timeout=timeout)
 
 
 _PROPERTIES: dict[str, Reader] = {

@@ -45,12 +45,12 @@ class Line(NamedTuple):
             raise self.wrong_count()
         return self.args
 
-    def read(self, word: str, reader: Callable[[str], T]) -> T:
-        """What `reader` makes of a word; for a ValueError of its, the error with its text."""
+    def read(self, word: str, reader: Callable[[str], T], failure: str = "") -> T:
+        """What `reader` makes of a word; for a ValueError of its, the error with its text behind `failure`."""
         try:
             return reader(word)
         except ValueError as fault:
-            raise self.error(str(fault)) from None
+            raise self.error(f"{failure}{fault}") from None
 
 
 class Directive(NamedTuple):
@@ -88,6 +88,10 @@ class Directive(NamedTuple):
     def expect(self, low: int, high: int | None = None) -> tuple[str, ...]:
         """The words if there are `low` to `high` (by default exactly `low`) of them."""
         return self.head.expect(low, high)
+
+    def read(self, word: str, reader: Callable[[str], T], failure: str = "") -> T:
+        """What `reader` makes of a word, as of a line's."""
+        return self.head.read(word, reader, failure)
 
     def alone(self, low: int, high: int | None = None) -> tuple[str, ...]:
         """The words, as `expect` counts them, of a directive that has no properties: a block is refused."""

@@ -6,10 +6,7 @@ from kdns.corefile.args import Directive
 def argument(directive: Directive, default: str) -> str:
     """The one word that a directive may have, checked to be host:port. ConfigError for another, or for more words."""
     for word in directive.expect(0, 1):
-        try:
-            split(word)
-        except ValueError as wrong:
-            raise directive.error(str(wrong)) from None
+        directive.read(word, split)
         return word
     return default
 

@@ -26,10 +26,7 @@ def read(args: Args, least: Mapping[str, int]) -> dict[str, int]:
 
 def _number(line: Line, least: int) -> int:
     (word,) = line.expect(1)
-    try:
-        number = integer(word)
-    except ValueError as fault:
-        raise line.error(f"invalid {line.name} value '{word}': {fault}") from None
+    number = line.read(word, integer, f"invalid {line.name} value '{word}': ")
     if number < least:
         wanted = "positive" if least else "non-negative"
         raise line.error(f"{line.name} must be a {wanted} integer: {number}")

@@ -163,10 +163,7 @@ def _words(directive: Directive) -> Settings:
 
 
 def _multiple(directive: Directive, name: str, words: Sequence[str], most: int) -> int:
-    try:
-        found = integer(words[0]) if words else 1
-    except ValueError as fault:
-        raise directive.error(f'dnstap: invalid {name} "{words[0]}": {fault}') from None
+    found = directive.read(words[0], integer, f'dnstap: invalid {name} "{words[0]}": ') if words else 1
     if not 1 <= found <= most:
         raise directive.error(f"dnstap: {name} must be between 1 and {most}: {found}")
     return found
@@ -198,10 +195,7 @@ def _is_tls(settings: Settings) -> bool:
 def _place(directive: Directive, text: str) -> Place:
     if not text.startswith(("tcp://", "tls://")):
         return Place(path=text.removeprefix("unix://"))
-    try:
-        host, port = split(text[6:].partition("/")[0])
-    except ValueError as fault:
-        raise directive.error(f"{text}: {fault}") from None
+    host, port = directive.read(text[6:].partition("/")[0], split, f"{text}: ")
     if port is None:
         raise directive.error(f"{text}: missing port in address")
     return Place(host=host, port=port)

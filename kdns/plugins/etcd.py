@@ -211,8 +211,5 @@ def _endpoint(directive: Directive, settings: Settings, text: str) -> Endpoint:
     encrypted = credentials(settings.files or ()) if scheme == "https" or (not found and settings.files) else None
     if scheme == "unix":
         return Endpoint(f"unix:{rest}")
-    try:
-        host, port = split(rest.rstrip("/"))
-    except ValueError as fault:
-        raise directive.error(f"invalid endpoint '{text}': {fault}") from None
+    host, port = directive.read(rest.rstrip("/"), split, f"invalid endpoint '{text}': ")
     return Endpoint(target(host, PORT if port is None else port), encrypted)

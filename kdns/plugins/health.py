@@ -104,7 +104,4 @@ def setup(args: Args) -> Health:
 
 def _lameduck(line: Line) -> float:
     (text,) = line.expect(1)
-    try:
-        return duration(text)
-    except ValueError as wrong:
-        raise line.error(f"unable to parse lameduck duration value: '{text}' : {wrong}") from None
+    return line.read(text, duration, f"unable to parse lameduck duration value: '{text}' : ")

@@ -28,10 +28,7 @@ def setup(args: Args) -> Multisocket:
         raise args.directives[1].wrong_count()
     if not words:
         return Multisocket(min(MAX_SOCKETS, len(os.sched_getaffinity(0))))
-    try:
-        count = integer(words[0])
-    except ValueError as fault:
-        raise directive.error(f"invalid num sockets: {fault}") from None
+    count = directive.read(words[0], integer, "invalid num sockets: ")
     if count < 1:
         raise directive.error(f"num sockets can not be zero or negative: {count}")
     if count > MAX_SOCKETS:

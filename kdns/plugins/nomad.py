@@ -174,11 +174,7 @@ def _only(line: Line, what: str) -> str:
 
 
 def _ttl(line: Line) -> int:
-    text = _only(line, "ttl value")
-    try:
-        seconds = integer(text)
-    except ValueError as fault:
-        raise line.error(f"error parsing ttl: {fault}") from None
+    seconds = line.read(_only(line, "ttl value"), integer, "error parsing ttl: ")
     if not 0 <= seconds <= MOST_TTL:
         raise line.error(f"ttl must be in range [0, {MOST_TTL}]: {seconds}")
     return seconds

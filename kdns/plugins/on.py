@@ -12,6 +12,7 @@ import asyncio
 import os
 import shlex
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -114,10 +115,7 @@ def _hook(directive: Directive) -> Hook:
     if event.lower() not in EVENTS:
         raise directive.error(f"Wrong event name or event not supported: '{event}'")
     text = " ".join(words)
-    try:
-        command = shlex.split(text, comments=True)
-    except ValueError as fault:
-        raise directive.error(f"error parsing command: {fault}") from None
+    command = directive.read(text, partial(shlex.split, comments=True), "error parsing command: ")
     waits = command[-1:] != [_BACKGROUND]
     if not command or command == [_BACKGROUND]:
         raise directive.error(f"no command contained in '{text}'")

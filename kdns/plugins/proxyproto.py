@@ -104,10 +104,7 @@ def _mode(line: Line) -> Mode:
 
 
 def _ttl(line: Line, word: str) -> float:
-    try:
-        return duration(word)
-    except ValueError as fault:
-        raise line.error(f'udp_session_tracking: invalid duration "{word}": {fault}') from None
+    return line.read(word, duration, f'udp_session_tracking: invalid duration "{word}": ')
 
 
 def _sessions(line: Line, word: str) -> int:

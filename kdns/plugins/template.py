@@ -18,7 +18,7 @@ the search with SERVFAIL unless it falls through. Aliases are followed by asking
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from functools import partial
 
 from kdns.chain import Handler, Keep, Reply, Request
 from kdns.corefile import Args, Directive, Fall, Line
@@ -40,7 +40,6 @@ from kdns.wire.records import RR
 
 SIZE = 4096  # octets: the UDP size that a reply with an Extended DNS Error states to a client that stated none
 
-T = TypeVar("T")
 
 _VARIABLE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _ALIASES_FOR = frozenset({codes.A, codes.AAAA})
@@ -155,9 +154,7 @@ class _Reading:
                 self._variable(line)
             case "expr":
                 failure = "could not compile expression: "
-                self.conditions.append(
-                    _read(line, failure, lambda: compiler.compiled(" ".join(_some(line)), self._scope))
-                )
+                self.conditions.append(line.read(" ".join(_some(line)), self._compiled, failure))
             case "rcode":
                 self.rcode = _number(line, line.expect(1)[0], codes.rcode_number, "unknown rcode")
             case "ederror":
@@ -178,9 +175,12 @@ class _Reading:
         if is_reserved(name, self._scope):
             raise line.error(f'variable name "{name}" is reserved')
         failure = f"could not compile expression: {name}, "
-        program = _read(line, failure, lambda: compiler.compiled(" ".join(words), self._scope))
+        program = line.read(" ".join(words), self._compiled, failure)
         self._scope[name] = program.kind
         self.variables.append((name, program))
+
+    def _compiled(self, text: str) -> Program:
+        return compiler.compiled(text, self._scope)
 
 
 def _some(line: Line) -> tuple[str, ...]:
@@ -189,19 +189,12 @@ def _some(line: Line) -> tuple[str, ...]:
     return line.args
 
 
-def _read(line: Line, failure: str, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except ValueError as fault:
-        raise line.error(f"{failure}{fault}") from None
-
-
 def _pattern(line: Line, word: str) -> Pattern:
-    return _read(line, f"could not parse regex: {word}, ", lambda: compiled(word))
+    return line.read(word, compiled, f"could not parse regex: {word}, ")
 
 
 def _text(line: Line, word: str) -> Text:
-    return _read(line, f"could not compile template: {word}, ", lambda: execution.compiled(word))
+    return line.read(word, execution.compiled, f"could not compile template: {word}, ")
 
 
 def _number(line: Line, word: str, number: Callable[[str], int], failure: str) -> int:
@@ -217,6 +210,6 @@ def _number(line: Line, word: str, number: Callable[[str], int], failure: str) -
 def _error(line: Line) -> Edns:
     code, *texts = line.expect(1, 2)
     failure = f"error parsing extended DNS error code {code}, "
-    number = _read(line, failure, lambda: unsigned(code, 16))
+    number = line.read(code, partial(unsigned, bits=16), failure)
     option = number.to_bytes(2, "big") + "".join(texts).encode()
     return Edns(SIZE, edns.pack_options([(edns.EDE, option)]), edns.DO)

@@ -57,10 +57,7 @@ def _with(found: Timeouts, line: Line) -> Timeouts:
 
 
 def _queries(line: Line, word: str) -> int:
-    try:
-        count = integer(word)
-    except ValueError as fault:
-        raise line.error(f"invalid value for maxtcpqueries '{word}': {fault}") from None
+    count = line.read(word, integer, f"invalid value for maxtcpqueries '{word}': ")
     if count == 0 or count < -1:
         raise line.error(f"maxtcpqueries provided '{count}' needs to be -1 (unlimited) or a positive integer")
     return count

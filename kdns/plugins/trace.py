@@ -182,10 +182,7 @@ def _with_endpoint(settings: Settings, directive: Directive) -> Settings:
     place, path = PLACES[kind]
     text = words[-1] if words else place
     if not text.startswith(("http://", "https://")):
-        try:
-            host, port = split(text)
-        except ValueError as fault:
-            raise directive.error(f"{text} is no HOST:PORT: {fault}") from None
+        host, port = directive.read(text, split, f"{text} is no HOST:PORT: ")
         text = f"http://{text}" if port is not None else f"http://{host}:{place.rpartition(':')[2]}"
         text += path
     elif kind == "datadog":
@@ -195,32 +192,28 @@ def _with_endpoint(settings: Settings, directive: Directive) -> Settings:
 
 def _with(settings: Settings, line: Line) -> Settings:
     limits = settings.limits
-    try:
-        match line.name:
-            case "every":
-                return replace(settings, every=unsigned(line.expect(1)[0]))
-            case "service":
-                return replace(settings, service=line.expect(1)[0])
-            case "client_server":
-                return replace(settings, shares=_boolean(line))
-            case "datadog_analytics_rate":
-                _rate(line)
-                return settings
-            case "zipkin_max_backlog_size":
-                return replace(settings, limits=replace(limits, backlog=_size(line) or limits.backlog))
-            case "zipkin_max_batch_size":
-                return replace(settings, limits=replace(limits, batch=_size(line) or limits.batch))
-            case "zipkin_max_batch_interval":
-                return replace(
-                    settings, limits=replace(limits, interval=duration(line.expect(1)[0]) or limits.interval)
-                )
-    except ValueError as fault:
-        raise line.error(str(fault)) from None
+    match line.name:
+        case "every":
+            return replace(settings, every=line.read(line.expect(1)[0], unsigned))
+        case "service":
+            return replace(settings, service=line.expect(1)[0])
+        case "client_server":
+            return replace(settings, shares=_boolean(line))
+        case "datadog_analytics_rate":
+            _check_rate(line)
+            return settings
+        case "zipkin_max_backlog_size":
+            return replace(settings, limits=replace(limits, backlog=_size(line) or limits.backlog))
+        case "zipkin_max_batch_size":
+            return replace(settings, limits=replace(limits, batch=_size(line) or limits.batch))
+        case "zipkin_max_batch_interval":
+            interval = line.read(line.expect(1)[0], duration)
+            return replace(settings, limits=replace(limits, interval=interval or limits.interval))
     raise line.error(f"unknown property '{line.name}'")
 
 
 def _size(line: Line) -> int:
-    found = integer(line.expect(1)[0])
+    found = line.read(line.expect(1)[0], integer)
     if found < 0:
         raise line.error(f"{line.name} can't be negative: {found}")
     return found
@@ -234,7 +227,8 @@ def _boolean(line: Line) -> bool:
     return True
 
 
-def _rate(line: Line) -> None:
+def _check_rate(line: Line) -> None:
     for word in line.expect(0, 1):
-        if not 0 <= real(word) <= 1:
-            raise line.error(f"datadog analytics rate must be between 0 and 1, '{real(word):f}' is not supported")
+        rate = line.read(word, real)
+        if not 0 <= rate <= 1:
+            raise line.error(f"datadog analytics rate must be between 0 and 1, '{rate:f}' is not supported")

@@ -71,6 +71,8 @@ def test_a_word_that_cannot_be_read_is_an_error_of_its_line() -> None:
     assert head.read("30", int) == 30
     with pytest.raises(ConfigError, match=r"Corefile:2 - .*invalid literal"):
         head.read("x", int)
+    with pytest.raises(ConfigError, match=r"Corefile:2 - .*: invalid time: invalid literal"):
+        args("cache x").once().read("x", int, "invalid time: ")
 
 
 @pytest.mark.parametrize(
