@@ -5,7 +5,7 @@ Syntax:
 
 A command that fails is logged and changes nothing. It has the server's input and outputs. `startup` comes when the
 listeners answer, after a reload as well; `shutdown` when a signal ends the server, before anything is stopped;
-`certrenew` never, since kdns fetches no certificates.
+`certrenew` never, not even for a certificate that *tls* fetches.
 """
 
 import asyncio
