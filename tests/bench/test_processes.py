@@ -9,7 +9,7 @@ import os, threading
 def work():
     os.sched_setaffinity(0, {{{CLIENT_CORE}}})
     print(threading.get_native_id(), flush=True)
-    input()
+    threading.Event().wait()
 threading.Thread(target=work).start()
 """
 
