@@ -18,6 +18,7 @@ FLAGS = ("-O2", "-Wall", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2")
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
 MODULE = ("-shared", "-fPIC", f"-I{sysconfig.get_paths()['include']}")
 NATIVE: Sequence[tuple[str, str, Sequence[str]]] = (
+    ("kdns/wire/sections.c", f"kdns/wire/sections{SUFFIX}", MODULE),
     ("kdns/transport/drain.c", f"kdns/transport/drain{SUFFIX}", MODULE),
     ("ipamd/cni/executable.c", "ipamd/cni/executable", ()),
 )

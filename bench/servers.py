@@ -134,7 +134,10 @@ DNSMASQ = (
     "--conf-file=/dev/null --addn-hosts={directory}/hosts --local=/cluster.local/ --server=127.0.0.1#{upstream} "
     "--cache-size=10000 --dns-forward-max=1000"
 )
-WITHOUT_C = "import sys; sys.modules['kdns.transport.drain'] = None; from kdns.__main__ import main; main()"
+WITHOUT_C = (
+    "import sys; sys.modules |= {'kdns.transport.drain': None, 'kdns.wire.sections': None}; "
+    "from kdns.__main__ import main; main()"
+)
 BY_NAME = "autopath @kubernetes {{\n        namespace_of_name\n    }}"
 CERTIFICATE = "tls {0}/cert.pem {0}/key.pem"
 SBIN = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin"}

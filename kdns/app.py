@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from kdns import about, plan
+from kdns import about, compiled, plan
 from kdns.corefile import Files, ServerBlock, parse
 from kdns.errors import ConfigError, StartError
 from kdns.instance import Instance, Surroundings, set_up
@@ -29,7 +29,6 @@ from kdns.metrics import Metrics
 from kdns.plugins import ORDER
 from kdns.plugins.reload import Reload
 from kdns.transport.admin import Admin
-from kdns.transport.native import UNUSED
 from kdns.transport.sockets import Shares
 from kdns.worker import Legacy
 from kdns.workers import Workers
@@ -72,8 +71,8 @@ class App:
         self._stopped = stopped
         _raise_file_limit()
         gc.set_threshold(*COLLECT_AFTER)
-        if UNUSED:
-            log("WARNING", f"UDP is served without the C module: {UNUSED}")
+        for reason in compiled.UNUSED:
+            log("WARNING", f"a module in C is not used: {reason}")
         await self._replace(self._source.parse())
         self._listen_to_signals(stopped)
         self._greet()

@@ -83,9 +83,8 @@ class Shelves:
         wants_signatures = (asked is not None and asked.do) or (edns is not None and edns.do)
         if wants_signatures and _has_invalid_signature(reply, wall):
             found = UNFIT
-        parts = ttl.parted((*answer, *authority, *additional), question.qname)
-        seconds = self._seconds(found, parts)
-        alike = ttl.each_of(parts, seconds)
+        everything = (*answer, *authority, *additional)
+        alike, seconds = ttl.levelled(everything, *self._bounds(found, bool(everything)))
         end = len(answer)
         rest = end + len(authority)
         answer, authority, additional = alike[:end], alike[end:rest], alike[rest:]
@@ -119,12 +118,14 @@ class Shelves:
         entry = self.stores[SUCCESS].get(key)
         return entry if entry is None or entry.answering else entry.known_good
 
-    def _seconds(self, found: Verdict, parts: list[ttl.Parted]) -> int:
+    def _bounds(self, found: Verdict, timed: bool) -> tuple[int, int]:
+        """The least and the most seconds that a reply may be kept for; `timed`: it has records."""
         if found is FAILURE:
-            return int(self._settings.servfail)
+            return (seconds := int(self._settings.servfail)), seconds
         bounds: Shelf = self._settings.denial if found in DENIALS else self._settings.success
-        least, most = bounds.least, bounds.most
-        return ttl.clamp(ttl.least_of(parts, most) if found in _TIMED and parts else FAIL_SAFE, least, most)
+        if timed and found in _TIMED:
+            return bounds.least, bounds.most
+        return (seconds := ttl.clamp(FAIL_SAFE, bounds.least, bounds.most)), seconds
 
 
 def _is_fit(found: Verdict, reply: Reply, resolves: bool) -> bool:

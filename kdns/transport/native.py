@@ -5,10 +5,10 @@ ctypes, else nobody (NATIVE is None), and `udp` takes one datagram at a time.
 from collections.abc import Callable
 from typing import Protocol
 
+from kdns import compiled
 from kdns.memo import Entry
 
 INTERFACE = 1  # of the module `drain`: one that was compiled from another version's source is not called
-UNUSED = ""  # why `drain` is not called although it is there
 
 
 class Drain(Protocol):
@@ -29,19 +29,10 @@ class Drain(Protocol):
 
 NATIVE: Callable[[int], Drain] | None = None  # given a socket's file descriptor
 
-try:
-    import kdns.transport.drain as drain  # `from` would not tell one that is not there from one that fails
-except ModuleNotFoundError:  # no compiler was there, or none that could
-    pass
-except ImportError as fault:
-    UNUSED = str(fault)
-else:
-    if getattr(drain, "INTERFACE", None) == INTERFACE:
-        NATIVE = drain.Drain
-    else:
-        UNUSED = f"{drain.__file__} was compiled from the source of another version; install kdns anew"
-
-if NATIVE is None:  # importing ctypes takes its time
+_DRAIN = compiled.found("kdns.transport.drain", INTERFACE)
+if _DRAIN is not None:
+    NATIVE = _DRAIN.Drain
+else:  # importing ctypes takes its time
     try:
         from kdns.transport import batches
     except ImportError:  # an interpreter without ctypes

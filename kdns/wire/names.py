@@ -14,6 +14,7 @@ Name = bytes
 ROOT: Name = b"\x00"
 NOTHING: Mapping[bytes, Name] = {}
 MAX_NAME, MAX_LABEL = 255, 63  # octets (RFC 1035 section 2.3.4)
+MAX_POINTERS = 126  # a name may be made of: as many as it may have labels but one (RFC 9267 section 2)
 
 _PLAIN = re.compile(rb"[A-Za-z0-9_\-*/=+@~!#%^&{}\[\]<>,:?|`']*\Z")
 _SPECIAL = frozenset(b'."\\;()$@')
@@ -102,7 +103,7 @@ def end_of(message: bytes, at: int) -> int:
 def read(message: bytes, at: int, known: Mapping[bytes, Name] = NOTHING) -> tuple[Name, int]:
     """The (decompressed) name at `at` and the offset behind it.
 
-    Pointers must go strictly backwards, which bounds the work: no loop, no chain longer than the name (RFC 9267).
+    Pointers must go strictly backwards, and be no more than MAX_POINTERS, which bounds the work (RFC 9267 section 2).
     WireError for anything else. `known` are names that pointers (their two octets) were found to lead to.
     """
     try:
@@ -112,7 +113,7 @@ def read(message: bytes, at: int, known: Mapping[bytes, Name] = NOTHING) -> tupl
 
 
 def _follow(message: bytes, at: int, known: Mapping[bytes, Name]) -> tuple[Name, int]:
-    name, after, start = b"", 0, at
+    name, after, start, pointers = b"", 0, at, 0
     while True:
         while 0 < (length := message[at]) < 64:
             at += 1 + length
@@ -130,6 +131,9 @@ def _follow(message: bytes, at: int, known: Mapping[bytes, Name]) -> tuple[Name,
             break
         if len(name) >= MAX_NAME:
             break
+        pointers += 1
+        if pointers > MAX_POINTERS:
+            raise WireError("too many compression pointers")
         at = start = target
     if len(name) >= MAX_NAME:
         raise WireError("name of more than 255 octets")

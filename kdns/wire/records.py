@@ -5,15 +5,19 @@ compared, joined, reordered and patched without an object. A message that came f
 `read_message`, which undoes compression; `fit` puts it on again where it is needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import NamedTuple
 
+from kdns import compiled
 from kdns.errors import WireError
 from kdns.wire import codes, edns, names
 from kdns.wire.names import Name
 
 RR = bytes
+Sections = tuple[tuple[RR, ...], tuple[RR, ...], tuple[RR, ...], RR | None]  # the three of a message, and its OPT
+
+INTERFACE = 1  # of the module `sections`: see kdns.compiled
 
 _FIXED = Struct("!HHIH")  # type, class, ttl, rdlength (RFC 1035 section 3.2.1)
 _HEADER = Struct("!HHHHHH")
@@ -25,7 +29,6 @@ _NAMES_IN: dict[int, tuple[int, int]] = {
     2: (0, 1), 3: (0, 1), 4: (0, 1), 5: (0, 1), 6: (0, 2), 7: (0, 1), 8: (0, 1), 9: (0, 1), 12: (0, 1), 14: (0, 2),
     15: (2, 1), 17: (0, 2), 18: (2, 1), 21: (2, 1), 23: (0, 1), 26: (2, 2), 33: (6, 1), 36: (2, 1), 39: (0, 1),
 }  # fmt: skip
-_QNAME = b"\xc0\x0c"  # a compression pointer to the question's name
 _NSAP_PTR = 23
 MAX_RDATA = 65_535  # octets: RDLENGTH has 16 bits
 _COMPRESSED_WHEN_SENT = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15})
@@ -143,11 +146,8 @@ def read_message(message: bytes, max_records: int = 20_000, qname_size: int = 0)
     if questions > 1 or answers + authorities + additionals > max_records:
         raise WireError(f"{questions} questions, {answers + authorities + additionals} records")
     question, at = _read_question(message, qname_size) if questions else (None, 12)
-    known = {_QNAME: question[0]} if question else {}
-    answer, at, _ = _read_section(message, at, answers, known) if answers else ((), at, None)
-    authority, at, _ = _read_section(message, at, authorities, known) if authorities else ((), at, None)
-    additional, at, opt = _read_section(message, at, additionals, known) if additionals else ((), at, None)
-    return Message(id_, flags, question, answer, authority, additional, opt)
+    answer, authority, additional, opt = read_sections(message, at, answers, authorities, additionals)
+    return Message(id_, flags, question, answer, authority, additional, None if opt is None else opt_of(opt))
 
 
 def read_record(message: bytes, at: int) -> tuple[RR, int]:
@@ -174,12 +174,24 @@ def _read_question(message: bytes, size: int) -> tuple[tuple[Name, int, int], in
     return (qname, message[at] << 8 | message[at + 1], message[at + 2] << 8 | message[at + 3]), at + 4
 
 
+def read_sections_in_python(message: bytes, at: int, answers: int, authorities: int, additionals: int) -> Sections:
+    """The records of the three sections, so many of each, from the offset `at` on; the OPT record, which is in none.
+
+    Names are decompressed. WireError unless all of them are whole.
+    """
+    opts: list[RR] = []
+    known: dict[bytes, Name] = {}
+    answer, at = _read_section(message, at, answers, known, opts)
+    authority, at = _read_section(message, at, authorities, known, opts)
+    additional, at = _read_section(message, at, additionals, known, opts)
+    return answer, authority, additional, opts[0] if opts else None
+
+
 def _read_section(
-    message: bytes, at: int, count: int, known: dict[bytes, Name]
-) -> tuple[tuple[RR, ...], int, edns.Edns | None]:
+    message: bytes, at: int, count: int, known: dict[bytes, Name], opts: list[RR]
+) -> tuple[tuple[RR, ...], int]:
     """`known` are the names that the compression pointers met so far lead to: most owners are one of them."""
     found: list[RR] = []
-    opt: edns.Edns | None = None
     size, unpack = len(message), _FIXED.unpack_from
     for _ in range(count):
         pointer = message[at : at + 2]
@@ -198,10 +210,10 @@ def _read_section(
         if kind != codes.OPT:
             found.append(rr)
             continue
-        if opt is not None or rr[0]:
+        if opts or rr[0]:
             raise WireError("a second OPT record, or one with an owner (RFC 6891 section 6.1.1)")
-        opt = opt_of(rr)
-    return tuple(found), at, opt
+        opts.append(rr)
+    return tuple(found), at
 
 
 def _expanded(message: bytes, at: int, end: int, kind: int, known: Mapping[bytes, Name]) -> bytes:
@@ -246,3 +258,8 @@ def _end_of_owner(rr: RR) -> int:
     while length := rr[at]:
         at += 1 + length
     return at + 1
+
+
+SECTIONS = compiled.found("kdns.wire.sections", INTERFACE)
+read_sections: Callable[[bytes, int, int, int, int], Sections]
+read_sections = SECTIONS.read_sections if SECTIONS is not None else read_sections_in_python

@@ -5,18 +5,15 @@ reply on for the first time, so that a client sees it count down and never jump.
 that was sent before, where its records stand.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from struct import Struct
 
-from kdns.wire import codes, records
-from kdns.wire.names import Name
+from kdns.wire import codes, names, records
 from kdns.wire.records import RR
 
 _COUNTS = Struct("!HHHH")
 _FIXED = Struct("!HHIH")  # type, class, ttl, rdlength
 _TTL = Struct("!I")
-
-Parted = tuple[bytes, bytes, bytes]
 
 
 def least(rrs: Iterable[RR], most: int) -> int:
@@ -39,33 +36,22 @@ def each_in(octets: bytes, seconds: int) -> tuple[RR, ...]:
     return tuple(found)
 
 
-def parted(rrs: Iterable[RR], likely: Name) -> list[Parted]:
-    """Each record's octets before its TTL, of it, and behind it: for `least_of` and `each_of`.
+def levelled_in_python(rrs: tuple[RR, ...], low: int, high: int) -> tuple[tuple[RR, ...], int]:
+    """The records with one TTL, and that in seconds: the least that they have, raised to `low`, then lowered to `high`.
 
-    `likely` is a name that many of them may have.
+    Without records it is that of `high`, so raised and lowered.
     """
-    found = []
+    parts = []
+    owner = names.ROOT
     for rr in rrs:
-        if not rr.startswith(likely):
-            at = 0
-            while length := rr[at]:
-                at += 1 + length
-            likely = rr[: at + 1]
-        place = len(likely) + 4
-        found.append((rr[:place], rr[place : place + 4], rr[place + 4 :]))
-    return found
-
-
-def least_of(parts: Iterable[Parted], most: int) -> int:
-    """`least` of records that are `parted`."""
-    found = [packed for _, packed, _ in parts]  # octets compare as the numbers do
-    return min(int.from_bytes(min(found), "big"), most) if found else most
-
-
-def each_of(parts: Iterable[Parted], seconds: int) -> tuple[RR, ...]:
-    """The records that are `parted`, with the TTL `seconds` (0 to 2**32-1)."""
+        if not rr.startswith(owner):  # of many records it is the one before's
+            owner = records.owner(rr)
+        place = len(owner) + 4
+        parts.append((rr[:place], rr[place : place + 4], rr[place + 4 :]))
+    least = int.from_bytes(min(packed for _, packed, _ in parts), "big") if parts else high  # they compare as numbers
+    seconds = clamp(least, low, high)
     packed = _TTL.pack(seconds)
-    return tuple([before + packed + behind for before, _, behind in parts])
+    return tuple([before + packed + behind for before, _, behind in parts]), seconds
 
 
 def aged(message: bytes, before: int, seconds: int) -> bytes | None:
@@ -101,3 +87,7 @@ def _behind_name(message: bytes, at: int) -> int:
 def clamp(seconds: int, low: int, high: int) -> int:
     """`seconds` raised to `low`, then lowered to `high`: where the bounds cross, `high` counts."""
     return min(max(seconds, low), high)
+
+
+levelled: Callable[[tuple[RR, ...], int, int], tuple[tuple[RR, ...], int]]
+levelled = levelled_in_python if records.SECTIONS is None else records.SECTIONS.levelled

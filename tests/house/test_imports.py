@@ -16,7 +16,8 @@ DIRECTIONS = [
     ("kdns", (), "the version, and nothing else"),
     ("kdns.about", ("kdns",), "what the software says of itself"),
     ("kdns.errors", (), "the bottom: everybody raises"),
-    ("kdns.wire*", ("kdns.errors", "kdns.wire*"), "octets know nothing of servers"),
+    ("kdns.compiled", (), "modules found, whatever they do"),
+    ("kdns.wire*", ("kdns.compiled", "kdns.errors", "kdns.wire*"), "octets know nothing of servers"),
     ("kdns.metrics", ("kdns.errors",), "counted by everybody"),
     ("kdns.eager", (), "coroutines, whatever they do"),
     ("kdns.tracing", (), "values, and how collectors want them"),
@@ -68,7 +69,7 @@ DIRECTIONS = [
     ),
     (
         "kdns.transport*",
-        ("kdns", "kdns.errors", "kdns.answer", "kdns.chain", "kdns.eager", "kdns.memo", "kdns.metrics",
+        ("kdns", "kdns.compiled", "kdns.errors", "kdns.answer", "kdns.chain", "kdns.eager", "kdns.memo", "kdns.metrics",
          "kdns.corefile*", "kdns.tracing", "kdns.wire*", "kdns.transport*"),
         "octets to and fro: a listener knows the answers, and no plugin",
     ),

@@ -1,4 +1,4 @@
-"""The C module `drain`, compiled for the tests, which need it also where the package was installed without."""
+"""The modules in C, compiled for the tests, which need them also where the package was installed without."""
 
 import subprocess
 import sysconfig
@@ -14,7 +14,7 @@ STRICT = ("-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Wno-cast-func
 
 def compiled(directory: Path, *flags: str, source: Path = SOURCE) -> Path:
     """The module's file in `directory`. AssertionError, with what the compiler says, if it warns of anything."""
-    target = directory / f"drain{sysconfig.get_config_var('EXT_SUFFIX')}"
+    target = directory / f"{source.stem}{sysconfig.get_config_var('EXT_SUFFIX')}"
     include = f"-I{sysconfig.get_paths()['include']}"
     command = ["cc", "-shared", "-fPIC", *STRICT, *flags, include, str(source), "-o", str(target)]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -24,7 +24,7 @@ def compiled(directory: Path, *flags: str, source: Path = SOURCE) -> Path:
 
 def loaded(file: Path) -> ModuleType:
     """The module of that file."""
-    spec = spec_from_file_location("kdns.transport.drain", file)
+    spec = spec_from_file_location(file.name.partition(".")[0], file)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)

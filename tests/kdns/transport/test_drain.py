@@ -255,7 +255,7 @@ def test_one_that_another_versions_source_was_compiled_to_is_not_called_and_that
 
     server.stop()
     assert rcode == codes.NOERROR
-    assert server.output.read_text().count(f"[WARNING] UDP is served without the C module: {tmp_path}") == warnings
+    assert server.output.read_text().count(f"[WARNING] a module in C is not used: {tmp_path}") == warnings
 
 
 FUZZ = """
