@@ -18,13 +18,16 @@ _APART = frozenset({codes.AXFR, codes.IXFR})
 
 
 class Passage:
-    """The short way through one server block. `spared` are the zones with whose names plugins do more."""
+    """The short way through one server block.
+
+    `spared` are the zones with whose names plugins do more; `returned` what plugins make of a reply, on its way up.
+    """
 
     def __init__(self, steps: Iterable[Step], departure: Departure) -> None:
         steps = tuple(steps)
         self.spared = (*(zone for step in steps for zone in step.spared), *departure.spared)
         self._hands_on = tuple(step.hands_on for step in steps if step.hands_on is not None)
-        self._returned = tuple(step.returned for step in reversed(steps) if step.returned is not None)
+        self.returned = tuple(step.returned for step in reversed(steps) if step.returned is not None)
         self._depart = departure.depart
 
     def begin(self, request: Request, told: Callable[[Reply | None], object]) -> bool:
@@ -38,12 +41,6 @@ class Passage:
                 return False
             question = handed
         return self._depart(question, told)
-
-    def returned(self, request: Request, reply: Reply) -> Reply:
-        """What the plugins make of a reply on its way up."""
-        for returned in self._returned:
-            reply = returned(request, reply)
-        return reply
 
 
 def passage(plugins: Iterable[Any]) -> Passage | None:

@@ -6,9 +6,11 @@ is no order that a flood of names could exploit, and every step costs the same.
 
 from collections.abc import Callable
 from math import ceil
+from struct import Struct
 
 from kdns.chain import Reply
 from kdns.wire import codes, ttl
+from kdns.wire.edns import DO
 from kdns.wire.names import Name
 from kdns.wire.question import Question
 
@@ -16,15 +18,21 @@ SHARDS = 256  # CoreDNS spreads its capacity over so many maps, of at least LEAS
 LEAST = 4
 
 
-# All that an answer may depend on: the name folded, type, class, DO and CD. The whole tuple is compared.
-Key = tuple[Name, int, int, bool, bool]
+# All that an answer may depend on: the name folded, then type, class, DO and CD in 6 octets. All of it is compared.
+Key = bytes
+_BEHIND_NAME = Struct("!HHH")
 
 
 def key_of(question: Question) -> Key:
     """The key of a question."""
-    edns = question.edns
-    do = edns is not None and edns.do
-    return question.key, question.qtype, question.qclass, do, question.flags & codes.CD != 0
+    _, flags, _, name, qtype, qclass, edns, *_ = question
+    bits = flags & codes.CD | (edns.flags & DO if edns is not None else 0)
+    return name + _BEHIND_NAME.pack(qtype, qclass, bits)
+
+
+def name_of(key: Key) -> Name:
+    """The name in a key."""
+    return key[: -_BEHIND_NAME.size]
 
 
 class Entry:
@@ -127,13 +135,15 @@ class Store:
             entry.place = before.place
             self.entries[key] = entry
             return False
-        evicting = len(self.entries) >= self.capacity
-        if evicting:
-            self.remove(self._keys[self._choose(len(self._keys))])
-        entry.place = len(self._keys)
-        self._keys.append(key)
         self.entries[key] = entry
-        return evicting
+        if len(self._keys) < self.capacity:
+            entry.place = len(self._keys)
+            self._keys.append(key)
+            return False
+        entry.place = place = self._choose(len(self._keys))
+        del self.entries[self._keys[place]]
+        self._keys[place] = key
+        return True
 
     def remove(self, key: Key) -> None:
         """Forget a key; nothing happens if it is not there."""

@@ -7,7 +7,7 @@ monotonic seconds, `wall` in Unix seconds for the validity of signatures.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kdns.caching.entries import Entry, Key, Store
+from kdns.caching.entries import Entry, Key, Store, name_of
 from kdns.caching.settings import Settings, Shelf
 from kdns.chain import Reply
 from kdns.wire import codes, names, records, ttl, verdict
@@ -100,7 +100,7 @@ class Shelves:
         shelf = DENIAL if found in DENIALS else SUCCESS
         settings = self._settings
         excepted = settings.except_denial if shelf == DENIAL else settings.except_success
-        if lifetime <= 0 or (excepted and _is_in(key[0], excepted)):
+        if lifetime <= 0 or (excepted and _is_in(name_of(key), excepted)):
             return None
         entry = Entry(reply, now, lifetime, resolves)
         if shelf == SUCCESS:

@@ -67,15 +67,21 @@ class Datagram:
         return UpstreamError(f"write {self._path}: write: {reason(error)}")
 
     def _read(self) -> None:
+        """Take what is there, then deliver it: calls of the system between them would make each of both slower."""
+        waiting = min(len(self._pending), DRAIN)  # what else may lie there is read when the loop comes by again
+        messages: list[bytes] = []
+        failed: OSError | None = None
         try:
-            for _ in range(DRAIN):
-                self._pending.deliver(self._socket.recv(MAX_DATAGRAM))
-                if not self._pending:  # most often: what else may lie there is read when the loop comes by again
-                    return
+            while len(messages) < (waiting or 1):
+                messages.append(self._socket.recv(MAX_DATAGRAM))
         except BlockingIOError:
-            return
+            pass
         except OSError as error:  # a refusal that an ICMP message reported
-            self._pending.fail(UpstreamError(f"read {self._path}: read: {reason(error)}"))
+            failed = error
+        for message in messages:
+            self._pending.deliver(message)
+        if failed is not None:
+            self._pending.fail(UpstreamError(f"read {self._path}: read: {reason(failed)}"))
 
 
 def reason(error: OSError) -> str:

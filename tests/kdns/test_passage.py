@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from kdns.answer import Answers
 from kdns.block import Block
-from kdns.chain import Client, Departure, Reply, Step, link
+from kdns.chain import Client, Departure, Reply, Request, Step, link
 from kdns.memo import Memo
 from kdns.metrics import Metrics
 from kdns.passage import Passage, passage
 from kdns.plugins import cache, chaos, errors, forward, loadbalance, log, loop, prometheus
 from kdns.wire import codes, names
-from tests.kdns.asking import args, request
+from kdns.wire.records import read_message
+from tests.kdns.asking import args, records, request
 from tests.kdns.server import query
 from tests.kdns.upstream import (
     Received,
@@ -344,3 +345,27 @@ def test_names_that_a_plugin_is_there_for_do_not_go_it() -> None:
     for name in ("cluster.local.", "a.cluster.local.", "b.other."):
         assert not way.begin(request(f"{name} A"), told.append)
     assert told == [None]
+
+
+async def test_a_reply_that_a_plugin_fails_at_takes_none_with_it_that_came_at_once() -> None:
+    def look(asked: Request, reply: Reply) -> Reply:
+        if asked.question.key.startswith(b"\3bad"):
+            raise LookupError("bad")
+        return reply._replace(answer=records("good.example.org. 5 IN A 192.0.2.1"))
+
+    faults: list[Exception] = []
+    departure = Departure(lambda question, told: told(Reply()) is None)
+    block = Block(names.ROOT, link([]), "", None, Passage([Step(returned=look), Step()], departure))
+    answers = Answers("dns://:53", {names.ROOT: (block,)}, False, Metrics(), lambda label, fault: faults.append(fault))
+    replies: list[asyncio.Future[Any]] = [asyncio.get_running_loop().create_future() for _ in range(3)]
+
+    for future, name in zip(replies, ("good", "bad", "good"), strict=True):
+        packet = query(f"{name}.example.org. A", 7)
+        answers.respond(packet, UDP, 1.0, Memo(1 << 20), future.set_result)
+
+    good, bad, other = [read_message(packet) for packet in await asyncio.gather(*replies)]
+    assert good == other
+    assert (good.rcode, len(good.answer)) == (codes.NOERROR, 1)
+    assert (bad.rcode, bad.answer) == (codes.SERVFAIL, ())
+    assert [str(fault) for fault in faults] == ["bad"]
+    assert answers.pending.under_way == 0
