@@ -6,7 +6,7 @@ reply fitted to the client. Each step is a call to the module that knows how, so
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from kdns.block import Block, Blocks, choose
 from kdns.chain import Client, Reply, Request
@@ -80,23 +80,16 @@ class Answers:
 
     def consider(self, packet: bytes, client: Client, now: float, memo: Memo, send: Send) -> None:
         """The same for a packet of which `known` has just said that it is not."""
-        if len(packet) < 12 or packet[2] & 0x80:
-            send(None)
-            return
-        refused = refusal(packet, updates=self.updates)
-        if refused is not None:
-            send(fit.header_only(packet, refused, keep_opcode=refused == codes.NOTIMP))
-            return
-        if len(packet) == 12:  # CoreDNS's library unpacks a bare header to a message without a question
-            send(fit.header_only(packet, codes.SERVFAIL, keep_opcode=True))
-            return
-        try:
-            question = parse(packet)
-        except WireError as fault:
-            send(_unreadable(packet, fault))
-            return
-        if not self._passes(question, packet, client, now, memo, send):
-            self.pending.begin(self._serve(question, packet, client, now, memo), send)
+        self.consider_all([(packet, client, send)], now, memo)
+
+    def consider_all(self, asked: Sequence[tuple[bytes, Client, Send]], now: float, memo: Memo) -> None:
+        """The same for several packets, each with its client and what sends the reply."""
+        questions = [
+            _read(packet, send, updates=self.updates) for packet, _, send in asked
+        ]  # all first: see _bring_back
+        for (packet, client, send), question in zip(asked, questions, strict=True):
+            if question is not None and not self._passes(question, packet, client, now, memo, send):
+                self.pending.begin(self._serve(question, packet, client, now, memo), send)
 
     def known(self, packet: bytes, now: float, memo: Memo) -> bytes | None:
         """The reply that needs no chain, or None. For any octets; arguments as in `respond`."""
@@ -211,6 +204,24 @@ class Answers:
         size = fit.uncompressed_size(request.question, ((), (), ()))
         self._counting.count(self._counting.kind(request, codes.REFUSED, "", DROPPED), request.size, size, 0.0)
         return Reply(codes.REFUSED)
+
+
+def _read(packet: bytes, send: Send, *, updates: bool) -> Question | None:
+    """The question of a packet; None if it has none that is answered, and then that is said."""
+    if len(packet) < 12 or packet[2] & 0x80:
+        send(None)
+        return None
+    refused = refusal(packet, updates=updates)
+    if refused is None and len(packet) == 12:
+        refused = codes.SERVFAIL  # CoreDNS's library unpacks a bare header to a message without a question
+    if refused is not None:
+        send(fit.header_only(packet, refused, keep_opcode=refused != codes.FORMERR))
+        return None
+    try:
+        return parse(packet)
+    except WireError as fault:
+        send(_unreadable(packet, fault))
+        return None
 
 
 def _fitted(request: Request, reply: Reply) -> bytes:

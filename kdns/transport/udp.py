@@ -94,10 +94,12 @@ class UdpListener:
 
     def _drain_batch(self, native: Drain) -> None:
         self._now = now = self._clock()
-        consider, memo, (address, here) = self._answers.consider, self._memo, self._local
-        for packet, host, port, local, way in native.batch(memo.hot, now, self._known):
-            client = Client(host, port, "udp", local or address, here)
-            consider(packet, client, now, memo, partial(self._send_in_batch, way))
+        memo, send, (address, here) = self._memo, self._send_in_batch, self._local
+        asked = [
+            (packet, Client(host, port, "udp", local or address, here), partial(send, way))
+            for packet, host, port, local, way in native.batch(memo.hot, now, self._known)
+        ]
+        self._answers.consider_all(asked, now, memo)
 
     def _send_in_batch(self, way: bytes, reply: Sent) -> None:
         if isinstance(reply, bytes):
