@@ -25,6 +25,7 @@ from kdns.wire.question import Question, parse, refusal
 
 Sent = bytes | Iterator[bytes] | None  # a message; on a stream perhaps several, a zone transfer; or no reply
 Send = Callable[[Sent], object]
+Asked = tuple[bytes, Client, Send]  # a packet, who sent it, and how it is answered
 
 TRANSFERS = (codes.AXFR, codes.IXFR)
 MAX_DEPTH = 8  # internal lookups within lookups: CoreDNS's loop counter
@@ -82,13 +83,19 @@ class Answers:
         """The same for a packet of which `known` has just said that it is not."""
         self.consider_all([(packet, client, send)], now, memo)
 
-    def consider_all(self, asked: Sequence[tuple[bytes, Client, Send]], now: float, memo: Memo) -> None:
-        """The same for several packets, each with its client and what sends the reply."""
-        questions = [
-            _read(packet, send, updates=self.updates) for packet, _, send in asked
-        ]  # all first: see _bring_back
-        for (packet, client, send), question in zip(asked, questions, strict=True):
-            if question is not None and not self._passes(question, packet, client, now, memo, send):
+    def consider_all(self, asked: Sequence[Asked], now: float, memo: Memo) -> None:
+        """The same for several packets. Step by step, as in `_bring_back`."""
+        questions = [_read(packet, send, updates=self.updates) for packet, _, send in asked]
+        passage = self._passage
+        handed = [
+            None if question is None else self._handed_on(question, client)
+            for (_, client, _), question in zip(asked, questions, strict=True)
+        ]
+        for each, question, leaving in zip(asked, questions, handed, strict=True):
+            if question is None:
+                continue
+            if passage is None or leaving is None or not self._departs(passage, leaving, question, each, now, memo):
+                packet, client, send = each
                 self.pending.begin(self._serve(question, packet, client, now, memo), send)
 
     def known(self, packet: bytes, now: float, memo: Memo) -> bytes | None:
@@ -96,11 +103,17 @@ class Answers:
         kept = memo.find(packet[2:], now)
         return self.stencils.draw(packet, now, memo) if kept is None else packet[:2] + kept
 
-    def _passes(self, question: Question, packet: bytes, client: Client, now: float, memo: Memo, send: Send) -> bool:
-        """Whether it goes the short way, at whose end `send` is called."""
+    def _handed_on(self, question: Question, client: Client) -> Question | None:
+        """What is asked by the short way, if there is one; None of another block's question, and of a stream's."""
         if self._passage is None or client.takes_all or question.key.endswith(self._elsewhere):
-            return False
-        passage = self._passage
+            return None
+        return self._passage.handed_on(question)
+
+    def _departs(
+        self, passage: Passage, leaving: Question, question: Question, asked: Asked, now: float, memo: Memo
+    ) -> bool:
+        """Whether a question goes the short way, as `leaving`; at its end the client is answered."""
+        packet, client, send = asked
         request = Request(question, client, self.label, names.ROOT, len(packet), self.ask, now)
 
         def told(reply: Reply | None) -> None:
@@ -113,7 +126,7 @@ class Answers:
             self._back.setdefault(passage, []).append((request, reply, send))
 
         self.pending.enter()
-        begun = passage.begin(request, told)
+        begun = passage.depart(leaving, told)
         if not begun:
             self.pending.leave()
         return begun

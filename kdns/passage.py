@@ -7,10 +7,10 @@ a question that is in the cache or under way, an upstream that does not reply) g
 decides nothing by itself.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from kdns.chain import Departure, Reply, Request, Step
+from kdns.chain import Departure, Step
 from kdns.wire import codes
 from kdns.wire.question import Question
 
@@ -20,7 +20,8 @@ _APART = frozenset({codes.AXFR, codes.IXFR})
 class Passage:
     """The short way through one server block.
 
-    `spared` are the zones with whose names plugins do more; `returned` what plugins make of a reply, on its way up.
+    `spared` are the zones with whose names plugins do more; `returned` what plugins make of a reply, on its way up;
+    `depart` is the last plugin's (see Departure).
     """
 
     def __init__(self, steps: Iterable[Step], departure: Departure) -> None:
@@ -28,19 +29,18 @@ class Passage:
         self.spared = (*(zone for step in steps for zone in step.spared), *departure.spared)
         self._hands_on = tuple(step.hands_on for step in steps if step.hands_on is not None)
         self.returned = tuple(step.returned for step in reversed(steps) if step.returned is not None)
-        self._depart = departure.depart
+        self.depart = departure.depart
 
-    def begin(self, request: Request, told: Callable[[Reply | None], object]) -> bool:
-        """Whether the question goes the short way; then `told` is called, once, with what `Departure` says."""
-        question = request.question
+    def handed_on(self, question: Question) -> Question | None:
+        """What the last plugin is to ask by the short way; None of a question that does not go it."""
         if not is_plain(question) or question.key.endswith(self.spared):
-            return False
+            return None
+        handed: Question | None = question
         for hands_on in self._hands_on:
-            handed = hands_on(question)
             if handed is None:
-                return False
-            question = handed
-        return self._depart(question, told)
+                break
+            handed = hands_on(handed)
+        return handed
 
 
 def passage(plugins: Iterable[Any]) -> Passage | None:

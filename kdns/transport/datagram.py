@@ -29,6 +29,7 @@ class Datagram:
     def __init__(self, address: Address, source: str, loop: asyncio.AbstractEventLoop, expiry: Expiry) -> None:
         self._loop = loop
         self._pending = Pending(expiry, strict=False)
+        self._leaving: list[bytes] = []  # queries that are begun and not sent yet
         self.is_closed = False
         try:
             self._socket = _connected(address, source)
@@ -46,11 +47,27 @@ class Datagram:
             raise self._unsent(error) from None
 
     def begin(self, question: Question, packet: bytes, end: float, done: Done) -> None:
-        """The same with the query's octets (`query.pack`) at hand, without waiting: see Pending.begin."""
-        try:
-            self._pending.begin(question, packet, self._socket.send, end, self._path, done)
-        except OSError as error:
-            raise self._unsent(error) from None
+        """The same with the query's octets (`query.pack`) at hand, without waiting: see Pending.begin.
+
+        It leaves in the event loop's next turn, with all others that were begun meanwhile: see `_read`.
+        """
+        self._pending.begin(question, packet, self._send_soon, end, self._path, done)
+
+    def _send_soon(self, packet: bytes) -> None:
+        if not self._leaving:
+            self._loop.call_soon(self._send_all)
+        self._leaving.append(packet)
+
+    def _send_all(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        for packet in leaving:
+            if self.is_closed:  # that has failed them all
+                return
+            try:
+                self._socket.send(packet)
+            except OSError as error:
+                self._pending.drop(packet, UpstreamError(f"write {self._path}: write: {reason(error)}"))
+                self._unsent(error)
 
     def close(self) -> None:
         """Give the port back; queries under way fail."""

@@ -101,6 +101,13 @@ class Pending:
         else:
             waiter.strayed = True
 
+    def drop(self, packet: bytes, error: UpstreamError) -> None:
+        """End the wait of a query that was to be sent so."""
+        waiter = self._waiters.get(packet[0] << 8 | packet[1])
+        if waiter is not None:
+            self._end(waiter)
+            waiter.done(error)
+
     def fail(self, error: UpstreamError) -> None:
         """End every wait with the same error."""
         for waiter in list(self._waiters.values()):
