@@ -8,6 +8,7 @@ import asyncio
 import errno
 import os
 import socket
+from collections import deque
 
 from kdns.errors import UpstreamError
 from kdns.transport.address import Address, join
@@ -29,7 +30,7 @@ class Datagram:
     def __init__(self, address: Address, source: str, loop: asyncio.AbstractEventLoop, expiry: Expiry) -> None:
         self._loop = loop
         self._pending = Pending(expiry, strict=False)
-        self._leaving: list[bytes] = []  # queries that are begun and not sent yet
+        self._leaving: deque[bytes] = deque()  # queries that are begun and not sent yet
         self.is_closed = False
         try:
             self._socket = _connected(address, source)
@@ -44,6 +45,7 @@ class Datagram:
         try:
             return await self._pending.ask(question, self._socket.send, timeout, self._path)
         except OSError as error:
+            self._hear(error)
             raise self._unsent(error) from None
 
     def begin(self, question: Question, packet: bytes, end: float, done: Done) -> None:
@@ -53,52 +55,70 @@ class Datagram:
         """
         self._pending.begin(question, packet, self._send_soon, end, self._path, done)
 
+    def close(self) -> None:
+        """Give the port back; queries under way fail."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._leaving.clear()
+            self._loop.remove_reader(self._socket.fileno())
+            self._socket.close()
+            self._pending.fail(UpstreamError(f"read {self._path}: use of closed network connection"))
+
     def _send_soon(self, packet: bytes) -> None:
         if not self._leaving:
             self._loop.call_soon(self._send_all)
         self._leaving.append(packet)
 
     def _send_all(self) -> None:
-        leaving, self._leaving = self._leaving, []
-        for packet in leaving:
-            if self.is_closed:  # that has failed them all
-                return
-            try:
-                self._socket.send(packet)
-            except OSError as error:
-                self._pending.drop(packet, UpstreamError(f"write {self._path}: write: {reason(error)}"))
-                self._unsent(error)
+        try:
+            while self._leaving:
+                self._send(self._leaving.popleft())
+        finally:  # whoever fails at hearing that one did not leave keeps the others for one turn only
+            if self._leaving:
+                self._loop.call_soon(self._send_all)
 
-    def close(self) -> None:
-        """Give the port back; queries under way fail."""
-        if not self.is_closed:
-            self.is_closed = True
-            self._loop.remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._pending.fail(UpstreamError(f"read {self._path}: use of closed network connection"))
+    def _send(self, packet: bytes) -> None:
+        try:
+            self._socket.send(packet)
+        except OSError as error:
+            self._pending.drop(packet, self._unsent(error))
+            self._hear(error)
 
     def _unsent(self, error: OSError) -> UpstreamError:
-        """Why a query did not leave. What the kernel heard of those before it, it tells but once."""
-        if error.errno in TOLD:
-            self._pending.fail(UpstreamError(f"read {self._path}: read: {reason(error)}"))
+        """Why a query did not leave."""
         return UpstreamError(f"write {self._path}: write: {reason(error)}")
+
+    def _hear(self, error: OSError) -> None:
+        """What the kernel heard of the queries before the one that it would not send: it tells that but once."""
+        if error.errno in TOLD:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self._pending.fail(UpstreamError(f"read {self._path}: read: {reason(error)}"))
 
     def _read(self) -> None:
         """Take what is there, then deliver it: calls of the system between them would make each of both slower."""
-        waiting = min(len(self._pending), DRAIN)  # what else may lie there is read when the loop comes by again
-        messages: list[bytes] = []
+        most = min(max(len(self._pending), 1), DRAIN)  # what else may lie there is read when the loop comes by again
+        messages: deque[bytes] = deque()
         failed: OSError | None = None
         try:
-            while len(messages) < (waiting or 1):
+            while len(messages) < most:
                 messages.append(self._socket.recv(MAX_DATAGRAM))
         except BlockingIOError:
             pass
         except OSError as error:  # a refusal that an ICMP message reported
             failed = error
-        for message in messages:
-            self._pending.deliver(message)
+        self._deliver(messages)
         if failed is not None:
-            self._pending.fail(UpstreamError(f"read {self._path}: read: {reason(failed)}"))
+            self._fail(failed)
+
+    def _deliver(self, messages: deque[bytes]) -> None:
+        try:
+            while messages:
+                self._pending.deliver(messages.popleft())
+        finally:  # as in `_send_all`
+            if messages:
+                self._loop.call_soon(self._deliver, messages)
 
 
 def reason(error: OSError) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import closing
 from socket import SOCK_DGRAM, socket
+from typing import Any
 
 from kdns.errors import UpstreamError
 from kdns.transport.address import Address
@@ -58,3 +59,21 @@ async def test_what_has_not_left_when_the_socket_is_closed_is_not_sent() -> None
             await there.until_received(len(ASKED))
     assert {str(error).rpartition(": ")[2] for error in found} == {"use of closed network connection"}
     assert len(there.received) == len(ASKED)
+
+
+async def test_who_fails_at_what_it_hears_keeps_nobody_else_from_hearing() -> None:
+    def fail(outcome: Outcome) -> None:
+        raise LookupError("cannot bear it")
+
+    faults: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: faults.append(context))
+    async with upstream(address_of_name) as there:
+        datagram = Datagram(there.address, "", loop, Expiry())
+        with closing(datagram):
+            for asked in ASKED:
+                datagram.begin(asked, query.pack(asked, 0), loop.time() + 5.0, fail)
+            heard: asyncio.Future[Outcome] = loop.create_future()
+            datagram.begin(ASKED[0], query.pack(ASKED[0], 0), loop.time() + 5.0, heard.set_result)
+            assert isinstance(await heard, bytes)
+    assert [str(context["exception"]) for context in faults] == ["cannot bear it"] * len(ASKED)
