@@ -1,6 +1,7 @@
 """The modules in C, compiled for the tests, which need them also where the package was installed without."""
 
 import subprocess
+import sys
 import sysconfig
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -30,3 +31,19 @@ def loaded(file: Path) -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def sanitized(directory: Path, text: str, module: str, source: Path = SOURCE) -> str:
+    """What a script prints in which `module` stands for {module}, under the address sanitizer.
+
+    {file} in `module` is the file of the module compiled from `source`. AssertionError if the script fails.
+    """
+    flags = "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+    file = compiled(directory, *flags, source=source)
+    library = subprocess.run(["cc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    script = directory / "fuzz.py"
+    script.write_text(text.format(tests=str(Path(__file__).parents[3]), module=module.format(file=repr(str(file)))))
+    environment = {"LD_PRELOAD": library.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0", "PYTHONMALLOC": "malloc"}
+    said = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    return said.stdout
