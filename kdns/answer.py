@@ -86,15 +86,12 @@ class Answers:
     def consider_all(self, asked: Sequence[Asked], now: float, memo: Memo) -> None:
         """The same for several packets. Step by step, as in `_bring_back`."""
         questions = [_read(packet, send, updates=self.updates) for packet, _, send in asked]
-        passage = self._passage
         handed = [
             None if question is None else self._handed_on(question, client)
             for (_, client, _), question in zip(asked, questions, strict=True)
         ]
         for each, question, leaving in zip(asked, questions, handed, strict=True):
-            if question is None:
-                continue
-            if passage is None or leaving is None or not self._departs(passage, leaving, question, each, now, memo):
+            if question is not None and not self._departs(leaving, question, each, now, memo):
                 packet, client, send = each
                 self.pending.begin(self._serve(question, packet, client, now, memo), send)
 
@@ -109,10 +106,11 @@ class Answers:
             return None
         return self._passage.handed_on(question)
 
-    def _departs(
-        self, passage: Passage, leaving: Question, question: Question, asked: Asked, now: float, memo: Memo
-    ) -> bool:
+    def _departs(self, leaving: Question | None, question: Question, asked: Asked, now: float, memo: Memo) -> bool:
         """Whether a question goes the short way, as `leaving`; at its end the client is answered."""
+        passage = self._passage
+        if passage is None or leaving is None:
+            return False
         packet, client, send = asked
         request = Request(question, client, self.label, names.ROOT, len(packet), self.ask, now)
 

@@ -35,12 +35,12 @@ class Passage:
         """What the last plugin is to ask by the short way; None of a question that does not go it."""
         if not is_plain(question) or question.key.endswith(self.spared):
             return None
-        handed: Question | None = question
         for hands_on in self._hands_on:
+            handed = hands_on(question)
             if handed is None:
-                break
-            handed = hands_on(handed)
-        return handed
+                return None
+            question = handed
+        return question
 
 
 def passage(plugins: Iterable[Any]) -> Passage | None:

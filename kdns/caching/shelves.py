@@ -120,12 +120,11 @@ class Shelves:
 
     def _bounds(self, found: Verdict, timed: bool) -> tuple[int, int]:
         """The least and the most seconds that a reply may be kept for; `timed`: it has records."""
-        if found is FAILURE:
-            return (seconds := int(self._settings.servfail)), seconds
         bounds: Shelf = self._settings.denial if found in DENIALS else self._settings.success
         if timed and found in _TIMED:
             return bounds.least, bounds.most
-        return (seconds := ttl.clamp(FAIL_SAFE, bounds.least, bounds.most)), seconds
+        seconds = int(self._settings.servfail) if found is FAILURE else ttl.clamp(FAIL_SAFE, bounds.least, bounds.most)
+        return seconds, seconds
 
 
 def _is_fit(found: Verdict, reply: Reply, resolves: bool) -> bool:
