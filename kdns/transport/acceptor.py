@@ -6,6 +6,7 @@ from them: for what is asked of upstreams, and for zone files.
 """
 
 import asyncio
+import os
 import resource
 import socket
 import ssl
@@ -104,6 +105,9 @@ class Acceptor:
             if self._most and self._taken >= self._most:
                 self._pause()
                 return
+            if self._is_full():
+                self._wait()
+                return
             try:
                 sock, peer = self._sock.accept()
             except (BlockingIOError, ConnectionAbortedError):
@@ -111,15 +115,20 @@ class Acceptor:
             except OSError:  # too many files are open: others may be closed soon
                 self._wait()
                 return
-            if sock.fileno() >= self._ceiling:
-                sock.close()
-                self._wait()
-                return
             sock.setblocking(False)
             self._taken += 1
             task = loop.create_task(self._welcome(sock, peer))
             self._welcoming.add(task)
             task.add_done_callback(self._welcoming.discard)
+
+    def _is_full(self) -> bool:
+        """Whether the next file is none for clients: a connection that has it could only be closed."""
+        try:
+            probe = os.dup(self._sock.fileno())
+        except OSError:
+            return True
+        os.close(probe)
+        return probe >= self._ceiling
 
     async def _welcome(self, sock: socket.socket, peer: Any) -> None:
         loop = asyncio.get_running_loop()
